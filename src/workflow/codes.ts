@@ -1,0 +1,167 @@
+// The one closed table of codes: every `code` that an answer, a fault in a definition, a task or a run can carry.
+// Codes are API and never change their meaning; the words beside them may. A test holds the table against the source and the OpenAPI document.
+
+/**
+ * Where a code stands: a `problem` is the whole answer and has an HTTP status; a `fault` is an entry of `errors` (or of
+ * `warnings`) that points into a body; a `task` or `run` code is the `error.code` of what ended.
+ */
+export type CodeEntry =
+  | { kind: 'problem'; status: number; meaning: string }
+  | { kind: 'fault'; meaning: string }
+  | { kind: 'warning'; meaning: string }
+  | { kind: 'task'; retryable: boolean; meaning: string }
+  | { kind: 'run'; meaning: string }
+
+export const CODES = {
+  // Answers.
+  malformed_json: { kind: 'problem', status: 400, meaning: 'The body is not JSON.' },
+  invalid_parameter: {
+    kind: 'problem',
+    status: 400,
+    meaning: 'A query parameter or header has a value that it cannot have.',
+  },
+  bad_cursor: { kind: 'problem', status: 400, meaning: 'The cursor is not one that this service gave.' },
+  invalid_idempotency_key: {
+    kind: 'problem',
+    status: 400,
+    meaning: 'An Idempotency-Key has 1 to 255 visible ASCII characters, bare or quoted.',
+  },
+  unauthenticated: { kind: 'problem', status: 401, meaning: 'The call needs a key: Authorization: Bearer <key>.' },
+  host_not_allowed: {
+    kind: 'problem',
+    status: 403,
+    meaning: 'Without authentication only localhost is served, and no foreign Origin (DNS rebinding).',
+  },
+  not_found: { kind: 'problem', status: 404, meaning: 'There is nothing at this path.' },
+  workflow_not_found: { kind: 'problem', status: 404, meaning: 'No workflow has this name.' },
+  version_not_found: { kind: 'problem', status: 404, meaning: 'The workflow has no such version.' },
+  run_not_found: { kind: 'problem', status: 404, meaning: 'There is no run with this id.' },
+  task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
+  method_not_allowed: {
+    kind: 'problem',
+    status: 405,
+    meaning: 'The path does not take this method; Allow lists those it takes.',
+  },
+  not_acceptable: { kind: 'problem', status: 406, meaning: 'None of the media types asked for can be given.' },
+  workflow_paused: { kind: 'problem', status: 409, meaning: 'The workflow is paused: it takes no new runs.' },
+  version_conflict: { kind: 'problem', status: 412, meaning: 'The newest version is not the one that If-Match names.' },
+  too_large: { kind: 'problem', status: 413, meaning: 'The body, or a part of it, is larger than allowed.' },
+  unsupported_media_type: { kind: 'problem', status: 415, meaning: 'The body has to be application/json.' },
+  invalid_request: { kind: 'problem', status: 422, meaning: 'The body has faults; `errors` lists them all.' },
+  invalid_definition: { kind: 'problem', status: 422, meaning: 'The definition has faults; `errors` lists them all.' },
+  idempotency_key_reused: { kind: 'problem', status: 422, meaning: 'The key was used with another body.' },
+  not_available: { kind: 'problem', status: 422, meaning: 'The contract has this, this release does not yet.' },
+  internal_error: {
+    kind: 'problem',
+    status: 500,
+    meaning: 'A bug of this service; the request id finds it in the logs.',
+  },
+  auth_not_configured: {
+    kind: 'problem',
+    status: 503,
+    meaning: 'The deployment has no ADMIN_KEY, so nobody can be let in.',
+  },
+  start_unconfirmed: {
+    kind: 'problem',
+    status: 503,
+    meaning:
+      'Whether the run was started is not known; ask for the run id that is named, or start again with the same Idempotency-Key.',
+  },
+  unavailable: {
+    kind: 'problem',
+    status: 503,
+    meaning: 'A part of the service did not answer in time; the call can be repeated.',
+  },
+
+  // Faults in a body, each with a JSON Pointer.
+  required: { kind: 'fault', meaning: 'A field that must be there is missing.' },
+  invalid_type: { kind: 'fault', meaning: 'A value has the wrong JSON type.' },
+  invalid_value: { kind: 'fault', meaning: 'A value is not among those that are allowed here.' },
+  invalid_format: { kind: 'fault', meaning: 'A string does not have the form that is needed here.' },
+  out_of_bounds: { kind: 'fault', meaning: 'A number, span, length or count is outside its bounds.' },
+  unknown_field: { kind: 'fault', meaning: 'The field does not exist here; the nearest known name is given.' },
+  duplicate_task: { kind: 'fault', meaning: 'Two tasks have the same id.' },
+  duplicate_dependency: { kind: 'fault', meaning: 'depends_on names a task twice.' },
+  unknown_dependency: { kind: 'fault', meaning: 'depends_on names a task that does not exist.' },
+  self_dependency: { kind: 'fault', meaning: 'A task depends on itself.' },
+  cycle: { kind: 'fault', meaning: 'Tasks depend on each other in a circle; the path is given.' },
+  unknown_task_type: { kind: 'fault', meaning: 'There is no such task type; those there are, are listed.' },
+  missing_with: { kind: 'fault', meaning: 'The task says not what to do: it needs `with`.' },
+  expression_syntax: { kind: 'fault', meaning: 'An expression cannot be parsed.' },
+  unknown_name: { kind: 'fault', meaning: 'An expression names something that does not exist.' },
+  not_upstream: { kind: 'fault', meaning: 'An expression reads a task that does not surely run before.' },
+  conflicting_fields: { kind: 'fault', meaning: 'Fields stand together of which only one may be there.' },
+
+  // Warnings beside a success.
+  placeholder: { kind: 'warning', meaning: 'A task without `with` does nothing and succeeds with null.' },
+
+  // How a task failed.
+  http_network: { kind: 'task', retryable: true, meaning: 'The server could not be reached, or the connection broke.' },
+  timeout: { kind: 'task', retryable: true, meaning: 'The attempt took longer than it may.' },
+  response_too_large: { kind: 'task', retryable: false, meaning: 'The answer is larger than max_bytes.' },
+  invalid_response: { kind: 'task', retryable: false, meaning: 'The answer is not what `parse` says it is.' },
+  egress_denied: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The address is not one that tasks may call (EGRESS_ALLOW).',
+  },
+  output_too_large: { kind: 'task', retryable: false, meaning: 'The output is larger than 1 MiB.' },
+  invalid_with: {
+    kind: 'task',
+    retryable: false,
+    meaning: '`with`, once its expressions were filled in, has a value that the type does not take.',
+  },
+  expression_error: { kind: 'task', retryable: false, meaning: 'An expression could not be evaluated.' },
+  expression_limit: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'An expression is too long, too deep, takes too many steps or yields too much.',
+  },
+  interrupted_too_often: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'Five attempts were cut off by a crash or a deploy.',
+  },
+  executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
+
+  // How a run failed, when it was no task.
+  run_timeout: { kind: 'run', meaning: 'The run was not done within its timeout.' },
+  deadlock: { kind: 'run', meaning: 'Tasks are left, none is executing and none can start.' },
+  history_limit: { kind: 'run', meaning: 'The history of the run has reached 50,000 events.' },
+  run_too_large: { kind: 'run', meaning: 'The outputs of the run have reached 64 MiB.' },
+  run_poisoned: { kind: 'run', meaning: 'The run could not be loaded at two starts in a row, so it was ended.' },
+  run_internal_error: { kind: 'run', meaning: 'A bug of this service ended the run.' },
+} as const satisfies Record<string, CodeEntry>
+
+export type Code = keyof typeof CODES
+
+/** Codes of kind K, as a type. */
+type CodeOf<K extends CodeEntry['kind']> = { [C in Code]: (typeof CODES)[C]['kind'] extends K ? C : never }[Code]
+export type ProblemCode = CodeOf<'problem'>
+export type FaultCode = CodeOf<'fault'> | 'not_available' | 'expression_limit'
+export type WarningCode = CodeOf<'warning'>
+/** `http_<status>` is a family: one code for each status that the task did not expect. */
+export type TaskCode = CodeOf<'task'> | `http_${number}`
+export type RunCode = CodeOf<'run'>
+
+/** Statuses after which the same call may well succeed (api.md "Retryable"; RFC 9110, RFC 8470, RFC 6585). */
+const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+
+/** Whether an attempt that ended with this HTTP status is worth another. */
+export function isRetryableStatus(status: number): boolean {
+  return RETRYABLE_STATUSES.has(status)
+}
+
+/** One fault of a body: `path` is a JSON Pointer (RFC 6901) into it. */
+export interface Fault {
+  path: string
+  code: FaultCode
+  message: string
+}
+
+/** Something that the caller of a successful request should look at. */
+export interface Warning {
+  path: string
+  code: WarningCode
+  message: string
+}

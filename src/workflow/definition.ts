@@ -1,0 +1,45 @@
+// What a workflow is: the definition as it is stored, and the form of it that runs work with.
+
+import { buildGraph, type Graph } from './graph.ts'
+import type { Json, JsonObject } from './json.ts'
+import { spanMs } from './span.ts'
+
+export interface TaskDefinition {
+  id: string
+  type: string
+  depends_on: string[]
+  /** What the task does. Without it the task is a placeholder: it does nothing and succeeds with null. */
+  with?: JsonObject
+}
+
+/** A definition after parsing: every default filled in, fields in one order, so that equal definitions are equal texts. */
+export interface WorkflowDefinition {
+  name: string
+  description?: string
+  /** Attempts of one run that execute at once, 1 to 64. */
+  max_parallel: number
+  /** The whole run's time limit, as a span ("5s"). */
+  timeout: string
+  /** Whether the first failure stops the run, or branches that do not need the failed task go on. */
+  on_failure: 'stop' | 'continue'
+  /** Whether tasks without `with` are taken or refused. */
+  placeholders: 'allow' | 'refuse'
+  /** Template of the run's output; without it, the outputs of the tasks that nothing depends on. */
+  output?: Json
+  tasks: TaskDefinition[]
+}
+
+/** A definition with all that can be derived from it. Shared by every run of that version, so it never changes. */
+export interface CompiledWorkflow {
+  readonly definition: WorkflowDefinition
+  readonly graph: Graph
+  readonly timeoutMs: number
+}
+
+export function compile(definition: WorkflowDefinition): CompiledWorkflow {
+  return { definition, graph: buildGraph(definition.tasks), timeoutMs: spanMs(definition.timeout) }
+}
+
+export function isPlaceholder(task: TaskDefinition): boolean {
+  return task.with === undefined
+}

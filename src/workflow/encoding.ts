@@ -1,0 +1,149 @@
+// How a history is written down: one line of JSON text per commit, `[format, at, event, ...]`, each event a short tuple.
+// Compact on purpose: the commits of a small run share one row, and rows are what Durable Objects bill and slow down by.
+//
+// The format is kept for ever (R9): a tag is never given a second meaning, fields are only added at the end of a tuple, and
+// a tag that this release does not know decodes to null. test/workflow/golden holds histories of every release.
+
+import type { CompiledWorkflow } from './definition.ts'
+import type { Json } from './json.ts'
+import {
+  type AcceptedEvent,
+  type FinalStatus,
+  type Held,
+  type LaterEvent,
+  PayloadRef,
+  type RunError,
+  type RunEvent,
+  type SkipReason,
+  type TaskError,
+} from './run.ts'
+
+const FORMAT = 1
+
+/** A held value inside a tuple: `[json]` is the value itself, `{n, bytes}` names a payload. */
+type Encoded = [Json] | { n: number; bytes: number }
+type Tuple = [tag: string, ...fields: unknown[]]
+
+/** The line of one commit. All its events have one time. */
+export function encodeCommit(at: number, events: readonly RunEvent[]): string {
+  return JSON.stringify([FORMAT, at, ...events.map(toTuple)])
+}
+
+/** What only the surroundings of a history know: the definition is kept once a version, the id is the row's key. */
+export interface Restored {
+  runId: string
+  workflow: CompiledWorkflow
+}
+
+/** The events of one line; null stands for one that this release does not know. */
+export function decodeCommit(line: string, restored: Restored): (RunEvent | null)[] {
+  const [, at, ...tuples] = JSON.parse(line) as [format: number, at: number, ...Tuple[]]
+  return tuples.map((tuple) => fromTuple(tuple, at, restored))
+}
+
+function toTuple(event: RunEvent): Tuple {
+  switch (event.type) {
+    case 'RunAccepted':
+      return ['A', event.version, encodeHeld(event.input), event.timeoutMs]
+    case 'RunStarted':
+      return ['B']
+    case 'AttemptStarted':
+      return ['S', event.task, event.attempt]
+    case 'AttemptSucceeded':
+      return ['K', event.task, event.token, encodeHeld(event.output)]
+    case 'AttemptFailed':
+      return ['F', event.task, event.token, event.error]
+    case 'AttemptTimedOut':
+      return ['T', event.task, event.token, event.error]
+    case 'AttemptInterrupted':
+      return ['I', event.task, event.token]
+    case 'TaskWaiting':
+      return ['W', event.task, event.for, event.until]
+    case 'TaskFailed':
+      return ['f', event.task, event.error]
+    case 'TaskTimedOut':
+      return ['t', event.task]
+    case 'TaskSkipped':
+      return ['s', event.task, event.reason, event.because]
+    case 'TaskCancelled':
+      return ['c', event.task]
+    case 'RunTimedOut':
+      return ['X']
+    case 'RunStopped':
+      return ['P', event.error]
+    case 'RunFinished':
+      return ['Z', event.status, encodeHeld(event.output), event.error]
+    default:
+      return event satisfies never
+  }
+}
+
+function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored): RunEvent | null {
+  const task = f[0] as number
+  switch (tag) {
+    case 'A':
+      return {
+        type: 'RunAccepted',
+        at,
+        runId,
+        workflow,
+        version: f[0] as number,
+        input: decodeHeld(f[1]),
+        timeoutMs: f[2] as number,
+      }
+    case 'B':
+      return { type: 'RunStarted', at }
+    case 'S':
+      return { type: 'AttemptStarted', at, task, attempt: f[1] as number }
+    case 'K':
+      return { type: 'AttemptSucceeded', at, task, token: f[1] as number, output: decodeHeld(f[2]) }
+    case 'F':
+      return { type: 'AttemptFailed', at, task, token: f[1] as number, error: f[2] as TaskError }
+    case 'T':
+      return { type: 'AttemptTimedOut', at, task, token: f[1] as number, error: f[2] as TaskError }
+    case 'I':
+      return { type: 'AttemptInterrupted', at, task, token: f[1] as number }
+    case 'W':
+      return { type: 'TaskWaiting', at, task, for: f[1] as 'retry', until: f[2] as number }
+    case 'f':
+      return { type: 'TaskFailed', at, task, error: f[1] as TaskError }
+    case 't':
+      return { type: 'TaskTimedOut', at, task }
+    case 's':
+      return { type: 'TaskSkipped', at, task, reason: f[1] as SkipReason, because: f[2] as number | null }
+    case 'c':
+      return { type: 'TaskCancelled', at, task }
+    case 'X':
+      return { type: 'RunTimedOut', at }
+    case 'P':
+      return { type: 'RunStopped', at, error: f[0] as RunError }
+    case 'Z':
+      return {
+        type: 'RunFinished',
+        at,
+        status: f[0] as FinalStatus,
+        output: decodeHeld(f[1]),
+        error: f[2] as RunError | null,
+      }
+    default:
+      return null
+  }
+}
+
+function encodeHeld(value: Held): Encoded {
+  return value instanceof PayloadRef ? { n: value.n, bytes: value.bytes } : [value]
+}
+
+function decodeHeld(encoded: unknown): Held {
+  if (Array.isArray(encoded)) return encoded[0] as Json
+  const { n, bytes } = encoded as { n: number; bytes: number }
+  return new PayloadRef(n, bytes)
+}
+
+export function isAccepted(event: RunEvent | null | undefined): event is AcceptedEvent {
+  return event?.type === 'RunAccepted'
+}
+
+export function isLater(event: RunEvent | null): event is LaterEvent {
+  return event !== null && event.type !== 'RunAccepted'
+}

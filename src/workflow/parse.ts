@@ -1,0 +1,79 @@
+// From any JSON value to a definition, or to every fault that it has. The one gate: what is behind it trusts a definition.
+// Order of the faults: the value as such, its own fields, its tasks one by one, cycles, the output.
+
+import { z } from 'zod'
+import type { Fault, Warning } from './codes.ts'
+import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
+import { checkTemplate } from './expression.ts'
+import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
+import { isJsonObject, type Json } from './json.ts'
+import { quoted } from './nearest.ts'
+import { LATER_FIELDS, MAX_TASKS, WorkflowDefinitionSchema } from './schema.ts'
+import { soundness, tooDeepParts } from './sound.ts'
+import { Survey } from './survey.ts'
+import { checkTask } from './task-check.ts'
+import { type TaskTypes, taskType } from './task-types.ts'
+
+export type Parsed = { ok: true; definition: WorkflowDefinition; warnings: Warning[] } | { ok: false; faults: Fault[] }
+
+/**
+ * All of a definition but its tasks, which are checked one by one: zod drops the bounds of a list in which an entry has a
+ * fault, and checking stops when an answer is full.
+ */
+const HeadSchema = WorkflowDefinitionSchema.extend({ tasks: z.array(z.unknown()).min(1).max(MAX_TASKS) })
+
+/**
+ * Checks a definition and fills in its defaults. Never throws, whatever the value; costs about as much as its text is long.
+ * @param value what JSON.parse made of a body
+ * @param types the task types there are (src/tasks/schemas.ts)
+ * @returns at most MAX_FAULTS faults, each with a JSON Pointer into the value or to a member that is missing there
+ */
+export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
+  const faults = new Entries<Fault>()
+  const unsound = soundness(value)
+  faults.add(unsound)
+  const tooDeep = tooDeepParts(unsound)
+  const head = checkShape(HeadSchema, value, { notAvailable: () => LATER_FIELDS.definition })
+  if (!head.ok) faults.add(head.faults)
+  const raw: { [field: string]: unknown } = isJsonObject(value) ? value : {}
+
+  const survey = new Survey(raw.tasks)
+  const placeholders = raw.placeholders === 'refuse' ? 'refuse' : 'allow'
+  const tasks: TaskDefinition[] = []
+  for (const [position, entry] of survey.tasks.entries()) {
+    if (faults.isFull) break
+    const at = pointer(['tasks', position])
+    const looksInside = !tooDeep.has(at)
+    const checked = checkTask(entry, at, types, placeholders, looksInside)
+    if (checked.ok) tasks.push(checked.value)
+    else faults.add(checked.faults)
+    faults.add(survey.faultsOf(position))
+    if (looksInside) faults.add(templateFaults(entry, at, survey, position, types))
+  }
+  faults.add(survey.cycleFaults())
+  if (raw.output !== undefined && !faults.isFull && !tooDeep.has('/output')) {
+    faults.add(boundedAt('/output', checkTemplate(raw.output as Json, survey.names(), '/output')))
+  }
+
+  const found = faults.list()
+  if (!head.ok || found.length > 0) return { ok: false, faults: found }
+  return { ok: true, definition: { ...head.value, tasks }, warnings: placeholderWarnings(tasks) }
+}
+
+/** Faults of the expressions in a task's `with`. Of a type that is not built it is not known what they may name. */
+function templateFaults(task: unknown, at: string, survey: Survey, position: number, types: TaskTypes): Fault[] {
+  if (!isJsonObject(task) || !isJsonObject(task.with)) return []
+  const type = taskType(types, task.type)
+  if (type !== null && type.with === undefined) return []
+  return boundedAt(`${at}/with`, checkTemplate(task.with, survey.names(position), `${at}/with`))
+}
+
+function placeholderWarnings(tasks: readonly TaskDefinition[]): Warning[] {
+  const warnings = new Entries<Warning>()
+  tasks.forEach((task, position) => {
+    if (task.with !== undefined) return
+    const message = `${quoted(task.id)} has no "with": it is a placeholder, does nothing and succeeds with null`
+    warnings.add([{ path: pointer(['tasks', position]), code: 'placeholder', message }])
+  })
+  return warnings.list()
+}

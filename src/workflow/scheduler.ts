@@ -1,0 +1,143 @@
+// Decides what happens next in a run. Pure, and incremental: it reads what `apply` has marked, never the whole run.
+// Level triggered: it looks at how the run stands, not at what came last, so no missed edge can leave a run stuck.
+//
+// What it decides is recorded as events and folded like any fact; recovery folds them and never decides again (R1, R2).
+// Termination: every event it returns moves a task or the run forward, so asking until it returns nothing ends after at
+// most 2 x tasks + 3 rounds (test/workflow/simulation.test.ts).
+
+import { isPlaceholder } from './definition.ts'
+import { renderTemplate } from './expression.ts'
+import { MAX_INTERRUPTIONS, restartDelayMs } from './retry.ts'
+import type { LaterEvent, LoadPayload, Run, RunError, TaskIndex } from './run.ts'
+import { runScope } from './scope.ts'
+
+/** Events of one answer, so that a run of 10,000 tasks can be settled in slices. */
+const MAX_DECISIONS = 500
+
+/** A history may not grow for ever (api.md "Codes", `history_limit`). */
+export const HISTORY_LIMIT = 50_000
+
+/** Tasks that a deadlock names; the others are counted. */
+const MAX_NAMED_TASKS = 1_000
+
+/**
+ * What must be recorded now; [] when the run waits for the world, or has ended.
+ * An `AttemptStarted` whose task is still running after the whole answer was applied has to be dispatched.
+ * @param at the time that the decisions are made at and recorded with, ms since the epoch, not before `run.at`
+ * @param load reads payloads that an expression needs
+ */
+export function decide(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+  if (run.finishedAt !== null) return []
+  if (run.startedAt === null) return [{ type: 'RunStarted', at }]
+  if (run.ending === null && run.events >= HISTORY_LIMIT) return [stopped(run, at, 'history_limit')]
+  if (run.doomed.size > 0 && run.ending !== 'timed_out') return skipDoomed(run, at)
+  if (run.ending !== null) return endRest(run, at) ?? [finish(run, at, load)]
+  if (run.interrupted.size > 0) return [...run.interrupted].map((task) => afterInterruption(run, task, at))
+
+  const starts = startReady(run, at)
+  if (starts.length > 0) return starts
+  const { pending, waiting, running } = run.progress
+  if (running > 0 || waiting > 0) return []
+  return [pending > 0 ? stopped(run, at, 'deadlock') : finish(run, at, load)]
+}
+
+/** Tasks that a failure above them keeps from starting. Their own dependents come in the next round. */
+function skipDoomed(run: Run, at: number): LaterEvent[] {
+  return [...run.doomed]
+    .slice(0, MAX_DECISIONS)
+    .map(([task, because]) => ({ type: 'TaskSkipped', at, task, reason: 'upstream_failed', because }))
+}
+
+/** The run is ending: whatever has not ended is ended, as api.md's table "what happens" has it. Null when all has. */
+function endRest(run: Run, at: number): LaterEvent[] | null {
+  const events: LaterEvent[] = []
+  for (let task = run.firstUnsettled; task < run.tasks.length && events.length < MAX_DECISIONS; task++) {
+    const { status } = run.tasks[task]!
+    // A task between an interruption and its next attempt has begun, so it ends like an executing one.
+    const hasBegun = status === 'running' || status === 'waiting' || run.interrupted.has(task)
+    if (hasBegun) events.push({ type: run.ending === 'timed_out' ? 'TaskTimedOut' : 'TaskCancelled', at, task })
+    else if (status === 'pending') events.push({ type: 'TaskSkipped', at, task, reason: 'run_stopped', because: null })
+  }
+  return events.length > 0 ? events : null
+}
+
+/** A crash spends no attempt, but not without end. */
+function afterInterruption(run: Run, task: TaskIndex, at: number): LaterEvent {
+  const { interruptions } = run.tasks[task]!
+  if (interruptions < MAX_INTERRUPTIONS) {
+    return { type: 'TaskWaiting', at, task, for: 'retry', until: at + restartDelayMs(run.id, task, interruptions) }
+  }
+  const message = `${MAX_INTERRUPTIONS} attempts of this task were cut off by a crash or a deploy`
+  return { type: 'TaskFailed', at, task, error: { code: 'interrupted_too_often', message, retryable: false } }
+}
+
+/** Gives the free slots away: first to tasks that had begun and are due, then to those that became ready, in that order. */
+function startReady(run: Run, at: number): LaterEvent[] {
+  const events: LaterEvent[] = []
+  let free = run.slots.free
+  const start = (task: TaskIndex) => {
+    events.push({ type: 'AttemptStarted', at, task, attempt: nextAttempt(run, task) })
+    // A placeholder takes a slot and gives it back in one step. Its token is the number of the event just pushed.
+    if (isPlaceholder(run.workflow.definition.tasks[task]!)) {
+      events.push({ type: 'AttemptSucceeded', at, task, token: run.events + events.length, output: null })
+    } else free--
+  }
+  for (const task of dueSleepers(run, at)) {
+    if (free === 0) return events
+    start(task)
+  }
+  for (const task of run.slots.queue) {
+    if (free === 0 || events.length >= MAX_DECISIONS) return events
+    start(task)
+  }
+  return events
+}
+
+function dueSleepers(run: Run, at: number): TaskIndex[] {
+  const due = [...run.sleeping].filter((task) => run.tasks[task]!.wakeAt! <= at)
+  return due.sort((a, b) => run.tasks[a]!.wakeAt! - run.tasks[b]!.wakeAt! || a - b)
+}
+
+/** An attempt that failed or timed out counts; one that was interrupted shares its number with the next. */
+function nextAttempt(run: Run, task: TaskIndex): number {
+  const counted = run.tasks[task]!.attempts.filter(({ status }) => status === 'failed' || status === 'timed_out')
+  return counted.length + 1
+}
+
+function stopped(run: Run, at: number, code: 'deadlock' | 'history_limit'): LaterEvent {
+  if (code === 'history_limit') {
+    const message = `The history of the run has reached ${HISTORY_LIMIT} events`
+    return { type: 'RunStopped', at, error: { code, message, retryable: false } }
+  }
+  const { tasks } = run.workflow.definition
+  const stuck = tasks.filter((_, index) => run.tasks[index]!.status === 'pending').map(({ id }) => id)
+  const named = stuck.slice(0, MAX_NAMED_TASKS)
+  const message = `${stuck.length} task${stuck.length === 1 ? '' : 's'} left, none executing, none able to start: ${named.slice(0, 10).join(', ')}${stuck.length > 10 ? ', ...' : ''}`
+  return { type: 'RunStopped', at, error: { code, message, retryable: false, tasks: named } }
+}
+
+/** Every task has ended. */
+function finish(run: Run, at: number, load: LoadPayload): LaterEvent {
+  const error = runError(run)
+  if (run.ending === 'timed_out') return { type: 'RunFinished', at, status: 'timed_out', output: null, error }
+  if (error !== null) return { type: 'RunFinished', at, status: 'failed', output: null, error }
+  const template = run.workflow.definition.output
+  // Without a template the output is that of the last tasks, which the history holds already: it is not written twice.
+  if (template === undefined) return { type: 'RunFinished', at, status: 'succeeded', output: null, error: null }
+  const rendered = renderTemplate(template, runScope(run, load))
+  if (rendered.ok) return { type: 'RunFinished', at, status: 'succeeded', output: rendered.value, error: null }
+  return { type: 'RunFinished', at, status: 'failed', output: null, error: rendered.error }
+}
+
+function runError(run: Run): RunError | null {
+  if (run.ending === 'stopped') return run.error
+  if (run.ending === 'timed_out') {
+    const message = `The run was not done within ${run.timeoutMs} ms`
+    return { code: 'run_timeout', message, retryable: true }
+  }
+  if (run.firstFailure === null) return null
+  const failed = run.tasks[run.firstFailure]!
+  const task_id = run.workflow.definition.tasks[run.firstFailure]!.id
+  const error = failed.error ?? { code: 'timeout', message: 'The task timed out', retryable: true }
+  return { ...error, task_id }
+}

@@ -1,0 +1,146 @@
+// The shape of a definition as schemas: what registration checks first, and what the OpenAPI document shows. One source of both.
+// What a schema cannot see, faults between tasks, is found by parse.ts.
+
+import { z } from 'zod'
+import type { FaultCode } from './codes.ts'
+import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
+import type { Json, JsonObject } from './json.ts'
+import { SPAN_PATTERN, spanMs } from './span.ts'
+
+export const MAX_TASKS = 10_000
+export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
+export const TASK_ID_PATTERN = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
+const MAX_DESCRIPTION = 1_000
+
+/** Fields of the contract that this release does not have yet. A field that is built leaves its list and enters the schema. */
+export const LATER_FIELDS = {
+  definition: ['queue_timeout', 'input_schema', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'],
+  task: ['when', 'trigger_rule', 'timeout', 'retry', 'breaker', 'compensate'],
+} as const
+
+/** `params` of a custom issue: the code that its fault gets. */
+const fault = (code: FaultCode) => ({ code })
+
+/** Any JSON. Not z.json(), which would walk values of megabytes only to find what JSON.parse has made sure of. */
+const json = z.unknown() as unknown as z.ZodType<Json>
+
+/** A span of time within bounds, both included. */
+export function spanSchema(bounds: { min: string; max: string }) {
+  const propose = (input: unknown) => (/^\d+(\.\d+)?$/.test(String(input)) ? `: write "${input}s" for seconds` : '')
+  return z
+    .string({ error: ({ input }) => `must be a span, a text such as "5s"${propose(input)}` })
+    .regex(SPAN_PATTERN, {
+      abort: true,
+      error: ({ input }) =>
+        `must be a number (up to nine digits, three after the point) and a unit (ms, s, m, h, d), such as "5s"${propose(input)}`,
+    })
+    .refine((span) => spanMs(span) >= spanMs(bounds.min) && spanMs(span) <= spanMs(bounds.max), {
+      params: fault('out_of_bounds'),
+      error: `must be between "${bounds.min}" and "${bounds.max}"`,
+    })
+}
+
+/** The time limit of a run, in a definition and at a start. */
+export const timeoutSchema = spanSchema({ min: '1ms', max: '365d' })
+
+export const nameSchema = z
+  .string()
+  .regex(NAME_PATTERN, 'must have 1 to 64 of A-Z, a-z, 0-9, "_" and "-", a letter or digit first')
+
+const taskIdSchema = z
+  .string()
+  .regex(TASK_ID_PATTERN, 'must have 1 to 64 of A-Z, a-z, 0-9, "_" and "-", a letter or "_" first')
+
+const descriptionSchema = z
+  .string()
+  // Characters as JSON Schema counts them (code points), so that the document and the check agree on an emoji.
+  .refine((text) => text.length <= MAX_DESCRIPTION || [...text].length <= MAX_DESCRIPTION, {
+    params: fault('out_of_bounds'),
+    error: `must have at most ${MAX_DESCRIPTION.toLocaleString('en-US')} characters`,
+  })
+
+export const TaskDefinitionSchema = z
+  .strictObject({
+    id: taskIdSchema.meta({ description: 'Unique within the workflow.', examples: ['fetch'] }),
+    type: z.string().meta({
+      description: 'One of the task types; `GET /v1/task-types` lists them.',
+      examples: ['http'],
+    }),
+    depends_on: z
+      .array(z.string())
+      .default([])
+      .meta({
+        description: 'Ids of the tasks that must have succeeded before this one starts.',
+        examples: [['fetch']],
+      }),
+    with: (z.record(z.string(), json) as z.ZodType<JsonObject>).exactOptional().meta({
+      description: `What the task does, by the schema of its type; any text in it may hold \`\${{ expressions }}\`. Without it the task is a placeholder: it does nothing and succeeds with null.`,
+      examples: [{ url: `https://api.example.com/orders/\${{ input.order }}` }],
+    }),
+  })
+  .meta({
+    id: 'TaskDefinition',
+    description: 'One task of a workflow.',
+    examples: [{ id: 'store', type: 'http', depends_on: ['fetch'], with: { url: 'https://api.example.com/store' } }],
+  }) satisfies z.ZodType<TaskDefinition>
+
+export const WorkflowDefinitionSchema = z
+  .strictObject({
+    name: nameSchema.meta({ description: 'What the workflow is started by.', examples: ['nightly-report'] }),
+    description: descriptionSchema
+      .exactOptional()
+      .meta({ description: 'For people.', maxLength: MAX_DESCRIPTION, examples: ['Fetches orders and reports them.'] }),
+    max_parallel: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(4)
+      .meta({ description: 'The most attempts of one run that execute at once.', examples: [8] }),
+    timeout: timeoutSchema
+      .default('5s')
+      .meta({ description: 'Time limit of the whole run, from its start: "1ms" to "365d".', examples: ['30s'] }),
+    on_failure: z
+      .enum(['stop', 'continue'])
+      .default('stop')
+      .meta({
+        description:
+          '`stop`: when a task fails, executing attempts are cancelled and nothing more starts. `continue`: branches that do not need it go on.',
+        examples: ['continue'],
+      }),
+    placeholders: z
+      .enum(['allow', 'refuse'])
+      .default('allow')
+      .meta({
+        description: 'Whether tasks without `with` are taken, each with a warning, or refused.',
+        examples: ['refuse'],
+      }),
+    output: json.exactOptional().meta({
+      description:
+        "Template of the run's output. Without it the output is that of the tasks that nothing depends on, by their ids.",
+      examples: [{ total: `\${{ tasks.report.output.body.total }}` }],
+    }),
+    tasks: z
+      .array(TaskDefinitionSchema)
+      .min(1)
+      .max(MAX_TASKS)
+      .meta({ description: 'In any order; they run as `depends_on` says.' }),
+  })
+  .meta({
+    id: 'WorkflowDefinition',
+    description: 'A workflow: tasks, and what each waits for.',
+    examples: [
+      {
+        name: 'orders',
+        timeout: '30s',
+        tasks: [
+          { id: 'fetch', type: 'http', with: { url: `https://api.example.com/orders/\${{ input.order }}` } },
+          {
+            id: 'store',
+            type: 'http',
+            depends_on: ['fetch'],
+            with: { method: 'POST', url: 'https://api.example.com/store', json: `\${{ tasks.fetch.output.body }}` },
+          },
+        ],
+      },
+    ],
+  }) satisfies z.ZodType<WorkflowDefinition>

@@ -1,0 +1,23 @@
+// What an expression of a run sees: the run's input and identity, and how the tasks before it ended.
+
+import type { ExpressionScope } from './expression.ts'
+import type { Json } from './json.ts'
+import { type Held, type LoadPayload, PayloadRef, type Run } from './run.ts'
+
+export function runScope(run: Run, load: LoadPayload): ExpressionScope {
+  return {
+    input: () => held(run.input, load),
+    run: { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: 1 },
+    task(id) {
+      const task = run.tasks[run.workflow.graph.indexOf.get(id) ?? -1]
+      // Names are checked at registration, so this is a definition that reached the core past it.
+      if (task === undefined) return { status: 'pending', output: null }
+      return { status: task.status, output: held(task.output, load) }
+    },
+  }
+}
+
+/** The value itself, read back if it is kept elsewhere. */
+export function held(value: Held, load: LoadPayload): Json {
+  return value instanceof PayloadRef ? load(value) : value
+}

@@ -1,0 +1,131 @@
+// What a definition's tasks are to each other, read leniently from a value that may have any fault: whoever has an id that is
+// a text counts, so that one bad task does not hide the faults of the others, nor make up faults of theirs.
+
+import type { Fault } from './codes.ts'
+import { components, findCycles, Upstream } from './cycles.ts'
+import type { ExpressionNames } from './expression.ts'
+import { MAX_FAULTS, pointer } from './faults.ts'
+import { buildGraph, type Graph } from './graph.ts'
+import { isJsonObject } from './json.ts'
+import { didYouMean, quoted } from './nearest.ts'
+import { MAX_TASKS } from './schema.ts'
+
+/** How many unknown dependencies get a proposal: each costs a comparison with every id. */
+const MAX_PROPOSALS = 50
+/** A cycle that is longer is shown by its first tasks and its end. */
+const MAX_SHOWN_STEPS = 20
+
+export class Survey {
+  /** The entries of `tasks` that are looked at; beyond the bound only ids count. */
+  readonly tasks: readonly unknown[]
+  /** Position of each id in `tasks`; of its first task if there are several. */
+  readonly #positions = new Map<string, number>()
+  /** Node of each position that has an id, in a graph that holds no others. */
+  readonly #nodeOf = new Map<number, number>()
+  readonly #positionOf: number[] = []
+  readonly #graph: Graph
+  readonly #groups: number[][]
+  readonly #names = new Map<string, { placeholder: boolean }>()
+  #upstream: Upstream | null = null
+  #proposals = 0
+
+  constructor(tasks: unknown) {
+    const all: readonly unknown[] = Array.isArray(tasks) ? tasks : []
+    this.tasks = all.slice(0, MAX_TASKS)
+    all.forEach((task, position) => {
+      const id = idOf(task)
+      if (id === null || this.#positions.has(id)) return
+      this.#positions.set(id, position)
+      this.#names.set(id, { placeholder: (task as { with?: unknown }).with === undefined })
+    })
+    const nodes: { id: string; depends_on: string[] }[] = []
+    this.tasks.forEach((task, position) => {
+      const id = idOf(task)
+      if (id === null) return
+      this.#nodeOf.set(position, nodes.length)
+      this.#positionOf.push(position)
+      nodes.push({ id, depends_on: dependenciesOf(task).filter((name) => typeof name === 'string') })
+    })
+    this.#graph = buildGraph(nodes)
+    this.#groups = components(this.#graph)
+  }
+
+  /** What is wrong with a task's id and dependencies. */
+  faultsOf(position: number): Fault[] {
+    const task = this.tasks[position]
+    const id = idOf(task)
+    const faults: Fault[] = []
+    const first = id === null ? undefined : this.#positions.get(id)
+    if (id !== null && first !== undefined && first !== position) {
+      const message = `the task at ${pointer(['tasks', first])} has the id ${quoted(id)} already`
+      faults.push({ path: pointer(['tasks', position, 'id']), code: 'duplicate_task', message })
+    }
+    const named = new Set<string>()
+    for (const [index, name] of dependenciesOf(task).entries()) {
+      if (faults.length > MAX_FAULTS) break
+      if (typeof name !== 'string') continue
+      const add = (code: Fault['code'], message: string) =>
+        faults.push({ path: pointer(['tasks', position, 'depends_on', index]), code, message })
+      if (named.has(name)) add('duplicate_dependency', `${quoted(name)} is named twice`)
+      else if (name === id) add('self_dependency', 'a task cannot wait for itself')
+      else if (!this.#positions.has(name)) {
+        add('unknown_dependency', `there is no task ${quoted(name)}${this.#proposal(name)}`)
+      }
+      named.add(name)
+    }
+    return faults
+  }
+
+  /** One fault for each group of tasks that wait for each other. */
+  cycleFaults(): Fault[] {
+    return findCycles(this.#graph, this.#groups).map((cycle) => {
+      const [start, next] = cycle.map((node) => this.#positionOf[node]!)
+      const ids = cycle.map((node) => idOf(this.tasks[this.#positionOf[node]!])!)
+      const entry = dependenciesOf(this.tasks[start!]).indexOf(idOf(this.tasks[next!]))
+      const path = pointer(['tasks', start!, 'depends_on', entry])
+      return { path, code: 'cycle', message: `these tasks wait for each other: ${cyclePath(ids)}` }
+    })
+  }
+
+  /** What expressions of a task may name; of the whole run's output without a position. */
+  names(position?: number): ExpressionNames {
+    const node = position === undefined ? undefined : this.#nodeOf.get(position)
+    // Where dependencies cannot be read, any task might be upstream: that is a fault already, and makes no further ones.
+    const isLenient = node === undefined || hasUnreadableDependencies(this.tasks[position!])
+    return { tasks: this.#names, isUpstream: (id) => isLenient || this.#isUpstream(node, id) }
+  }
+
+  #isUpstream(node: number, id: string): boolean {
+    const ancestor = this.#graph.indexOf.get(id)
+    if (ancestor === undefined) return false
+    if (this.#graph.dependencies[node]!.includes(ancestor)) return true
+    this.#upstream ??= new Upstream(this.#graph, this.#groups)
+    return this.#upstream.has(node, ancestor)
+  }
+
+  #proposal(name: string): string {
+    if (this.#proposals >= MAX_PROPOSALS) return ''
+    this.#proposals++
+    return didYouMean(name, this.#positions.keys())
+  }
+}
+
+function idOf(task: unknown): string | null {
+  return isJsonObject(task) && typeof task.id === 'string' ? task.id : null
+}
+
+function dependenciesOf(task: unknown): readonly unknown[] {
+  return isJsonObject(task) && Array.isArray(task.depends_on) ? task.depends_on : []
+}
+
+function hasUnreadableDependencies(task: unknown): boolean {
+  if (!isJsonObject(task) || task.depends_on === undefined) return false
+  return !Array.isArray(task.depends_on) || task.depends_on.some((name) => typeof name !== 'string')
+}
+
+function cyclePath(ids: readonly string[]): string {
+  const shown = ids.map((id) => (id.length > 64 ? quoted(id) : id))
+  if (shown.length <= MAX_SHOWN_STEPS) return shown.join(' -> ')
+  const left = shown.length - MAX_SHOWN_STEPS
+  return `${shown.slice(0, MAX_SHOWN_STEPS - 1).join(' -> ')} -> (${left} more) -> ${shown.at(-1)}`
+}

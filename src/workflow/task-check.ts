@@ -1,0 +1,91 @@
+// The faults of one task in itself: its shape, its type, and its `with` against the schema of that type.
+// What lies between tasks (ids, dependencies, the names that expressions read) is found by survey.ts.
+
+import type { Fault } from './codes.ts'
+import type { TaskDefinition } from './definition.ts'
+import { type Checked, checkShape } from './faults.ts'
+import { isJsonObject, type JsonObject } from './json.ts'
+import { didYouMean, quoted } from './nearest.ts'
+import { LATER_FIELDS, TaskDefinitionSchema } from './schema.ts'
+import { type TaskType, type TaskTypes, taskType, usableTypes } from './task-types.ts'
+
+/**
+ * The task with its defaults, or what is wrong with it.
+ * @param at JSON Pointer to the task
+ * @param looksInside false for a task whose `with` is too deep to be looked into
+ */
+export function checkTask(
+  raw: unknown,
+  at: string,
+  types: TaskTypes,
+  placeholders: 'allow' | 'refuse',
+  looksInside: boolean,
+): Checked<TaskDefinition> {
+  const type = isJsonObject(raw) ? taskType(types, raw.type) : null
+  const shape = checkShape(TaskDefinitionSchema, raw, {
+    at,
+    notAvailable: () => LATER_FIELDS.task,
+    hint: (path, name) =>
+      path.length === 0 && type !== null && fieldsOf(type).includes(name)
+        ? `${quoted(name)} says what the task does: put it in "with"`
+        : null,
+  })
+  const faults = shape.ok ? [] : shape.faults
+  if (isJsonObject(raw) && typeof raw.type === 'string') {
+    faults.push(...checkType(raw.type, type, raw.with, at, types, placeholders))
+    if (type?.with !== undefined && isJsonObject(raw.with) && looksInside) {
+      faults.push(...checkWith(type.with, raw.with, at))
+    }
+  }
+  if (!shape.ok || faults.length > 0) return { ok: false, faults }
+  const { id, type: name, depends_on, with: given } = shape.value
+  // `with` as it was sent: the schema's copy would lose a member called __proto__.
+  if (given === undefined) return { ok: true, value: { id, type: name, depends_on } }
+  return { ok: true, value: { id, type: name, depends_on, with: (raw as { with: JsonObject }).with } }
+}
+
+function checkType(
+  name: string,
+  type: TaskType | null,
+  given: unknown,
+  at: string,
+  types: TaskTypes,
+  placeholders: 'allow' | 'refuse',
+): Fault[] {
+  const isAbsent = given === undefined
+  if (type === null) {
+    const names = Object.keys(types).filter(
+      (known) => types[known]!.with !== undefined || types[known]!.mayBePlaceholder,
+    )
+    const message = `there is no task type ${quoted(name)}${didYouMean(name, names) || '.'} There are ${usableTypes(types)}`
+    return [{ path: `${at}/type`, code: 'unknown_task_type', message }]
+  }
+  if (type.with === undefined && (!isAbsent || !type.mayBePlaceholder)) {
+    const instead = type.mayBePlaceholder
+      ? '; without "with" the task is taken as a placeholder, which does nothing'
+      : ''
+    const message = `the task type ${quoted(name)} is part of the contract, but not of this release${instead}`
+    return [{ path: `${at}/type`, code: 'not_available', message }]
+  }
+  if (isAbsent && !type.mayBePlaceholder) {
+    return [{ path: `${at}/with`, code: 'missing_with', message: `a task of type ${quoted(name)} needs "with"` }]
+  }
+  if (isAbsent && placeholders === 'refuse') {
+    const message = 'the task has no "with", and the definition refuses placeholders'
+    return [{ path: `${at}/with`, code: 'missing_with', message }]
+  }
+  return []
+}
+
+function checkWith(schemas: NonNullable<TaskType['with']>, given: JsonObject, at: string): Fault[] {
+  const place = {
+    at: `${at}/with`,
+    notAvailable: (path: readonly unknown[]) => (path.length === 0 ? schemas.notBuilt : []),
+  }
+  const checked = checkShape(schemas.inDefinition, given, place)
+  return checked.ok ? [] : checked.faults
+}
+
+function fieldsOf(type: TaskType): string[] {
+  return type.with === undefined ? [] : [...Object.keys(type.with.rendered.shape), ...type.with.notBuilt]
+}

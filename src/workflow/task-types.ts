@@ -1,0 +1,35 @@
+// What a definition may say of each task type. The types themselves are given from outside: the core knows none of them.
+
+import type { z } from 'zod'
+
+export interface TaskType {
+  /** Whether a task of this type may leave out `with`; it then holds its place in the graph and does nothing. */
+  readonly mayBePlaceholder: boolean
+  /** Absent while the contract has the type and this release has not. */
+  readonly with?: {
+    /** Schema of `with` in a definition, where any value may still be a template. */
+    readonly inDefinition: z.ZodType
+    /** Schema of `with` once its expressions are filled in; here only its field names count. */
+    readonly rendered: z.ZodObject
+    /** Fields that the contract has and this release has not. */
+    readonly notBuilt: readonly string[]
+  }
+}
+
+/** Every task type of the contract, by its name. */
+export type TaskTypes = Readonly<Record<string, TaskType>>
+
+export function taskType(types: TaskTypes, name: unknown): TaskType | null {
+  return typeof name === 'string' && Object.hasOwn(types, name) ? types[name]! : null
+}
+
+/** "http", and without `with`, as placeholders: "python", ...: what an author can write instead of a type that does not exist. */
+export function usableTypes(types: TaskTypes): string {
+  const named = (isUsable: (type: TaskType) => boolean) =>
+    Object.keys(types)
+      .filter((name) => isUsable(types[name]!))
+      .map((name) => `"${name}"`)
+      .join(', ')
+  const placeholders = named((type) => type.with === undefined && type.mayBePlaceholder)
+  return `${named((type) => type.with !== undefined)}${placeholders === '' ? '' : `, and as placeholders, without "with": ${placeholders}`}`
+}

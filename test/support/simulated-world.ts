@@ -1,0 +1,156 @@
+// A Runner and the world around it, in memory: history, dispatch, crashes, a clock that jumps, reports that come late or twice.
+// What it does beside calling the pure core is what durable/runner.ts does with a database and an executor.
+
+import { advance, type Fact } from '../../src/workflow/advance.ts'
+import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { compile } from '../../src/workflow/definition.ts'
+import { type AcceptedEvent, accept, apply, dueAt, type LaterEvent, type Run } from '../../src/workflow/run.ts'
+import type { Random } from './random.ts'
+
+const noPayloads = () => {
+  throw new Error('the simulation keeps no payloads outside the history')
+}
+
+/** An attempt that is under way outside. `owner` is the instance that dispatched it; after a crash nobody waits for it. */
+interface Outside {
+  fact: Fact
+  endsAt: number
+  owner: number
+}
+
+/** Chances of what goes wrong, per step. */
+export interface Trouble {
+  crash: number
+  duplicate: number
+  clockBack: number
+  failure: number
+  timedOut: number
+  lostDispatch: number
+}
+
+export class SimulatedWorld {
+  readonly history: [AcceptedEvent, ...LaterEvent[]]
+  run: Run
+  now: number
+  readonly #random: Random
+  readonly #trouble: Trouble
+  readonly #outside: Outside[] = []
+  #reported: Fact[] = []
+  #instance = 1
+  /** How often the outside saw an attempt of each task begin. */
+  readonly calls = new Map<number, number>()
+  #check: (world: SimulatedWorld, event: LaterEvent) => void
+
+  constructor(
+    definition: WorkflowDefinition,
+    timeoutMs: number,
+    random: Random,
+    trouble: Trouble,
+    check: (world: SimulatedWorld, event: LaterEvent) => void,
+  ) {
+    this.#random = random
+    this.#trouble = trouble
+    this.#check = check
+    this.now = 1_000_000
+    const accepted: AcceptedEvent = {
+      type: 'RunAccepted',
+      at: this.now,
+      runId: `run_00SIM${random.int(0, 1e9)}`,
+      workflow: compile(definition),
+      version: 1,
+      input: null,
+      timeoutMs,
+    }
+    this.history = [accepted]
+    this.run = accept(accepted)
+    this.commit([])
+  }
+
+  /** The state that the history alone gives (R1). */
+  refold(): Run {
+    const [first, ...later] = this.history
+    const run = accept(first)
+    for (const event of later) apply(run, event)
+    return run
+  }
+
+  commit(facts: Fact[]): void {
+    for (;;) {
+      const step = advance(this.run, facts, this.now, noPayloads)
+      for (const event of step.events) {
+        this.history.push(event)
+        this.#check(this, event)
+      }
+      facts = []
+      // A crash here is the worst moment: recorded, and nothing of it sent.
+      if (this.#random.chance(this.#trouble.lostDispatch)) {
+        this.crash()
+        return
+      }
+      this.#dispatch(step.events)
+      if (step.isComplete) return
+    }
+  }
+
+  #dispatch(events: LaterEvent[]): void {
+    for (const event of events) {
+      if (event.type !== 'AttemptStarted') continue
+      const task = this.run.tasks[event.task]!
+      const number = this.run.events
+      if (task.status !== 'running' || task.token === 0 || task.token > number) continue
+      if (this.history[task.token - 1] !== event) continue
+      this.calls.set(event.task, (this.calls.get(event.task) ?? 0) + 1)
+      this.#outside.push({
+        fact: this.#outcome(event.task, task.token),
+        endsAt: this.now + this.#random.int(1, 400),
+        owner: this.#instance,
+      })
+    }
+  }
+
+  #outcome(task: number, token: number): Fact {
+    const error = { code: 'http_500', message: 'answered 500', retryable: true }
+    if (this.#random.chance(this.#trouble.failure)) return { type: 'AttemptFailed', task, token, error }
+    if (this.#random.chance(this.#trouble.timedOut))
+      return { type: 'AttemptTimedOut', task, token, error: { ...error, code: 'timeout' } }
+    return { type: 'AttemptSucceeded', task, token, output: { from: task } }
+  }
+
+  /** The instance dies; the next one knows the history and that it started none of the attempts in it. */
+  crash(): void {
+    this.#instance++
+    this.run = this.refold()
+    const cutOff: Fact[] = [...this.run.slots.holders].map((task) => ({
+      type: 'AttemptInterrupted',
+      task,
+      token: this.run.tasks[task]!.token,
+    }))
+    if (this.run.finishedAt === null) this.commit(cutOff)
+  }
+
+  /** Lets something happen: a report, an alarm, a crash. */
+  step(): void {
+    if (this.#random.chance(this.#trouble.crash)) this.crash()
+    else if (this.#random.chance(this.#trouble.duplicate) && this.#reported.length > 0) {
+      this.commit([this.#random.pick(this.#reported)])
+    } else this.commit(this.#happening())
+  }
+
+  /** What is reported next; nothing when an alarm comes first, on time or late. */
+  #happening(): Fact[] {
+    if (this.#random.chance(this.#trouble.clockBack)) this.now -= this.#random.int(1, 50)
+    this.#outside.sort((a, b) => a.endsAt - b.endsAt)
+    const next = this.#outside[0]
+    const due = dueAt(this.run, this.now)
+    if (next !== undefined && (due === null || next.endsAt <= due || this.#random.chance(0.1))) {
+      this.now = Math.max(this.now, next.endsAt)
+      const together = this.#outside.splice(0, this.#random.int(1, 3))
+      // A dead instance's calls end outside all the same, but nobody hears of it; now and then a late report gets through.
+      const heard = together.filter(({ owner }) => owner === this.#instance || this.#random.chance(0.5))
+      this.#reported.push(...heard.map(({ fact }) => fact))
+      return heard.map(({ fact }) => fact)
+    }
+    this.now = Math.max(this.now, due ?? this.now) + this.#random.int(0, 20)
+    return []
+  }
+}

@@ -1,0 +1,90 @@
+// A history that is written and read is the same history, and what older releases wrote stays readable (R9).
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
+import { accept, apply, PayloadRef, type Run, type RunEvent } from '../../src/workflow/run.ts'
+import { aDefinition } from '../support/builders.ts'
+
+const workflow = compile(aDefinition({ a: [], b: ['a'] }))
+const runId = 'run_0001HZZZZZZZZZZZZZZZZZZZZZZZ'
+const at = 1_800_000_000_123
+const error = { code: 'http_500', message: 'answered 500', retryable: true }
+
+const everyEvent: RunEvent[] = [
+  { type: 'RunAccepted', at, runId, workflow, version: 3, input: { who: 'Ada' }, timeoutMs: 5_000 },
+  { type: 'RunStarted', at },
+  { type: 'AttemptStarted', at, task: 0, attempt: 1 },
+  { type: 'AttemptSucceeded', at, task: 0, token: 3, output: ['x', null, { n: 1 }] },
+  { type: 'AttemptSucceeded', at, task: 0, token: 3, output: new PayloadRef(2, 70_000) },
+  { type: 'AttemptFailed', at, task: 0, token: 3, error },
+  { type: 'AttemptTimedOut', at, task: 0, token: 3, error },
+  { type: 'AttemptInterrupted', at, task: 0, token: 3 },
+  { type: 'TaskWaiting', at, task: 0, for: 'retry', until: at + 400 },
+  { type: 'TaskFailed', at, task: 0, error },
+  { type: 'TaskTimedOut', at, task: 0 },
+  { type: 'TaskSkipped', at, task: 1, reason: 'upstream_failed', because: 0 },
+  { type: 'TaskSkipped', at, task: 1, reason: 'run_stopped', because: null },
+  { type: 'TaskCancelled', at, task: 0 },
+  { type: 'RunTimedOut', at },
+  { type: 'RunStopped', at, error: { ...error, tasks: ['b'] } },
+  { type: 'RunFinished', at, status: 'failed', output: null, error: { ...error, task_id: 'a' } },
+  { type: 'RunFinished', at, status: 'succeeded', output: { n: 1, bytes: 2 }, error: null },
+]
+
+describe('a commit', () => {
+  test.each(everyEvent.map((event) => [event.type, event] as const))('keeps %s', (_, event) => {
+    expect(decodeCommit(encodeCommit(at, [event]), { runId, workflow })).toEqual([event])
+  })
+
+  test('keeps the order of its events', () => {
+    expect(decodeCommit(encodeCommit(at, everyEvent), { runId, workflow })).toEqual(everyEvent)
+  })
+
+  test('is one line, whatever its values hold', () => {
+    const output = 'two\nlines\r\n\u2028and "quotes" \ud83d\ude00'
+    const line = encodeCommit(at, [{ type: 'AttemptSucceeded', at, task: 0, token: 3, output }])
+    expect(line).not.toContain('\n')
+    expect(decodeCommit(line, { runId, workflow })).toMatchObject([{ output }])
+  })
+
+  test('of a placeholder costs less than 40 characters, so that a hundred share a row', () => {
+    const events: RunEvent[] = [
+      { type: 'AttemptStarted', at, task: 99, attempt: 1 },
+      { type: 'AttemptSucceeded', at, task: 99, token: 200, output: null },
+    ]
+    expect(encodeCommit(at, events).length - encodeCommit(at, []).length).toBeLessThan(40)
+  })
+
+  test('with an event of a newer release gives null for it', () => {
+    expect(decodeCommit('[1,5,["B"],["newer",1,2]]', { runId, workflow })).toEqual([
+      { type: 'RunStarted', at: 5 },
+      null,
+    ])
+  })
+})
+
+describe('golden histories', () => {
+  const folder = `${import.meta.dirname}/golden`
+  test.each(readdirSync(folder))('%s folds to the state that its release saw', (file) => {
+    const golden = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8')) as {
+      runId: string
+      definition: WorkflowDefinition
+      lines: string[]
+      expected: { status: string; tasks: string[]; error: string | null; attempts: number }
+    }
+    const restored = { runId: golden.runId, workflow: compile(golden.definition) }
+    const [first, ...later] = golden.lines.flatMap((line) => decodeCommit(line, restored))
+    expect(isAccepted(first)).toBe(true)
+    if (!isAccepted(first)) return
+    const run: Run = accept(first)
+    for (const event of later) if (isLater(event)) apply(run, event)
+    expect({
+      status: run.status,
+      tasks: run.tasks.map(({ status }) => status),
+      error: run.error?.code ?? null,
+      attempts: run.tasks.reduce((sum, { attempts }) => sum + attempts.length, 0),
+    }).toEqual(golden.expected)
+  })
+})

@@ -1,0 +1,353 @@
+// What is decided, case by case. The simulation shows that nothing breaks; this shows that the right thing happens.
+
+import { describe, expect, test } from 'vitest'
+import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { accept, apply, dueAt, type LaterEvent, type Run } from '../../src/workflow/run.ts'
+import { HISTORY_LIMIT } from '../../src/workflow/scheduler.ts'
+import { aDefinition, aRun } from '../support/builders.ts'
+
+const noPayloads = () => null
+const step = (run: Run, facts: Fact[] = [], now = run.at) => advance(run, facts, now, noPayloads).events
+
+const index = (run: Run, id: string) => run.workflow.graph.indexOf.get(id)!
+const statusOf = (run: Run, id: string) => run.tasks[index(run, id)]!.status
+const startedIn = (run: Run, events: LaterEvent[]) =>
+  events.flatMap((event) => (event.type === 'AttemptStarted' ? [run.workflow.definition.tasks[event.task]!.id] : []))
+
+function succeeded(run: Run, id: string, output: string | null = null): Fact {
+  return { type: 'AttemptSucceeded', task: index(run, id), token: run.tasks[index(run, id)]!.token, output }
+}
+function failed(run: Run, id: string): Fact {
+  const error = { code: 'http_500', message: `GET ${id} answered 500`, retryable: true }
+  return { type: 'AttemptFailed', task: index(run, id), token: run.tasks[index(run, id)]!.token, error }
+}
+function interrupted(run: Run, id: string): Fact {
+  return { type: 'AttemptInterrupted', task: index(run, id), token: run.tasks[index(run, id)]!.token }
+}
+
+describe('a run that starts', () => {
+  test('starts, and starts every root that has a slot, in the order of the definition', () => {
+    const run = aRun(aDefinition({ a: [], b: [], c: ['a'], d: [] }, { max_parallel: 2 }))
+    const events = step(run)
+    expect(events.map(({ type }) => type)).toEqual(['RunStarted', 'AttemptStarted', 'AttemptStarted'])
+    expect(startedIn(run, events)).toEqual(['a', 'b'])
+    expect(run.status).toBe('running')
+  })
+
+  test('counts its deadline from its start', () => {
+    const run = aRun(aDefinition({ a: [] }), { timeoutMs: 700 })
+    step(run, [], 40)
+    expect(run.deadlineAt).toBe(740)
+    expect(dueAt(run, 40)).toBe(740)
+  })
+
+  test('of placeholders alone ends in the step that starts it', () => {
+    const run = aRun(aDefinition({ 'a?': [], 'b?': ['a'], 'c?': ['a', 'b'] }))
+    const events = step(run)
+    expect(run.status).toBe('succeeded')
+    expect(events.at(-1)).toMatchObject({ type: 'RunFinished', status: 'succeeded', error: null })
+    expect(dueAt(run, 0)).toBeNull()
+  })
+})
+
+describe('slots', () => {
+  test('go to tasks in the order in which they became ready', () => {
+    const run = aRun(aDefinition({ a: [], b: [], 'late-root': [], 'after-a': ['a'] }, { max_parallel: 2 }))
+    step(run)
+    expect(startedIn(run, step(run, [succeeded(run, 'a')]))).toEqual(['late-root'])
+    expect(startedIn(run, step(run, [succeeded(run, 'b')]))).toEqual(['after-a'])
+  })
+
+  test('a placeholder needs a free one, and gives it back at once', () => {
+    const run = aRun(aDefinition({ busy: [], 'p?': [], 'q?': [] }, { max_parallel: 1 }))
+    step(run)
+    expect(statusOf(run, 'p')).toBe('pending')
+    step(run, [succeeded(run, 'busy')])
+    expect(run.status).toBe('succeeded')
+  })
+
+  test('say which place a waiting task has', () => {
+    const run = aRun(aDefinition({ a: [], b: [], c: [] }, { max_parallel: 1 }))
+    step(run)
+    expect([run.slots.position(1), run.slots.position(2), run.slots.position(0)]).toEqual([1, 2, 0])
+  })
+})
+
+describe('a task that fails', () => {
+  const shape = { bad: [], slow: [], 'needs-bad': ['bad'], 'needs-that': ['needs-bad'], other: ['slow'] }
+
+  test('under stop: cancels what executes, skips what needed it, stops the rest', () => {
+    const run = aRun(aDefinition(shape))
+    step(run)
+    step(run, [failed(run, 'bad')])
+    expect(run.status).toBe('failed')
+    expect(run.error).toMatchObject({ code: 'http_500', task_id: 'bad' })
+    expect(statusOf(run, 'slow')).toBe('cancelled')
+    const reasons = run.tasks.map(({ skipReason }) => skipReason)
+    expect(reasons).toEqual([null, null, 'upstream_failed', 'upstream_failed', 'run_stopped'])
+    expect(run.tasks[index(run, 'needs-that')]!.because).toBe(index(run, 'needs-bad'))
+  })
+
+  test('under continue: branches that do not need it go on, and the run is failed all the same', () => {
+    const run = aRun(aDefinition(shape, { on_failure: 'continue' }))
+    step(run)
+    step(run, [failed(run, 'bad')])
+    expect(run.status).toBe('running')
+    expect(statusOf(run, 'needs-that')).toBe('skipped')
+    step(run, [succeeded(run, 'slow')])
+    step(run, [succeeded(run, 'other')])
+    expect(run.status).toBe('failed')
+    expect(run.error).toMatchObject({ task_id: 'bad' })
+  })
+
+  test('names the first failure, not the last', () => {
+    const run = aRun(aDefinition({ a: [], b: [] }, { on_failure: 'continue' }))
+    step(run)
+    step(run, [failed(run, 'b')])
+    step(run, [failed(run, 'a')])
+    expect(run.error).toMatchObject({ task_id: 'b' })
+  })
+
+  test('a success in the same step as the failure that stops the run is kept', () => {
+    const run = aRun(aDefinition({ a: [], b: [] }))
+    step(run)
+    step(run, [failed(run, 'a'), succeeded(run, 'b', 'done')])
+    expect(statusOf(run, 'b')).toBe('succeeded')
+    expect(run.status).toBe('failed')
+  })
+
+  test('an attempt that ran out of its own time is a failure of its task', () => {
+    const run = aRun(aDefinition({ a: [], b: ['a'] }))
+    step(run)
+    const error = { code: 'timeout', message: 'took too long', retryable: true }
+    step(run, [{ type: 'AttemptTimedOut', task: 0, token: run.tasks[0]!.token, error }])
+    expect(statusOf(run, 'a')).toBe('timed_out')
+    expect(statusOf(run, 'b')).toBe('skipped')
+    expect(run.status).toBe('failed')
+  })
+})
+
+describe('the deadline', () => {
+  test('ends what executes as timed out and skips what never began', () => {
+    const run = aRun(aDefinition({ a: [], b: ['a'] }))
+    step(run)
+    step(run, [], 4_999)
+    expect(run.status).toBe('running')
+    step(run, [], 5_000)
+    expect(run.status).toBe('timed_out')
+    expect(run.error).toMatchObject({ code: 'run_timeout' })
+    expect([statusOf(run, 'a'), statusOf(run, 'b')]).toEqual(['timed_out', 'skipped'])
+    expect(run.tasks[1]!.skipReason).toBe('run_stopped')
+    expect(run.tasks[0]!.attempts[0]!.status).toBe('timed_out')
+  })
+
+  test('comes before a result that arrives with it', () => {
+    const run = aRun(aDefinition({ a: [] }))
+    step(run)
+    step(run, [succeeded(run, 'a')], 5_000)
+    expect(run.status).toBe('timed_out')
+  })
+
+  test('is nothing to a run that has ended', () => {
+    const run = aRun(aDefinition({ 'a?': [] }))
+    step(run)
+    expect(step(run, [], 60_000)).toEqual([])
+    expect(run.status).toBe('succeeded')
+  })
+})
+
+describe('deadlock', () => {
+  test('a cycle that got past validation ends the run and names its tasks', () => {
+    const run = aRun(aDefinition({ a: [], b: ['a', 'c'], c: ['b'], d: ['a'] }))
+    step(run)
+    step(run, [succeeded(run, 'a')])
+    step(run, [succeeded(run, 'd')])
+    expect(run.status).toBe('failed')
+    expect(run.error).toMatchObject({ code: 'deadlock', tasks: ['b', 'c'] })
+    expect(run.tasks[1]!.skipReason).toBe('run_stopped')
+  })
+
+  test('a task that waits for itself is one, and so is a run of nothing but a cycle', () => {
+    const run = aRun(aDefinition({ a: ['a'] }))
+    step(run)
+    expect(run.error).toMatchObject({ code: 'deadlock', tasks: ['a'] })
+  })
+})
+
+describe('an interrupted attempt', () => {
+  test('is made again after a wait of less than a second, with the same number and a new token', () => {
+    const run = aRun(aDefinition({ a: [], b: ['a'] }))
+    step(run)
+    const token = run.tasks[0]!.token
+    step(run, [interrupted(run, 'a')], 1_000)
+    const wakeAt = run.tasks[0]!.wakeAt!
+    expect(statusOf(run, 'a')).toBe('waiting')
+    expect(wakeAt).toBeGreaterThanOrEqual(1_000)
+    expect(wakeAt).toBeLessThan(2_000)
+    expect(dueAt(run, 1_000)).toBe(wakeAt)
+    expect(startedIn(run, step(run, [], wakeAt))).toEqual(['a'])
+    expect(run.tasks[0]!.token).not.toBe(token)
+    expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+      [1, 'interrupted'],
+      [1, 'running'],
+    ])
+  })
+
+  test('fails its task the fifth time', () => {
+    const run = aRun(aDefinition({ a: [] }), { timeoutMs: 1e9 })
+    step(run)
+    for (let times = 1; times <= 4; times++) {
+      step(run, [interrupted(run, 'a')])
+      expect(statusOf(run, 'a')).toBe('waiting')
+      step(run, [], run.tasks[0]!.wakeAt!)
+    }
+    step(run, [interrupted(run, 'a')])
+    expect(statusOf(run, 'a')).toBe('failed')
+    expect(run.error).toMatchObject({ code: 'interrupted_too_often', task_id: 'a' })
+  })
+
+  test('that is due but finds no slot does not make the run due', () => {
+    const run = aRun(aDefinition({ a: [], b: [] }, { max_parallel: 1 }))
+    step(run)
+    step(run, [interrupted(run, 'a')], 10)
+    expect(statusOf(run, 'b')).toBe('running')
+    expect(dueAt(run, 3_000)).toBe(5_000)
+    expect(startedIn(run, step(run, [succeeded(run, 'b')], 3_000))).toEqual(['a'])
+  })
+})
+
+describe('a report', () => {
+  test('with another token than the current one changes nothing', () => {
+    const run = aRun(aDefinition({ a: [] }))
+    step(run)
+    const late: Fact = { type: 'AttemptSucceeded', task: 0, token: 99, output: null }
+    expect(step(run, [late])).toEqual([])
+    expect(statusOf(run, 'a')).toBe('running')
+  })
+
+  test('told twice counts once', () => {
+    const run = aRun(aDefinition({ a: [], b: [] }))
+    step(run)
+    const report = succeeded(run, 'a')
+    expect(step(run, [report, report])).toHaveLength(1)
+    expect(step(run, [report])).toEqual([])
+  })
+
+  test('about a task that does not exist is dropped', () => {
+    const run = aRun(aDefinition({ a: [] }))
+    step(run)
+    expect(step(run, [{ type: 'AttemptInterrupted', task: 7, token: 1 }])).toEqual([])
+  })
+})
+
+describe('time', () => {
+  test('never goes back within a run, whatever the clock says', () => {
+    const run = aRun(aDefinition({ a: [], b: ['a'] }))
+    step(run, [], 1_000)
+    const events = step(run, [succeeded(run, 'a')], 400)
+    expect(events.map(({ at }) => at)).toEqual([1_000, 1_000])
+  })
+})
+
+describe('the end of a run', () => {
+  test('with a template gives its value; without one nothing is written twice', () => {
+    const withTemplate = aRun(aDefinition({ a: [] }, { output: { said: `\${{ tasks.a.output }}` } }))
+    step(withTemplate)
+    step(withTemplate, [succeeded(withTemplate, 'a', 'hello')])
+    expect(withTemplate.output).toEqual({ said: 'hello' })
+    const without = aRun(aDefinition({ a: [] }))
+    step(without)
+    step(without, [succeeded(without, 'a', 'hello')])
+    expect(without.output).toBeNull()
+  })
+
+  test('with a template that cannot be evaluated is a failure, and says why', () => {
+    const run = aRun(aDefinition({ a: [] }, { output: `\${{ tasks.a.output.missing }}` }))
+    step(run)
+    step(run, [succeeded(run, 'a', 'no object')])
+    expect(run.status).toBe('failed')
+    expect(run.error).toMatchObject({ code: 'expression_error' })
+    expect(run.error).not.toHaveProperty('task_id')
+  })
+
+  test('a history that has reached its limit stops the run', () => {
+    const run = aRun(aDefinition({ a: [], b: ['a'] }))
+    step(run)
+    run.events = HISTORY_LIMIT
+    step(run)
+    expect(run.error).toMatchObject({ code: 'history_limit' })
+    expect([statusOf(run, 'a'), statusOf(run, 'b')]).toEqual(['cancelled', 'skipped'])
+  })
+
+  test('by a fact of the Runner (a limit, a bug) ends every task', () => {
+    const run = aRun(aDefinition({ a: [], b: ['a'] }))
+    step(run)
+    const error = { code: 'run_too_large', message: 'too large', retryable: false }
+    step(run, [{ type: 'RunStopped', error }])
+    expect(run.error).toEqual(error)
+    expect(run.status).toBe('failed')
+    expect(step(run, [{ type: 'RunStopped', error }])).toEqual([])
+  })
+})
+
+describe('large runs', () => {
+  test('are settled in bounded steps that go on without a fact', () => {
+    const shape = Object.fromEntries(Array.from({ length: 2_500 }, (_, i) => [`t${i}?`, i === 0 ? [] : ['t0']]))
+    const run = aRun(aDefinition(shape))
+    let steps = 0
+    for (let isComplete = false; !isComplete; steps++) {
+      const result = advance(run, [], 0, noPayloads)
+      isComplete = result.isComplete
+      expect(result.events.length).toBeLessThanOrEqual(2_000)
+    }
+    expect(run.status).toBe('succeeded')
+    expect(steps).toBeGreaterThan(2)
+  })
+
+  test('cost as many decisions for each task as small ones: no rescan', () => {
+    const perTask = (size: number) => {
+      const shape = Object.fromEntries(Array.from({ length: size }, (_, i) => [`t${i}`, i === 0 ? [] : [`t${i - 1}`]]))
+      const run = aRun(aDefinition(shape), { timeoutMs: 1e9 })
+      let reads = 0
+      // Counts how often a task's state is looked at, whatever looks.
+      const tasks = new Proxy(run.tasks, {
+        get: (target, key) => {
+          reads++
+          return Reflect.get(target, key)
+        },
+      })
+      const watched = { ...run, tasks }
+      step(watched)
+      for (let i = 0; i < size; i++) step(watched, [succeeded(watched, `t${i}`)])
+      expect(watched.status).toBe('succeeded')
+      return reads / size
+    }
+    expect(perTask(2_000)).toBeLessThan(perTask(20) * 1.2)
+  })
+})
+
+describe('an event that this release does not know', () => {
+  test('changes nothing but the count, so that later numbers still fit', () => {
+    const run = aRun(aDefinition({ a: [] }))
+    step(run)
+    const before = structuredClone({ ...run, workflow: null, slots: null })
+    apply(run, { type: 'TaskTeleported', at: run.at } as unknown as LaterEvent)
+    expect({ ...run, workflow: null, slots: null }).toEqual({ ...before, events: before.events + 1 })
+  })
+})
+
+test('accepting the same event gives equal runs', () => {
+  const definition = aDefinition({ a: [], b: ['a'] })
+  const one = aRun(definition)
+  expect(
+    accept({
+      type: 'RunAccepted',
+      at: 0,
+      runId: one.id,
+      workflow: one.workflow,
+      version: 1,
+      input: null,
+      timeoutMs: 5_000,
+    }),
+  ).toEqual(one)
+})

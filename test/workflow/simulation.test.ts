@@ -1,0 +1,179 @@
+// Thousands of random runs through a world that fails, crashes, repeats itself and sets its clock back. What holds for all:
+// R1 (refolding gives the same run), R2 (deciding is deterministic, time never goes back), R3 (a crash between recording
+// and sending loses nothing), R5 (only the current token counts), the slot bound, the order of dependencies, termination.
+// A failure prints its seed; `SEED=<n> npx vitest run --project unit simulation` runs that one alone.
+
+import { expect, test } from 'vitest'
+import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { isFinal, isSettled, type LaterEvent, type Run } from '../../src/workflow/run.ts'
+import { decide } from '../../src/workflow/scheduler.ts'
+import { type Random, seeded } from '../support/random.ts'
+import { SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
+
+const SEEDS = Number(process.env.SEEDS ?? 5_000)
+const noPayloads = () => null
+
+function randomDefinition(random: Random): { definition: WorkflowDefinition; isCyclic: boolean } {
+  const size = random.chance(0.05) ? random.int(50, 200) : random.int(1, 25)
+  const density = random.next() * (random.chance(0.5) ? 0.2 : 0.6)
+  const isCyclic = size > 1 && random.chance(0.08)
+  const tasks = Array.from({ length: size }, (_, index) => {
+    const depends_on: string[] = []
+    for (let earlier = 0; earlier < index; earlier++) if (random.chance(density)) depends_on.push(`t${earlier}`)
+    const base = { id: `t${index}`, type: 'http', depends_on }
+    return random.chance(0.3) ? base : { ...base, with: { url: 'https://upstream.test' } }
+  })
+  if (isCyclic) {
+    const from = random.int(0, size - 2)
+    const to = random.int(from + 1, size - 1)
+    if (!tasks[to]!.depends_on.includes(`t${from}`)) tasks[to]!.depends_on.push(`t${from}`)
+    tasks[from]!.depends_on.push(`t${to}`)
+  }
+  const shuffled = tasks.map((task) => ({ task, key: random.next() })).sort((a, b) => a.key - b.key)
+  const definition: WorkflowDefinition = {
+    name: 'simulated',
+    max_parallel: random.int(1, 6),
+    timeout: '5s',
+    on_failure: random.chance(0.5) ? 'stop' : 'continue',
+    placeholders: 'allow',
+    tasks: shuffled.map(({ task }) => task),
+    ...(random.chance(0.2) ? { output: { of: `\${{ tasks.t0.status }}` } } : {}),
+  }
+  return { definition, isCyclic }
+}
+
+function randomTrouble(random: Random): Trouble {
+  const calm = { crash: 0, duplicate: 0, clockBack: 0, failure: 0, timedOut: 0, lostDispatch: 0 }
+  if (random.chance(0.2)) return calm
+  return {
+    crash: random.next() * 0.15,
+    duplicate: random.next() * 0.2,
+    clockBack: random.next() * 0.2,
+    failure: random.chance(0.5) ? 0 : random.next() * 0.2,
+    timedOut: random.chance(0.7) ? 0 : random.next() * 0.1,
+    lostDispatch: random.next() * 0.1,
+  }
+}
+
+/** What `apply` keeps incrementally, worked out anew from the tasks alone. */
+function scan(run: Run) {
+  const { dependencies } = run.workflow.graph
+  const tasks = run.tasks.map((task, index) => ({ task, index }))
+  const isOver = (index: number) => {
+    const { status, skipReason } = run.tasks[index]!
+    return status === 'failed' || status === 'timed_out' || skipReason === 'upstream_failed'
+  }
+  const pending = tasks.filter(({ task }) => task.status === 'pending').map(({ index }) => index)
+  const progress: Record<string, number> = {}
+  for (const { task } of tasks) progress[task.status] = (progress[task.status] ?? 0) + 1
+  return {
+    ready: pending
+      .filter((index) => dependencies[index]!.every((on) => run.tasks[on]!.status === 'succeeded'))
+      .filter((index) => run.tasks[index]!.attempts.length === 0),
+    doomed: pending.filter((index) => dependencies[index]!.some(isOver)),
+    running: tasks.filter(({ task }) => task.status === 'running').map(({ index }) => index),
+    sleeping: tasks.filter(({ task }) => task.status === 'waiting').map(({ index }) => index),
+    firstUnsettled:
+      (run.tasks.findIndex((task) => !isSettled(task.status)) + run.tasks.length + 1) % (run.tasks.length + 1),
+    progress,
+  }
+}
+
+const sorted = (items: Iterable<number>) => [...items].sort((a, b) => a - b)
+
+function checkIncrementalState(run: Run): void {
+  const full = scan(run)
+  expect(sorted(run.slots.queue)).toEqual(full.ready)
+  expect(sorted(run.doomed.keys())).toEqual(full.doomed)
+  expect(sorted(run.slots.holders)).toEqual(full.running)
+  expect(sorted(run.sleeping)).toEqual(full.sleeping)
+  expect(run.firstUnsettled).toBe(full.firstUnsettled)
+  const counted = Object.fromEntries(Object.entries(run.progress).filter(([, count]) => count > 0))
+  expect(counted).toEqual(full.progress)
+}
+
+function checkEvent(world: SimulatedWorld, event: LaterEvent): void {
+  const { history } = world
+  const previous = history[history.length - 2]!
+  expect(event.at).toBeGreaterThanOrEqual(previous.at)
+}
+
+/** Walks the history from its start, with a state of its own, and holds each event against what may happen there. */
+function checkHistory(world: SimulatedWorld): void {
+  const { graph, definition } = world.run.workflow
+  const running = new Map<number, number>()
+  const succeeded = new Set<number>()
+  const ended = new Set<number>()
+  let finished = false
+  world.history.forEach((event, position) => {
+    expect(finished, 'nothing comes after RunFinished').toBe(false)
+    if (event.type === 'AttemptStarted') {
+      expect(ended.has(event.task), 'an ended task never starts again').toBe(false)
+      for (const on of graph.dependencies[event.task]!) expect(succeeded.has(on), 'dependencies come first').toBe(true)
+      running.set(event.task, position + 1)
+      expect(running.size, 'the slot bound').toBeLessThanOrEqual(definition.max_parallel)
+    } else if (event.type === 'RunFinished') {
+      finished = true
+      expect(running.size).toBe(0)
+      expect(ended.size).toBe(definition.tasks.length)
+    } else if ('task' in event) {
+      if ('token' in event) expect(running.get(event.task), 'R5').toBe(event.token)
+      running.delete(event.task)
+      if (event.type === 'AttemptSucceeded') succeeded.add(event.task)
+      if (event.type !== 'AttemptInterrupted' && event.type !== 'TaskWaiting') {
+        expect(ended.has(event.task), 'a task ends once').toBe(false)
+        ended.add(event.task)
+      }
+    }
+  })
+}
+
+function simulate(seed: number): void {
+  const random = seeded(seed)
+  const { definition, isCyclic } = randomDefinition(random)
+  const trouble = randomTrouble(random)
+  const timeoutMs = random.chance(0.3) ? random.int(1, 800) : random.int(5_000, 100_000)
+  const world = new SimulatedWorld(definition, timeoutMs, random, trouble, (current, event) => {
+    checkEvent(current, event)
+  })
+  const interruptions = () => world.history.filter(({ type }) => type === 'AttemptInterrupted').length
+  for (let steps = 0; !isFinal(world.run.status); steps++) {
+    checkIncrementalState(world.run)
+    expect(world.refold(), 'R1').toEqual(world.run)
+    expect(decide(world.run, world.run.at, noPayloads), 'R2: asked again, the answer is the same').toEqual(
+      decide(world.refold(), world.run.at, noPayloads),
+    )
+    expect(steps, 'every run ends').toBeLessThan(2_000 + 50 * definition.tasks.length)
+    world.step()
+  }
+  checkIncrementalState(world.run)
+  checkHistory(world)
+  expect(world.refold(), 'R1').toEqual(world.run)
+
+  const { run } = world
+  if (run.error?.code === 'deadlock') expect(isCyclic).toBe(true)
+  if (isCyclic) expect(run.status).not.toBe('succeeded')
+  if (run.status === 'succeeded') expect(run.tasks.every(({ status }) => status === 'succeeded')).toBe(true)
+  else expect(run.error).not.toBeNull()
+  const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut === 0
+  if (isCalm && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 500) expect(run.status).toBe('succeeded')
+  for (const [task, calls] of world.calls) {
+    expect(calls, 'a task is called again only after an interruption').toBeLessThanOrEqual(
+      1 + world.history.filter((event) => event.type === 'AttemptInterrupted' && event.task === task).length,
+    )
+  }
+  const bound = 3 + 2 * definition.tasks.length + 3 * interruptions() + 2
+  expect(world.history.length, 'the history is bounded').toBeLessThanOrEqual(bound)
+}
+
+test(`${SEEDS} random runs hold every invariant and end`, { timeout: 300_000 }, () => {
+  const only = process.env.SEED
+  const seeds = only === undefined ? Array.from({ length: SEEDS }, (_, index) => index + 1) : [Number(only)]
+  for (const seed of seeds) {
+    try {
+      simulate(seed)
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : error}`, { cause: error })
+    }
+  }
+})
