@@ -1,0 +1,133 @@
+// The attempts that this instance has under way: sends calls to the executor, hears how they end, aborts them.
+// Nothing here is durable. What an instance had under way when it died is found in the history and recorded as interrupted.
+
+import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
+import type { Fact } from '../src/workflow/advance.ts'
+import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
+import type { Json, JsonObject } from '../src/workflow/json.ts'
+import type { LoadPayload, Run, TaskIndex } from '../src/workflow/run.ts'
+import { runScope } from '../src/workflow/scope.ts'
+
+/** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */
+const BACKSTOP_MS = 1_000
+
+/** The executor as it is reached over RPC; spelt out, since the derived stub types of recursive JSON do not end. */
+export interface Executor {
+  start(call: TaskCall): AttemptStub
+}
+
+interface AttemptStub {
+  result(): Promise<TaskResult>
+  abort(): Promise<void>
+  [Symbol.dispose](): void
+}
+
+interface UnderWay {
+  token: number
+  abort(): void
+}
+
+export class Attempts {
+  readonly #executor: Executor
+  readonly #report: (runId: string, fact: Fact) => void
+  readonly #underWay = new Map<string, Map<TaskIndex, UnderWay>>()
+  #count = 0
+
+  /** @param report called once for each attempt that ends and was not aborted */
+  constructor(executor: Executor, report: (runId: string, fact: Fact) => void) {
+    this.#executor = executor
+    this.#report = report
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Runs that have an attempt under way here. */
+  runs(): IterableIterator<string> {
+    return this.#underWay.keys()
+  }
+
+  isUnderWay(runId: string, task: TaskIndex, token: number): boolean {
+    return this.#underWay.get(runId)?.get(task)?.token === token
+  }
+
+  hasRun(runId: string): boolean {
+    return this.#underWay.has(runId)
+  }
+
+  /** Makes the attempt that the history says has started. The commit that says so holds the call back until it is durable (R3). */
+  start(run: Run, task: TaskIndex, now: number, load: LoadPayload): void {
+    const { token } = run.tasks[task]!
+    const definition = run.workflow.definition.tasks[task]!
+    const template: Json = definition.with ?? {}
+    const rendered = hasExpressions(template)
+      ? renderTemplate(template, runScope(run, load))
+      : { ok: true as const, value: template }
+    if (!rendered.ok) {
+      this.#report(run.id, { type: 'AttemptFailed', task, token, error: rendered.error })
+      return
+    }
+    const attempt = this.#executor.start({
+      type: definition.type,
+      with: rendered.value as JsonObject,
+      idempotencyKey: `${run.id}/${definition.id}`,
+      timeoutMs: Math.max(1, (run.deadlineAt ?? now) - now) + BACKSTOP_MS,
+    })
+    this.#remember(run.id, task, { token, abort: () => void attempt.abort().catch(() => {}) })
+    const runId = run.id
+    // Pipelined: the result is asked for before the attempt's stub has arrived, so both take one trip.
+    attempt
+      .result()
+      .then(
+        (result) => toFact(task, token, result),
+        // The executor itself was cut off (a deploy, a crash of its isolate): the attempt is made again.
+        (): Fact => ({ type: 'AttemptInterrupted', task, token }),
+      )
+      .then((fact) => {
+        attempt[Symbol.dispose]()
+        if (this.#forget(runId, task, token)) this.#report(runId, fact)
+      })
+  }
+
+  /** Stops a task's attempt, if one is under way. What it still reports is not heard. */
+  abort(runId: string, task: TaskIndex): void {
+    const attempt = this.#underWay.get(runId)?.get(task)
+    if (attempt === undefined) return
+    attempt.abort()
+    this.#forget(runId, task, attempt.token)
+  }
+
+  abortAll(runId: string): void {
+    for (const task of [...(this.#underWay.get(runId)?.keys() ?? [])]) this.abort(runId, task)
+  }
+
+  #remember(runId: string, task: TaskIndex, attempt: UnderWay): void {
+    const attempts = this.#underWay.get(runId)
+    if (attempts === undefined) this.#underWay.set(runId, new Map([[task, attempt]]))
+    else attempts.set(task, attempt)
+    this.#count++
+  }
+
+  #forget(runId: string, task: TaskIndex, token: number): boolean {
+    const attempts = this.#underWay.get(runId)
+    if (attempts?.get(task)?.token !== token) return false
+    attempts.delete(task)
+    if (attempts.size === 0) this.#underWay.delete(runId)
+    this.#count--
+    return true
+  }
+}
+
+function toFact(task: TaskIndex, token: number, result: TaskResult): Fact {
+  switch (result.kind) {
+    case 'succeeded':
+      return { type: 'AttemptSucceeded', task, token, output: result.output }
+    case 'failed':
+      return { type: 'AttemptFailed', task, token, error: { ...result.error, retryable: result.retryable } }
+    case 'timed_out':
+      return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true } }
+    default:
+      return result satisfies never
+  }
+}

@@ -1,0 +1,131 @@
+// The only writer of history: facts of one run in, one transaction, and what follows from it (R3).
+// Durability and bookkeeping of a single run; gathering, waking and answering are runner.ts.
+
+import { advance, type Fact } from '../src/workflow/advance.ts'
+import type { LoadPayload, RunError, RunEvent } from '../src/workflow/run.ts'
+import { type AcceptedEvent, accept, dueAt, type Held, PayloadRef, type TaskIndex } from '../src/workflow/run.ts'
+import type { RunCounts } from './counts.ts'
+import type { History, RunRecord } from './history.ts'
+import { condemnedSummary, MAX_INLINE, summaryOf } from './view.ts'
+
+/** History and outputs of one run together, in characters (api.md, `run_too_large`). */
+const MAX_RUN_LENGTH = 64 * 1024 * 1024
+
+/** When the rest of a step that was cut is due, in ms: only a crash lets it come to that. */
+const CUT_STEP_MS = 1_000
+
+/** What a commit asks its Runner to do, once it is durable. */
+export interface Committed {
+  record: RunRecord
+  /** Tasks whose attempt has started and is to be made. */
+  start: TaskIndex[]
+  /** Tasks whose attempt, if one is under way, is of no more use. */
+  abort: TaskIndex[]
+  hasEnded: boolean
+  /** The step was cut: the run has to be stepped again soon. */
+  isCut: boolean
+  hasMoved: boolean
+}
+
+export class Committer {
+  readonly #history: History
+  readonly #counts: RunCounts
+
+  constructor(history: History, counts: RunCounts) {
+    this.#history = history
+    this.#counts = counts
+  }
+
+  /** Records a new run and its first step. Belongs into a transaction. */
+  begin(accepted: Omit<AcceptedEvent, 'input'> & { inputText: string }, now: number): Committed {
+    const { inputText, ...event } = accepted
+    const isLarge = inputText.length > MAX_INLINE
+    const input = isLarge ? new PayloadRef(1, inputText.length) : (JSON.parse(inputText) as Held)
+    if (isLarge) this.#history.savePayload(event.runId, 1, inputText)
+    const first: AcceptedEvent = { ...event, input }
+    const record: RunRecord = {
+      run: accept(first),
+      head: '',
+      spilled: 0,
+      payloads: isLarge ? 1 : 0,
+      historyLength: 0,
+      payloadLength: isLarge ? inputText.length : 0,
+      dueAt: null,
+      inFlight: false,
+    }
+    const step = advance(record.run, [], now, this.loader(event.runId))
+    return this.#write(record, [first, ...step.events], step.isComplete, now, true)
+  }
+
+  /** Records facts of a run and what follows from them. Belongs into a transaction; if it throws, the record is spoilt. */
+  append(record: RunRecord, facts: readonly Fact[], now: number): Committed {
+    const { run } = record
+    const load = this.loader(run.id)
+    const step = advance(
+      run,
+      facts.map((fact) => this.#held(record, fact)),
+      now,
+      load,
+    )
+    if (
+      record.historyLength + record.payloadLength > MAX_RUN_LENGTH &&
+      run.finishedAt === null &&
+      run.ending === null
+    ) {
+      const message = `History and outputs of the run have reached ${MAX_RUN_LENGTH} bytes`
+      const stop: Fact = { type: 'RunStopped', error: { code: 'run_too_large', message, retryable: false } }
+      const stopped = advance(run, [stop], now, load)
+      step.events.push(...stopped.events)
+      step.isComplete = stopped.isComplete
+    }
+    return this.#write(record, step.events, step.isComplete, now, false)
+  }
+
+  /** Ends a run unread: the last resort for one whose history cannot be folded (R7). Belongs into a transaction. */
+  condemn(runId: string, error: RunError, now: number): void {
+    const brief = this.#history.brief(runId)
+    if (brief === null) return
+    this.#history.condemn(runId, condemnedSummary(brief.summary, error, now))
+    this.#counts.countCondemned(brief.workflow, error.code)
+  }
+
+  loader(runId: string): LoadPayload {
+    return (ref) => this.#history.loadPayload(runId, ref)
+  }
+
+  /** Keeps a large output outside the history, where only who needs it reads it. */
+  #held(record: RunRecord, fact: Fact): Fact {
+    if (fact.type !== 'AttemptSucceeded' || fact.output === null || typeof fact.output === 'number') return fact
+    const text = JSON.stringify(fact.output)
+    if (text.length <= MAX_INLINE) return fact
+    const n = ++record.payloads
+    record.payloadLength += text.length
+    this.#history.savePayload(record.run.id, n, text)
+    return { ...fact, output: new PayloadRef(n, text.length) }
+  }
+
+  #write(record: RunRecord, events: readonly RunEvent[], isComplete: boolean, now: number, isNew: boolean): Committed {
+    const { run } = record
+    // A step that was cut goes on at once; should the instance die before, the alarm goes on with it.
+    const due = isComplete ? dueAt(run, now) : now + CUT_STEP_MS
+    const hasNewDue = due !== record.dueAt
+    const hasEnded = run.finishedAt !== null
+    record.dueAt = due
+    record.inFlight = run.slots.holders.size > 0
+    if (events.length > 0) {
+      const summary = JSON.stringify(summaryOf(run))
+      if (isNew) this.#history.insert(record, events, summary)
+      else this.#history.append(record, events, summary)
+      if (hasEnded) this.#counts.countEnd(run)
+    }
+    if (hasNewDue && !isNew) this.#history.setDue(record)
+    const start: TaskIndex[] = []
+    const abort: TaskIndex[] = []
+    events.forEach((event, index) => {
+      const number = run.events - events.length + index + 1
+      if (event.type === 'AttemptStarted' && run.tasks[event.task]!.token === number) start.push(event.task)
+      if (event.type === 'TaskCancelled' || event.type === 'TaskTimedOut') abort.push(event.task)
+    })
+    return { record, start, abort, hasEnded, isCut: !isComplete, hasMoved: events.length > 0 || hasNewDue }
+  }
+}

@@ -1,0 +1,74 @@
+// Metrics: one Durable Object a tenant. Knows which Runners have figures that it has not seen, asks just those when it is
+// scraped, and sums. Figures are absolute, kept per Runner: one that is told twice counts once.
+
+import { DurableObject } from 'cloudflare:workers'
+import { AutoRouter, text } from 'itty-router'
+import type { Env } from '../src/env.ts'
+import type { Counts } from './counts.ts'
+import { render } from './exposition.ts'
+import { migrate } from './migrate.ts'
+import { Rows } from './rows.ts'
+
+/** The figures of one Runner. */
+export interface SourceFigures {
+  counts: Counts
+  runsActive: number
+  tasksRunning: number
+}
+
+const MIGRATIONS = [
+  `CREATE TABLE sources (shard INTEGER PRIMARY KEY, figures TEXT NOT NULL);
+   CREATE TABLE marks (shard INTEGER PRIMARY KEY);`,
+] as const
+
+/** OpenMetrics is asked for by name; everything else gets the text format that every scraper reads. */
+const OPEN_METRICS = 'application/openmetrics-text'
+
+export class Metrics extends DurableObject<Env> {
+  readonly #rows: Rows
+  readonly #router = AutoRouter()
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    migrate(ctx.storage.sql, MIGRATIONS)
+    this.#rows = new Rows(ctx.storage.sql)
+    this.#router.get('/metrics', async ({ headers }: Request) => {
+      const isOpen = (headers.get('accept') ?? '').includes(OPEN_METRICS)
+      const contentType = isOpen
+        ? `${OPEN_METRICS}; version=1.0.0; charset=utf-8`
+        : 'text/plain; version=0.0.4; charset=utf-8'
+      return text(render(await this.#figures(), isOpen), { headers: { 'content-type': contentType } })
+    })
+  }
+
+  override fetch(request: Request): Promise<Response> {
+    return this.#router.fetch(request)
+  }
+
+  /** A Runner is about to have figures that were not seen here. Written before it answers, so a scrape finds it. */
+  async mark(shard: number): Promise<void> {
+    this.#rows.run('INSERT OR IGNORE INTO marks (shard) VALUES (?)', shard)
+  }
+
+  async #figures(): Promise<SourceFigures[]> {
+    const marked = this.#rows.all<{ shard: number }>('SELECT shard FROM marks')
+    await Promise.all(marked.map(({ shard }) => this.#ask(shard)))
+    const sources = this.#rows.all<{ figures: string }>('SELECT figures FROM sources ORDER BY shard')
+    return sources.map(({ figures }) => JSON.parse(figures) as SourceFigures)
+  }
+
+  async #ask(shard: number): Promise<void> {
+    // Taken away before the question: a mark that comes while the Runner answers is about something newer, and stays.
+    this.#rows.run('DELETE FROM marks WHERE shard = ?', shard)
+    try {
+      const runner = this.env.RUNNER.get(this.env.RUNNER.idFromName(`${this.ctx.id.name}:${shard}`))
+      const { isSettled, ...figures } = await runner.counts()
+      this.#rows.run('INSERT OR REPLACE INTO sources (shard, figures) VALUES (?, ?)', shard, JSON.stringify(figures))
+      if (!isSettled) await this.mark(shard)
+    } catch (error) {
+      // Last seen figures are shown; the mark asks again at the next scrape.
+      await this.mark(shard)
+      console.error(JSON.stringify({ event: 'metrics_source_failed', shard, message: String(error) }))
+    }
+  }
+}

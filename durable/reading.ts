@@ -1,0 +1,84 @@
+// What a Runner answers about runs that it has: reads only, never changes a run.
+
+import { isFinal, type TaskIndex, type TaskStatus } from '../src/workflow/run.ts'
+import type { Committer } from './commit.ts'
+import type { History, RunRecord } from './history.ts'
+import type { Records } from './records.ts'
+import type { RunAnswer, RunNotFound, TaskNotFound, TextPage } from './runner-rpc.ts'
+import { eventText, outputText, runText, tasksOf, taskText, unreadableText } from './view.ts'
+import type { Waiters } from './waiters.ts'
+
+const RUN_NOT_FOUND: RunNotFound = { kind: 'run_not_found' }
+
+export class Reading {
+  readonly #history: History
+  readonly #records: Records
+  readonly #committer: Committer
+  readonly #waiters: Waiters
+
+  constructor(history: History, records: Records, committer: Committer, waiters: Waiters) {
+    this.#history = history
+    this.#records = records
+    this.#committer = committer
+    this.#waiters = waiters
+  }
+
+  async run(runId: string, waitMs: number): Promise<RunAnswer | RunNotFound> {
+    const before = this.#records.cached(runId)?.run ?? this.#history.brief(runId)
+    if (before === null) return RUN_NOT_FOUND
+    if (!isFinal(before.status) && waitMs > 0) await this.#waiters.end(runId, waitMs)
+    const record = this.#readable(runId)
+    if (record !== null) {
+      return { kind: 'run', runId, status: record.run.status, body: runText(record.run, this.#committer.loader(runId)) }
+    }
+    const brief = this.#history.brief(runId)
+    if (brief === null) return RUN_NOT_FOUND
+    return { kind: 'run', runId, status: brief.status, body: unreadableText(brief.summary) }
+  }
+
+  tasks(runId: string, status: TaskStatus | null, after: number, limit: number): TextPage | RunNotFound {
+    const record = this.#readable(runId)
+    if (record === null) return RUN_NOT_FOUND
+    const rest = tasksOf(record.run, status).filter((index) => index >= after)
+    const page = rest.slice(0, limit)
+    const load = this.#committer.loader(runId)
+    return { kind: 'page', items: page.map((index) => taskText(record.run, index, load)), next: rest[limit] ?? null }
+  }
+
+  task(runId: string, taskId: string): { kind: 'task'; body: string } | RunNotFound | TaskNotFound {
+    const found = this.#task(runId, taskId)
+    if ('kind' in found) return found
+    return { kind: 'task', body: taskText(found.record.run, found.index, this.#committer.loader(runId)) }
+  }
+
+  output(runId: string, taskId: string): { kind: 'output'; body: string } | RunNotFound | TaskNotFound {
+    const found = this.#task(runId, taskId)
+    if ('kind' in found) return found
+    return { kind: 'output', body: outputText(found.record.run, found.index, this.#committer.loader(runId)) }
+  }
+
+  events(runId: string, after: number, limit: number): TextPage | RunNotFound {
+    const record = this.#readable(runId)
+    if (record === null) return RUN_NOT_FOUND
+    const events = this.#history.events(runId, record.run.workflow)
+    const load = this.#committer.loader(runId)
+    const page = events.slice(after, after + limit)
+    const items = page.map((event, index) => eventText(record.run, after + index + 1, event, load))
+    return { kind: 'page', items, next: after + limit < events.length ? after + limit : null }
+  }
+
+  #task(runId: string, taskId: string): { record: RunRecord; index: TaskIndex } | RunNotFound | TaskNotFound {
+    const record = this.#readable(runId)
+    if (record === null) return RUN_NOT_FOUND
+    const index = record.run.workflow.graph.indexOf.get(taskId)
+    return index === undefined ? { kind: 'task_not_found' } : { record, index }
+  }
+
+  /** A run whose history may be read; null also for one that was ended unread, which must not be folded. */
+  #readable(runId: string): RunRecord | null {
+    const cached = this.#records.cached(runId)
+    if (cached !== null) return cached
+    const brief = this.#history.brief(runId)
+    return brief === null || brief.is_unreadable === 1 ? null : this.#records.get(runId)
+  }
+}

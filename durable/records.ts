@@ -1,0 +1,75 @@
+// The runs that a Runner holds in memory: a cache of what their histories say, bounded, least recently used out first.
+// A run with an attempt under way or somebody waiting for it stays; a run that sleeps costs its row only.
+
+import type { CompiledWorkflow } from '../src/workflow/definition.ts'
+import type { History, RunRecord } from './history.ts'
+
+/** Size of all runs in memory, as `sizeOf` estimates it: the isolate's 128 MB are shared with definitions and answers. */
+const MAX_SIZE = 16 * 1024 * 1024
+
+/** What a task costs in memory beside its part of the history. */
+const TASK_SIZE = 400
+
+export class Records {
+  readonly #history: History
+  readonly #workflowOf: (name: string, version: number) => CompiledWorkflow
+  readonly #isBusy: (runId: string) => boolean
+  readonly #records = new Map<string, { record: RunRecord; size: number }>()
+  #size = 0
+
+  constructor(
+    history: History,
+    workflowOf: (name: string, version: number) => CompiledWorkflow,
+    isBusy: (runId: string) => boolean,
+  ) {
+    this.#history = history
+    this.#workflowOf = workflowOf
+    this.#isBusy = isBusy
+  }
+
+  /** The run, if it is in memory. */
+  cached(runId: string): RunRecord | null {
+    return this.#records.get(runId)?.record ?? null
+  }
+
+  /** The run, folded from its history if it is not in memory; null when there is none. */
+  get(runId: string): RunRecord | null {
+    const cached = this.#records.get(runId)
+    if (cached !== undefined) {
+      this.#records.delete(runId)
+      this.#records.set(runId, cached)
+      return cached.record
+    }
+    const record = this.#history.load(runId, this.#workflowOf)
+    if (record !== null) this.keep(record)
+    return record
+  }
+
+  /** Holds a record that is new or has grown. */
+  keep(record: RunRecord): void {
+    this.drop(record.run.id)
+    const size = sizeOf(record)
+    this.#records.set(record.run.id, { record, size })
+    this.#size += size
+    if (this.#size > MAX_SIZE) this.#evict()
+  }
+
+  /** Forgets what memory says; the history is the truth. */
+  drop(runId: string): void {
+    const cached = this.#records.get(runId)
+    if (cached === undefined) return
+    this.#records.delete(runId)
+    this.#size -= cached.size
+  }
+
+  #evict(): void {
+    for (const runId of this.#records.keys()) {
+      if (this.#size <= MAX_SIZE) return
+      if (!this.#isBusy(runId)) this.drop(runId)
+    }
+  }
+}
+
+function sizeOf({ run, historyLength }: RunRecord): number {
+  return historyLength + TASK_SIZE * run.tasks.length
+}

@@ -1,0 +1,88 @@
+// What a new instance does first: an instance has started none of the attempts that it finds in flight, since the crash,
+// deploy or eviction that ended the one before cut them off. They are recorded as interrupted, and made again.
+//
+// Runs are loaded one at a time, each named durably before, so that a run which kills its instance can't keep its shard down.
+
+import type { Fact } from '../src/workflow/advance.ts'
+import type { Attempts } from './attempts.ts'
+import type { History, RunRecord } from './history.ts'
+import type { Records } from './records.ts'
+
+/** Loads of a run that may kill the instance, before the run is ended unread. */
+const MAX_SUSPECT_STARTS = 2
+
+/** Live runs that are looked at in one go. */
+const PAGE = 500
+
+/** What the Runner does with what is found. */
+export interface RecoveryActions {
+  commit(runId: string, facts: readonly Fact[]): void
+  condemn(runId: string, code: 'run_poisoned' | 'run_internal_error', message: string): void
+  fault(error: unknown, runId: string): void
+}
+
+export class Recovery {
+  readonly #storage: DurableObjectStorage
+  readonly #history: History
+  readonly #records: Records
+  readonly #attempts: Attempts
+  readonly #actions: RecoveryActions
+  #isDone = false
+
+  constructor(
+    storage: DurableObjectStorage,
+    history: History,
+    records: Records,
+    attempts: Attempts,
+    actions: RecoveryActions,
+  ) {
+    this.#storage = storage
+    this.#history = history
+    this.#records = records
+    this.#attempts = attempts
+    this.#actions = actions
+  }
+
+  /** Runs once an instance; a repeat does nothing. */
+  async run(): Promise<void> {
+    if (this.#isDone) return
+    const before = this.#history.suspect()
+    if (before !== null && before.starts >= MAX_SUSPECT_STARTS) {
+      this.#actions.condemn(before.run_id, 'run_poisoned', 'The run could not be loaded at two starts in a row')
+    }
+    for (let after = { dueAt: 0, id: '' }; ; ) {
+      const page = this.#history.live(after, PAGE)
+      for (const { id, in_flight } of page) {
+        if (in_flight !== 1) continue
+        this.#history.setSuspect(id, (before?.run_id === id ? before.starts : 0) + 1)
+        await this.#storage.sync()
+        this.#interrupt(id)
+      }
+      const last = page.at(-1)
+      if (last === undefined) break
+      after = { dueAt: last.due_at, id: last.id }
+    }
+    if (this.#history.suspect() !== null) this.#history.clearSuspect()
+    this.#isDone = true
+  }
+
+  #interrupt(runId: string): void {
+    const record = this.#load(runId)
+    if (record === null) return
+    const { tasks, slots } = record.run
+    // What this instance has started meanwhile goes on.
+    const cutOff = [...slots.holders].filter((task) => !this.#attempts.isUnderWay(runId, task, tasks[task]!.token))
+    const facts = cutOff.map((task): Fact => ({ type: 'AttemptInterrupted', task, token: tasks[task]!.token }))
+    if (facts.length > 0) this.#actions.commit(runId, facts)
+  }
+
+  #load(runId: string): RunRecord | null {
+    try {
+      return this.#records.get(runId)
+    } catch (error) {
+      this.#actions.fault(error, runId)
+      this.#actions.condemn(runId, 'run_internal_error', 'The history of the run cannot be read')
+      return null
+    }
+  }
+}

@@ -1,0 +1,58 @@
+// What a Runner is asked and what it answers. Crosses RPC between releases, so fields are added, never changed (R9).
+
+import type { RunStatus } from '../src/workflow/run.ts'
+
+export interface StartRequest {
+  /** Minted by the caller: a repeat with the same id is the same start. */
+  runId: string
+  /** `name`, `name@3` or `name@latest`, taken apart. */
+  workflow: { name: string; version: number | 'latest' | null }
+  /** JSON text of the input. */
+  input: string
+  /** Shortens the definition's time limit, in ms. */
+  timeoutMs: number | null
+  idempotency: { key: string /** SHA-256 of the request's body, hex */; bodyHash: string } | null
+  /** Longest wait for the end of the run, in ms; 0 answers at once. */
+  waitMs: number
+}
+
+/** A run as the API shows it: `body` is its JSON text, made where the run is, so that nothing is copied twice. */
+export interface RunAnswer {
+  kind: 'run'
+  runId: string
+  status: RunStatus
+  body: string
+}
+
+export type StartAnswer =
+  | (RunAnswer & { replayed: boolean })
+  | { kind: 'workflow_not_found' | 'workflow_paused' | 'idempotency_key_reused' }
+  | { kind: 'version_not_found'; latest: number }
+  /** The start asked for a longer time limit than the definition's. */
+  | { kind: 'timeout_too_long'; definitionMs: number }
+
+export type RunNotFound = { kind: 'run_not_found' }
+export type TaskNotFound = { kind: 'task_not_found' }
+
+export interface ListFilter {
+  workflow?: string
+  version?: number
+  status?: RunStatus
+  /** Created at or after, and before, ms since the epoch. */
+  since?: number
+  until?: number
+}
+
+/** Newest first. `items` are JSON texts of runs without tasks, input and output. */
+export interface RunPage {
+  items: { /** the ULID in the run's id */ ulid: string; body: string }[]
+  /** ULID down to which (inclusive) this shard was searched; null when it was searched to its end. */
+  horizon: string | null
+}
+
+/** A page of JSON texts; `next` is handed back as `after`, null at the end. */
+export interface TextPage {
+  kind: 'page'
+  items: string[]
+  next: number | null
+}

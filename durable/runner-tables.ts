@@ -1,0 +1,35 @@
+// The tables of a Runner, and how texts that are too long for a row are cut.
+//
+// `runs` holds a run's present state beside the commits that made it; `due_at` is the promise of its future work (R4).
+
+export const RUNNER_MIGRATIONS = [
+  `CREATE TABLE runs (
+    id TEXT PRIMARY KEY, workflow TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL,
+    due_at INTEGER, in_flight INTEGER NOT NULL, is_unreadable INTEGER NOT NULL DEFAULT 0, spilled INTEGER NOT NULL, payloads INTEGER NOT NULL,
+    history_length INTEGER NOT NULL, payload_length INTEGER NOT NULL,
+    summary TEXT NOT NULL, head TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX runs_due ON runs(due_at) WHERE due_at IS NOT NULL;
+  CREATE TABLE commits (run_id TEXT, seq INTEGER, lines TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
+  CREATE TABLE payloads (run_id TEXT, n INTEGER, part INTEGER, data TEXT NOT NULL, PRIMARY KEY (run_id, n, part)) WITHOUT ROWID;
+  CREATE TABLE definitions (name TEXT, version INTEGER, part INTEGER, data TEXT NOT NULL, PRIMARY KEY (name, version, part)) WITHOUT ROWID;
+  CREATE TABLE idempotency (key TEXT PRIMARY KEY, body_hash TEXT NOT NULL, run_id TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE counts (key TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE suspect (one INTEGER PRIMARY KEY CHECK (one = 1), run_id TEXT NOT NULL, starts INTEGER NOT NULL);`,
+] as const
+
+/** A part of a payload or definition: a row may hold 2 MB in production, and every character may take 3 bytes of UTF-8. */
+const PART_LENGTH = 170 * 1024
+
+/** Cuts a text into parts that fit a row, never between the halves of a surrogate pair: SQLite keeps UTF-8. */
+export function inParts(text: string): string[] {
+  const parts: string[] = []
+  for (let from = 0; from < text.length || from === 0; ) {
+    let to = from + PART_LENGTH
+    const last = text.charCodeAt(to - 1)
+    if (last >= 0xd800 && last <= 0xdbff) to--
+    parts.push(text.slice(from, to))
+    from = to
+  }
+  return parts
+}

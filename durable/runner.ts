@@ -1,0 +1,336 @@
+// Runner: one Durable Object a shard (`tenant:shard`); executes many runs. It gathers facts, commits them, sends what the
+// commit says has started, wakes runs that are due, and answers. What happens next in a run it never decides itself.
+//
+// Keeps R3 (nothing is sent before the commit that says so: both happen in one turn, and the platform's output gate holds
+// every message until the turn's writes are durable), R4 and R7 (`alarm`, `#armFor`), R5 (advance drops stale reports).
+
+import { DurableObject } from 'cloudflare:workers'
+import type { Env } from '../src/env.ts'
+import type { Fact } from '../src/workflow/advance.ts'
+import type { TaskStatus } from '../src/workflow/run.ts'
+import { Alarm } from './alarm.ts'
+import { Attempts, type Executor } from './attempts.ts'
+import { type Committed, Committer } from './commit.ts'
+import { type Counts, RunCounts } from './counts.ts'
+import { History } from './history.ts'
+import { IdempotencyKeys } from './idempotency-keys.ts'
+import { listRuns } from './listing.ts'
+import { migrate } from './migrate.ts'
+import { Reading } from './reading.ts'
+import { Records } from './records.ts'
+import { Recovery } from './recovery.ts'
+import { Rows } from './rows.ts'
+import type {
+  ListFilter,
+  RunAnswer,
+  RunNotFound,
+  RunPage,
+  StartAnswer,
+  StartRequest,
+  TaskNotFound,
+  TextPage,
+} from './runner-rpc.ts'
+import { RUNNER_MIGRATIONS } from './runner-tables.ts'
+import { type Beginning, Starts } from './starts.ts'
+import { Waiters } from './waiters.ts'
+import { Workflows } from './workflows.ts'
+
+/** While attempts are in flight the alarm stands no later than this, at most: that is when a crash is noticed (R4). */
+const MAX_HEARTBEAT_MS = 10_000
+const MIN_HEARTBEAT_MS = 500
+
+/** Facts of a busy Runner are gathered for this long, since a commit costs the same for one and for many. */
+const GATHER_MS = 1
+
+/** From this many attempts under way on, a Runner counts as busy. */
+const BUSY_ATTEMPTS = 8
+
+/** How long one alarm works before it lets requests through and comes back. */
+const MAX_ALARM_MS = 2_000
+
+/** What a run ends with that broke its own commit. */
+const BROKEN = { code: 'run_internal_error', message: 'A bug of this service ended the run', retryable: false } as const
+
+export class Runner extends DurableObject<Env> {
+  readonly #rows: Rows
+  readonly #history: History
+  readonly #keys: IdempotencyKeys
+  readonly #counts: RunCounts
+  readonly #workflows: Workflows
+  readonly #attempts: Attempts
+  readonly #records: Records
+  readonly #committer: Committer
+  readonly #starts: Starts
+  readonly #reading: Reading
+  readonly #recovery: Recovery
+  readonly #alarm: Alarm
+  readonly #waiters = new Waiters()
+  #facts = new Map<string, Fact[]>()
+  #isFlushPlanned = false
+  /** Whether the Metrics object knows that this one has figures which it has not seen. */
+  #isMarked = false
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    migrate(ctx.storage.sql, RUNNER_MIGRATIONS)
+    this.#rows = new Rows(ctx.storage.sql)
+    this.#history = new History(this.#rows)
+    this.#keys = new IdempotencyKeys(this.#rows)
+    this.#counts = new RunCounts(this.#rows)
+    const registry = () => env.REGISTRY.get(env.REGISTRY.idFromName(this.#address().tenant))
+    this.#workflows = new Workflows(this.#rows, registry, () => this.#address().shard)
+    this.#attempts = new Attempts(ctx.exports.TaskExecutor as unknown as Executor, (runId, fact) =>
+      this.#report(runId, fact),
+    )
+    const isBusy = (runId: string) => this.#attempts.hasRun(runId) || this.#waiters.has(runId)
+    this.#records = new Records(this.#history, (name, version) => this.#workflows.get(name, version), isBusy)
+    this.#committer = new Committer(this.#history, this.#counts)
+    this.#starts = new Starts(this.#workflows, this.#keys, this.#history, () => this.#planFlush())
+    this.#reading = new Reading(this.#history, this.#records, this.#committer, this.#waiters)
+    this.#recovery = new Recovery(ctx.storage, this.#history, this.#records, this.#attempts, {
+      commit: (runId, facts) => void this.#commit(runId, facts, Date.now()),
+      condemn: (runId, code, message) => this.#condemn(runId, code, message),
+      fault: (error, runId) => logFault('recovery', error, runId),
+    })
+    this.#alarm = new Alarm(ctx.storage)
+    ctx.blockConcurrencyWhile(async () => {
+      await this.#alarm.restore()
+      // Live runs without an alarm would wait for ever; an alarm that stands is early enough (R4, R7).
+      const due = this.#history.earliestDue()
+      if (due !== null) this.#armBy(Math.max(due, Date.now()))
+    })
+  }
+
+  /** Starts a run, or finds the one that the same id or key has started, and waits for its end as long as asked. */
+  async start(request: StartRequest): Promise<StartAnswer> {
+    if (!this.#isMarked) await this.#mark()
+    const outcome = await this.#starts.accept(request)
+    if (outcome.kind !== 'accepted') return outcome
+    const { runId, replayed } = outcome
+    const answer = await this.#reading.run(runId, request.waitMs)
+    // A scrape may have come in between: what this answer tells has to be in the next one.
+    if (!this.#isMarked) await this.#mark()
+    if (answer.kind === 'run') return { ...answer, replayed }
+    throw new Error(`run ${runId} was recorded and is not there`)
+  }
+
+  async get(runId: string, waitMs: number): Promise<RunAnswer | RunNotFound> {
+    return this.#reading.run(runId, waitMs)
+  }
+
+  async tasks(runId: string, status: TaskStatus | null, after: number, limit: number): Promise<TextPage | RunNotFound> {
+    return this.#reading.tasks(runId, status, after, limit)
+  }
+
+  async task(runId: string, taskId: string): Promise<{ kind: 'task'; body: string } | RunNotFound | TaskNotFound> {
+    return this.#reading.task(runId, taskId)
+  }
+
+  async output(runId: string, taskId: string): Promise<{ kind: 'output'; body: string } | RunNotFound | TaskNotFound> {
+    return this.#reading.output(runId, taskId)
+  }
+
+  async events(runId: string, after: number, limit: number): Promise<TextPage | RunNotFound> {
+    return this.#reading.events(runId, after, limit)
+  }
+
+  async list(filter: ListFilter, before: string | null, limit: number): Promise<RunPage> {
+    const prefix = `run_${this.#address().shard.toString(16).padStart(2, '0')}`
+    return listRuns(this.#rows, filter, prefix, before, limit)
+  }
+
+  /**
+   * The Registry says that a name has moved. When this answers, no run of what was there before can start here any more:
+   * starts that wait for their commit find their lease gone.
+   */
+  async recall(name: string): Promise<void> {
+    this.#workflows.recall(name)
+  }
+
+  /** Absolute figures for the Metrics object. From now on a change has to be marked again, unless one is sure to come. */
+  async counts(): Promise<{ counts: Counts; runsActive: number; tasksRunning: number; isSettled: boolean }> {
+    const isSettled = this.#attempts.count === 0 && this.#starts.isEmpty
+    this.#isMarked = !isSettled
+    return {
+      counts: this.#counts.all(),
+      runsActive: this.#history.liveRuns(),
+      tasksRunning: this.#attempts.count,
+      isSettled,
+    }
+  }
+
+  /** Wakes the runs that are due. Whatever happens, an alarm stands afterwards if a run is live (R4, R7). */
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    this.#alarm.hasFired()
+    const begunAt = Date.now()
+    let hasMore = false
+    try {
+      if (!this.#isMarked) await this.#mark()
+      await this.#recovery.run()
+      // A clock that lags behind the alarm must not find its runs not yet due, or it would fire again at once, for ever.
+      for (;;) {
+        const now = Math.max(Date.now(), info?.scheduledTime ?? 0)
+        const due = this.#history.due(now, 100)
+        if (due.length === 0) break
+        for (const runId of due) this.#wake(runId, now)
+        hasMore = Date.now() - begunAt > MAX_ALARM_MS
+        if (hasMore) break
+        await scheduler.wait(0)
+      }
+    } catch (error) {
+      logFault('alarm', error)
+    } finally {
+      this.#rearm(hasMore)
+      // The one error that may leave: without it the platform would take the alarm for done (R7).
+      await this.#alarm.written()
+    }
+  }
+
+  #wake(runId: string, now: number): void {
+    const facts = this.#facts.get(runId) ?? []
+    this.#facts.delete(runId)
+    const committed = this.#commit(runId, facts, now)
+    // A run that is due and that nothing moves would be due for ever and keep all others waiting.
+    if (committed !== null && !committed.hasMoved) {
+      this.#condemn(runId, 'run_internal_error', 'The run was due and could not go on')
+    }
+  }
+
+  #report(runId: string, fact: Fact): void {
+    const facts = this.#facts.get(runId)
+    if (facts === undefined) this.#facts.set(runId, [fact])
+    else facts.push(fact)
+    this.#planFlush()
+  }
+
+  /** At once while the Runner is idle, so that a chain of tasks waits for nothing; gathered while it is busy. */
+  #planFlush(): void {
+    if (this.#isFlushPlanned) return
+    this.#isFlushPlanned = true
+    if (this.#attempts.count < BUSY_ATTEMPTS) queueMicrotask(() => this.#flush())
+    else setTimeout(() => this.#flush(), GATHER_MS)
+  }
+
+  /** Commits all that has gathered: many runs, one turn, so one write to disk. */
+  #flush(): void {
+    this.#isFlushPlanned = false
+    const now = Date.now()
+    this.#starts.flush(now, (beginning) => this.#begin(beginning, now))
+    const facts = this.#facts
+    this.#facts = new Map()
+    for (const [runId, reported] of facts) this.#commit(runId, reported, now)
+  }
+
+  /** Records a new run. If it throws, nothing of it is recorded. */
+  #begin({ request, workflow, version, timeoutMs }: Beginning, now: number): void {
+    const { runId, input: inputText, idempotency } = request
+    const accepted = { type: 'RunAccepted', at: now, runId, workflow, version, inputText, timeoutMs } as const
+    let committed: Committed
+    try {
+      committed = this.ctx.storage.transactionSync(() => {
+        if (idempotency !== null) this.#keys.save(idempotency.key, idempotency.bodyHash, runId, now)
+        return this.#committer.begin(accepted, now)
+      })
+    } catch (error) {
+      this.#counts.forget()
+      logFault('start', error, runId)
+      throw error
+    }
+    this.#afterCommit(committed, now)
+  }
+
+  /** Commits what was reported of one run. A run whose part throws loses only its own part (R7). */
+  #commit(runId: string, facts: readonly Fact[], now: number): Committed | null {
+    try {
+      const record = this.#records.get(runId)
+      if (record === null) return null
+      const committed = this.ctx.storage.transactionSync(() => this.#committer.append(record, facts, now))
+      this.#afterCommit(committed, now)
+      return committed
+    } catch (error) {
+      this.#records.drop(runId)
+      this.#counts.forget()
+      logFault('commit', error, runId)
+      this.#stopBroken(runId, facts)
+      return null
+    }
+  }
+
+  /** The run broke its commit: it ends with an error of its own, and if even that breaks, unread. */
+  #stopBroken(runId: string, facts: readonly Fact[]): void {
+    if (facts.some(({ type }) => type === 'RunStopped')) this.#condemn(runId, BROKEN.code, BROKEN.message)
+    else this.#report(runId, { type: 'RunStopped', error: BROKEN })
+  }
+
+  /** What the commit asks for. Same turn, so nothing of it leaves before the commit is durable (R3). */
+  #afterCommit({ record, start, abort, hasEnded, isCut }: Committed, now: number): void {
+    const { run } = record
+    this.#records.keep(record)
+    for (const task of abort) this.#attempts.abort(run.id, task)
+    const load = this.#committer.loader(run.id)
+    for (const task of start) {
+      try {
+        this.#attempts.start(run, task, now, load)
+      } catch (error) {
+        logFault('dispatch', error, run.id)
+        this.#report(run.id, { type: 'RunStopped', error: BROKEN })
+      }
+    }
+    if (record.dueAt !== null) this.#armBy(record.dueAt)
+    if (record.inFlight) this.#armBy(now + heartbeatMs(run.deadlineAt ?? now, now))
+    if (hasEnded) this.#waiters.wake(run.id)
+    if (isCut) setTimeout(() => this.#commit(run.id, [], Date.now()), 0)
+  }
+
+  /** Ends a run without reading its history. */
+  #condemn(runId: string, code: 'run_poisoned' | 'run_internal_error', message: string): void {
+    this.ctx.storage.transactionSync(() =>
+      this.#committer.condemn(runId, { code, message, retryable: false }, Date.now()),
+    )
+    this.#records.drop(runId)
+    this.#attempts.abortAll(runId)
+    this.#waiters.wake(runId)
+  }
+
+  #armBy(at: number): void {
+    if (this.#alarm.armBy(at)) this.#rows.countWritten(1)
+  }
+
+  #rearm(hasMore: boolean): void {
+    const now = Date.now()
+    const due = hasMore ? now : this.#history.earliestDue()
+    if (due !== null) this.#armBy(due)
+    for (const runId of this.#attempts.runs()) {
+      this.#armBy(now + heartbeatMs(this.#records.get(runId)?.run.deadlineAt ?? now, now))
+    }
+  }
+
+  /** Tells the Metrics object that there will be new figures here. Without it figures are late, and runs go on. */
+  async #mark(): Promise<void> {
+    const { tenant, shard } = this.#address()
+    try {
+      await this.env.METRICS.get(this.env.METRICS.idFromName(tenant)).mark(shard)
+      this.#isMarked = true
+    } catch (error) {
+      logFault('mark', error)
+    }
+  }
+
+  /** Tenant and shard are in the object's name (R8). */
+  #address(): { tenant: string; shard: number } {
+    const [tenant, shard] = (this.ctx.id.name ?? '').split(':')
+    if (tenant === undefined || shard === undefined) throw new Error('a Runner is reached by its name, tenant:shard')
+    return { tenant, shard: Number(shard) }
+  }
+}
+
+/** A quarter of the time that the run has left, so that a crash costs it no more than that; within bounds. */
+function heartbeatMs(deadlineAt: number, now: number): number {
+  return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, Math.floor((deadlineAt - now) / 4)))
+}
+
+/** One line a fault, for whoever reads the logs; no input, no output, no key. */
+function logFault(where: string, error: unknown, runId?: string): void {
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
+  console.error(JSON.stringify({ event: 'runner_fault', where, run: runId, message, stack }))
+}

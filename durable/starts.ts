@@ -1,0 +1,112 @@
+// How a start becomes a run, exactly once: by its id, by its Idempotency-Key, and on a version that stands at that moment.
+// Starts gather here between the request and the commit; the Runner commits them.
+
+import type { CompiledWorkflow } from '../src/workflow/definition.ts'
+import type { History } from './history.ts'
+import type { IdempotencyKeys } from './idempotency-keys.ts'
+import type { RunAnswer, StartAnswer, StartRequest } from './runner-rpc.ts'
+import type { Lease, Workflows } from './workflows.ts'
+
+/** The start is recorded: this is its run, begun now or by an earlier request with the same id or key. */
+export interface Accepted {
+  kind: 'accepted'
+  runId: string
+  replayed: boolean
+}
+
+export type Refused = Exclude<StartAnswer, RunAnswer>
+
+/** A run that is to be recorded. */
+export interface Beginning {
+  request: StartRequest
+  workflow: CompiledWorkflow
+  version: number
+  timeoutMs: number
+}
+
+interface PendingStart {
+  request: StartRequest
+  lease: Lease
+  settle(outcome: Accepted | Refused | { kind: 'lease_lost' }): void
+  fail(error: unknown): void
+}
+
+export class Starts {
+  readonly #workflows: Workflows
+  readonly #keys: IdempotencyKeys
+  readonly #history: History
+  readonly #planFlush: () => void
+  #pending: PendingStart[] = []
+
+  constructor(workflows: Workflows, keys: IdempotencyKeys, history: History, planFlush: () => void) {
+    this.#workflows = workflows
+    this.#keys = keys
+    this.#history = history
+    this.#planFlush = planFlush
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending.length === 0
+  }
+
+  /** Resolves once the start is recorded or refused. Rejects if recording it threw: then nothing of it is recorded. */
+  async accept(request: StartRequest): Promise<Accepted | Refused> {
+    const { name, version } = request.workflow
+    for (;;) {
+      // A key that is known needs no version; whether the id is known, the commit sees.
+      const earlier = request.idempotency === null ? null : this.#earlier(request)
+      if (earlier !== null) return earlier
+      const lease = this.#workflows.lease(name, version, Date.now())
+      if (lease === null) {
+        const resolved = await this.#workflows.resolve(name, version)
+        if (resolved.kind !== 'leased') return resolved
+        continue
+      }
+      const outcome = await new Promise<Parameters<PendingStart['settle']>[0]>((settle, fail) => {
+        this.#pending.push({ request, lease, settle, fail })
+        this.#planFlush()
+      })
+      if (outcome.kind !== 'lease_lost') return outcome
+    }
+  }
+
+  /** Settles all that has gathered, each on its own: one that throws fails alone. */
+  flush(now: number, begin: (beginning: Beginning) => void): void {
+    const pending = this.#pending
+    this.#pending = []
+    for (const start of pending) {
+      try {
+        start.settle(this.#settled(start, now, begin))
+      } catch (error) {
+        start.fail(error)
+      }
+    }
+  }
+
+  #settled(
+    { request, lease }: PendingStart,
+    now: number,
+    begin: (beginning: Beginning) => void,
+  ): Accepted | Refused | { kind: 'lease_lost' } {
+    const { name, version: ref } = request.workflow
+    // The lease may have run out, or the name may have moved, while the start stood in the queue.
+    if (this.#workflows.lease(name, ref, now)?.version !== lease.version) return { kind: 'lease_lost' }
+    const earlier = this.#earlier(request)
+    if (earlier !== null) return earlier
+    const workflow = this.#workflows.get(name, lease.version)
+    const timeoutMs = request.timeoutMs ?? workflow.timeoutMs
+    if (timeoutMs > workflow.timeoutMs) return { kind: 'timeout_too_long', definitionMs: workflow.timeoutMs }
+    begin({ request, workflow, version: lease.version, timeoutMs })
+    return { kind: 'accepted', runId: request.runId, replayed: false }
+  }
+
+  /** The run that this id or key has started already; null when this start is the first. */
+  #earlier({ runId, idempotency }: StartRequest): Accepted | { kind: 'idempotency_key_reused' } | null {
+    if (idempotency !== null) {
+      const known = this.#keys.find(idempotency.key, Date.now())
+      if (known !== null && known.bodyHash !== idempotency.bodyHash) return { kind: 'idempotency_key_reused' }
+      if (known !== null) return { kind: 'accepted', runId: known.runId, replayed: known.runId !== runId }
+    }
+    return this.#history.brief(runId) === null ? null : { kind: 'accepted', runId, replayed: false }
+  }
+}

@@ -1,0 +1,244 @@
+// A run, its tasks and its history as the API shows them (api.md "Runs"). Pure. It makes
+// JSON text, since the text is made in the object that holds the run and passes through the Worker unread.
+
+import { isPlaceholder } from '../src/workflow/definition.ts'
+import type { Json } from '../src/workflow/json.ts'
+import {
+  type Held,
+  isFinal,
+  type LoadPayload,
+  PayloadRef,
+  type Run,
+  type RunError,
+  type RunEvent,
+  type TaskIndex,
+  type TaskStatus,
+} from '../src/workflow/run.ts'
+import { held } from '../src/workflow/scope.ts'
+
+/** The largest answer, in characters of JSON text; beyond it the largest outputs are left out. */
+const MAX_ANSWER = 8 * 1024 * 1024
+
+/** Outputs and inputs of more characters of JSON text than this are kept as payloads, outside the history. */
+export const MAX_INLINE = 16 * 1024
+
+/** The largest output that a run without an `output` template gets by itself. */
+const MAX_DEFAULT_OUTPUT = 1024 * 1024
+
+/** RFC 3339, UTC, milliseconds. */
+function timestamp(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
+}
+
+/** A run without tasks, input and output: what lists show. */
+export function summaryOf(run: Run): { [key: string]: Json } {
+  const placeholders = run.workflow.definition.tasks.filter(isPlaceholder).length
+  return {
+    id: run.id,
+    workflow: run.workflow.definition.name,
+    version: run.version,
+    status: run.status,
+    trigger: { type: 'api' },
+    error: run.error as Json,
+    ...(placeholders > 0 ? { placeholders } : {}),
+    created_at: timestamp(run.createdAt),
+    started_at: timestamp(run.startedAt),
+    finished_at: timestamp(run.finishedAt),
+    deadline_at: timestamp(run.deadlineAt),
+    duration_ms: duration(run.startedAt, run.finishedAt),
+    progress: { total: run.tasks.length, ...run.progress },
+  }
+}
+
+/** The whole run as JSON text, at most 8 MiB: the largest outputs are left out first. */
+export function runText(run: Run, load: LoadPayload): string {
+  const omitted = largestOutputs(run)
+  const value = {
+    ...summaryOf(run),
+    input: held(run.input, load),
+    ...outputOf(run, load),
+    tasks: run.tasks.map((_, task) => taskView(run, task, load, omitted.has(task))),
+  }
+  return JSON.stringify(value)
+}
+
+export function taskText(run: Run, task: TaskIndex, load: LoadPayload): string {
+  return JSON.stringify(taskView(run, task, load, false))
+}
+
+/** A task's output alone. */
+export function outputText(run: Run, task: TaskIndex, load: LoadPayload): string {
+  return JSON.stringify(held(run.tasks[task]!.output, load))
+}
+
+/** The summary of a run that is ended without being read, from the one that it had. */
+export function condemnedSummary(summary: string, error: RunError, at: number): string {
+  return JSON.stringify({
+    ...(JSON.parse(summary) as object),
+    status: 'failed',
+    error,
+    finished_at: timestamp(at),
+    deadline_at: null,
+  })
+}
+
+/** A run that was ended without being read: what its row says, and no tasks. */
+export function unreadableText(summary: string): string {
+  return JSON.stringify({ ...(JSON.parse(summary) as object), input: null, output: null, tasks: [] })
+}
+
+function taskView(run: Run, index: TaskIndex, load: LoadPayload, omitOutput: boolean): { [key: string]: Json } {
+  const { id, type, depends_on, with: config } = run.workflow.definition.tasks[index]!
+  const task = run.tasks[index]!
+  const waiting = isFinal(run.status) ? null : waitingOf(run, index)
+  return {
+    id,
+    type,
+    status: task.status,
+    ...(task.skipReason === null ? {} : { skip_reason: task.skipReason }),
+    ...(task.because === null ? {} : { skipped_because: run.workflow.definition.tasks[task.because]!.id }),
+    depends_on,
+    ...(waiting === null ? {} : { waiting }),
+    output: omitOutput ? null : held(task.output, load),
+    ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),
+    error: task.error as Json,
+    started_at: timestamp(task.startedAt),
+    finished_at: timestamp(task.finishedAt),
+    duration_ms: duration(task.startedAt, task.finishedAt),
+    ...(config === undefined ? { placeholder: true } : {}),
+    attempts: task.attempts.map((attempt) => ({
+      number: attempt.number,
+      status: attempt.status,
+      started_at: timestamp(attempt.startedAt),
+      finished_at: timestamp(attempt.finishedAt),
+      duration_ms: duration(attempt.startedAt, attempt.finishedAt),
+      ...(attempt.error === null ? {} : { error: attempt.error as unknown as Json }),
+    })),
+  }
+}
+
+/** Why an unfinished task is not executing: what it waits for, by name. */
+function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
+  const task = run.tasks[index]!
+  const { tasks } = run.workflow.definition
+  if (task.status === 'waiting') {
+    return { for: 'retry', detail: 'cut off by a restart, to be made again', until: timestamp(task.wakeAt) }
+  }
+  if (task.status !== 'pending') return null
+  if (task.unmet > 0) {
+    const on = run.workflow.graph.dependencies[index]!.filter(
+      (dependency) => run.tasks[dependency]!.status !== 'succeeded',
+    )
+    const names = on.map((dependency) => tasks[dependency]!.id)
+    return {
+      for: 'dependency',
+      detail: `waits for ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`,
+      on: names,
+    }
+  }
+  const position = run.slots.position(index)
+  return { for: 'slot', detail: `all ${run.slots.capacity} slots of the run are taken`, position }
+}
+
+/** The run's `output`: the template's, or those of the tasks that nothing depends on, by id. */
+function outputOf(run: Run, load: LoadPayload): { [key: string]: Json } {
+  if (run.status !== 'succeeded') return { output: null }
+  if (run.workflow.definition.output !== undefined) return { output: held(run.output, load) }
+  const { leaves } = run.workflow.graph
+  const bytes = leaves.reduce((sum, leaf) => sum + sizeOf(run.tasks[leaf]!.output), 0)
+  if (bytes > MAX_DEFAULT_OUTPUT) return { output: null, output_omitted: true, output_bytes: bytes }
+  const entries = leaves.map(
+    (leaf) => [run.workflow.definition.tasks[leaf]!.id, held(run.tasks[leaf]!.output, load)] as const,
+  )
+  return { output: Object.fromEntries(entries) }
+}
+
+/** Tasks whose outputs do not fit into one answer, largest first, until the rest does. */
+function largestOutputs(run: Run): ReadonlySet<TaskIndex> {
+  const omitted = new Set<TaskIndex>()
+  // What the history holds itself is bounded, so a run of few tasks without payloads need not be measured.
+  const hasPayload = run.tasks.some(({ output }) => output instanceof PayloadRef)
+  if (!hasPayload && run.tasks.length * MAX_INLINE < MAX_ANSWER / 2) return omitted
+  const sizes = run.tasks.map((task, index) => ({ index, bytes: sizeOf(task.output) }))
+  let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0)
+  // Input and default output come on top; each is at most 1 MiB. Tasks without their outputs take some 400 characters each.
+  const room = MAX_ANSWER - 2 * MAX_DEFAULT_OUTPUT - 400 * run.tasks.length
+  if (total <= room) return omitted
+  for (const { index, bytes } of sizes.sort((a, b) => b.bytes - a.bytes)) {
+    if (total <= room) break
+    omitted.add(index)
+    total -= bytes
+  }
+  return omitted
+}
+
+function sizeOf(value: Held): number {
+  if (value instanceof PayloadRef) return value.bytes
+  if (value === null || typeof value !== 'object') return typeof value === 'string' ? value.length : 4
+  return JSON.stringify(value).length
+}
+
+function duration(from: number | null, to: number | null): number | null {
+  return from === null || to === null ? null : to - from
+}
+
+export function tasksOf(run: Run, status: TaskStatus | null): TaskIndex[] {
+  const all = run.tasks.map((_, index) => index)
+  return status === null ? all : all.filter((index) => run.tasks[index]!.status === status)
+}
+
+/** One event of the history as the API shows it; null is one that a newer release wrote. */
+export function eventText(run: Run, number: number, event: RunEvent | null, load: LoadPayload): string {
+  if (event === null) return JSON.stringify({ id: number, event: 'unknown', data: {} })
+  const { name, data } = publicEvent(run, event, load)
+  const task = 'task' in event ? { task: run.workflow.definition.tasks[event.task]!.id } : {}
+  return JSON.stringify({ id: number, event: name, data: { at: timestamp(event.at), ...task, ...data } })
+}
+
+function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: string; data: { [key: string]: unknown } } {
+  switch (event.type) {
+    case 'RunAccepted': {
+      const { definition } = event.workflow
+      const input = held(event.input, load)
+      return {
+        name: 'run.accepted',
+        data: { workflow: definition.name, version: event.version, input, timeout_ms: event.timeoutMs },
+      }
+    }
+    case 'RunStarted':
+      return { name: 'run.started', data: {} }
+    case 'RunTimedOut':
+      return { name: 'run.timed_out', data: {} }
+    case 'RunStopped':
+      return { name: 'run.stopped', data: { error: event.error } }
+    case 'RunFinished':
+      return {
+        name: 'run.finished',
+        data: { status: event.status, ...(event.error === null ? {} : { error: event.error }) },
+      }
+    case 'AttemptStarted':
+      return { name: 'attempt.started', data: { attempt: event.attempt } }
+    case 'AttemptSucceeded':
+      return { name: 'attempt.succeeded', data: { started_by: event.token, output: held(event.output, load) } }
+    case 'AttemptFailed':
+      return { name: 'attempt.failed', data: { started_by: event.token, error: event.error } }
+    case 'AttemptTimedOut':
+      return { name: 'attempt.timed_out', data: { started_by: event.token, error: event.error } }
+    case 'AttemptInterrupted':
+      return { name: 'attempt.interrupted', data: { started_by: event.token } }
+    case 'TaskWaiting':
+      return { name: 'task.waiting', data: { for: event.for, until: timestamp(event.until) } }
+    case 'TaskFailed':
+      return { name: 'task.failed', data: { error: event.error } }
+    case 'TaskTimedOut':
+      return { name: 'task.timed_out', data: {} }
+    case 'TaskSkipped': {
+      const because = event.because === null ? {} : { because: run.workflow.definition.tasks[event.because]!.id }
+      return { name: 'task.skipped', data: { reason: event.reason, ...because } }
+    }
+    case 'TaskCancelled':
+      return { name: 'task.cancelled', data: {} }
+    default:
+      return event satisfies never
+  }
+}

@@ -1,0 +1,134 @@
+// `npm run faults`: shows that the tests of the core can fail. Each fault is seeded into a copy of the project, the core's
+// tests run against it, and the tests that caught it are named. A fault that none catches is an error.
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+interface Fault {
+  name: string
+  file: string
+  from: string
+  to: string
+}
+
+const FAULTS: Fault[] = [
+  {
+    name: 'a task that has ended keeps its slot',
+    file: 'src/workflow/run.ts',
+    from: '  run.slots.release(index)\n  run.doomed.delete(index)',
+    to: '  run.doomed.delete(index)',
+  },
+  {
+    name: 'a report counts whatever its token (R5)',
+    file: 'src/workflow/run.ts',
+    from: "state.status === 'running' && state.token === token",
+    to: "state.status === 'running'",
+  },
+  {
+    name: 'a task starts before the last of its dependencies',
+    file: 'src/workflow/run.ts',
+    from: '--waiting.unmet === 0',
+    to: '--waiting.unmet <= 1',
+  },
+  {
+    name: 'time goes back with the clock (R2)',
+    file: 'src/workflow/advance.ts',
+    from: 'Math.max(now, run.at)',
+    to: 'now',
+  },
+  {
+    name: 'the deadline is a millisecond late',
+    file: 'src/workflow/advance.ts',
+    from: 'at >= run.deadlineAt',
+    to: 'at > run.deadlineAt',
+  },
+  {
+    name: 'one answer gives away more slots than are free',
+    file: 'src/workflow/scheduler.ts',
+    from: '} else free--',
+    to: '}',
+  },
+  {
+    name: 'the fifth interruption is forgiven',
+    file: 'src/workflow/scheduler.ts',
+    from: 'interruptions < MAX_INTERRUPTIONS',
+    to: 'interruptions <= MAX_INTERRUPTIONS',
+  },
+  {
+    name: 'a deadlock ends as if all were done',
+    file: 'src/workflow/scheduler.ts',
+    from: "pending > 0 ? stopped(run, at, 'deadlock') : finish(run, at, load)",
+    to: 'finish(run, at, load)',
+  },
+  {
+    name: 'a skipped task does not pass the failure on',
+    file: 'src/workflow/run.ts',
+    from: "if (!isFailure && task.skipReason !== 'upstream_failed') return",
+    to: 'if (!isFailure) return',
+  },
+  {
+    name: "a placeholder's end names the wrong start",
+    file: 'src/workflow/scheduler.ts',
+    from: 'token: run.events + events.length, output: null',
+    to: 'token: run.events + events.length - 1, output: null',
+  },
+  {
+    name: 'when a waiting task is due is not written down',
+    file: 'src/workflow/encoding.ts',
+    from: "['W', event.task, event.for, event.until]",
+    to: "['W', event.task, event.for]",
+  },
+]
+
+const root = resolve(import.meta.dirname, '..')
+let missed = 0
+for (const fault of FAULTS) {
+  const caught = testsThatCatch(fault)
+  if (caught.length === 0) missed++
+  process.stdout.write(`${caught.length === 0 ? 'MISSED' : 'caught'}  ${fault.name}\n`)
+  for (const test of caught.slice(0, 3)) process.stdout.write(`          by: ${test}\n`)
+  if (caught.length > 3) process.stdout.write(`          and ${caught.length - 3} more\n`)
+}
+process.exitCode = missed > 0 ? 1 : 0
+
+function testsThatCatch({ file, from, to }: Fault): string[] {
+  const copy = mkdtempSync(join(tmpdir(), 'edge-orchestrator-fault-'))
+  try {
+    for (const part of ['src', 'test', 'package.json', 'tsconfig.json']) {
+      cpSync(join(root, part), join(copy, part), { recursive: true })
+    }
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+    const text = readFileSync(join(copy, file), 'utf8')
+    if (text.split(from).length !== 2) throw new Error(`${file} does not hold once: ${from}`)
+    writeFileSync(join(copy, file), text.replace(from, to))
+    const tests = ['scheduler', 'simulation', 'encoding'].map((name) => `test/workflow/${name}.test.ts`)
+    const report = join(copy, 'report.json')
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+    writeFileSync(join(copy, 'vitest.config.ts'), 'export default {}\n')
+    const options = ['--reporter=json', `--outputFile=${report}`]
+    spawnSync(process.execPath, [vitest, 'run', ...options, ...tests], {
+      cwd: copy,
+      env: { ...process.env, SEEDS: '300' },
+    })
+    return failedIn(JSON.parse(readFileSync(report, 'utf8')) as Report)
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+interface Report {
+  testResults: { assertionResults: { fullName: string; status: string; failureMessages: string[] }[] }[]
+}
+
+function failedIn({ testResults }: Report): string[] {
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults)
+  if (tests.length === 0) throw new Error('no test ran')
+  return tests
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages: [message = ''] }) => {
+      const seed = /seed \d+/.exec(message)?.[0]
+      return seed === undefined ? fullName : `${fullName} (${seed})`
+    })
+}

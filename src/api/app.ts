@@ -1,0 +1,105 @@
+// The HTTP surface put together: who is let in, which route serves, and how whatever goes wrong is answered.
+// Nothing that is thrown leaves as anything but a problem.
+
+import { type Context, Hono } from 'hono'
+import type { Env } from '../env.ts'
+import { isOverloaded, isRetryable } from '../start.ts'
+import { authenticate, type Principal } from './auth.ts'
+import { allowOrigin, checkHost, preflightHeaders } from './hosts.ts'
+import { isLater } from './later.ts'
+import { ApiProblem, renderProblem } from './problem.ts'
+import { patternOf, type Route } from './route.ts'
+import { runPartRoutes } from './run-parts.ts'
+import { startRoutes } from './run-start.ts'
+import { runRoutes } from './runs.ts'
+import { serviceRoutes } from './service.ts'
+import { versionRoutes } from './versions.ts'
+import { workflowRoutes } from './workflows.ts'
+
+type App = Context<{ Bindings: Env }>
+
+/** Every route there is: what is mounted below, and what the OpenAPI document describes. */
+export const routes: readonly Route[] = [
+  ...workflowRoutes,
+  ...versionRoutes,
+  ...startRoutes,
+  ...runRoutes,
+  ...runPartRoutes,
+  ...serviceRoutes(() => routes),
+]
+
+const openPaths: ReadonlySet<string> = new Set(routes.filter(({ access }) => access === 'open').map(({ path }) => path))
+const patterns = routes.map(({ method, path }) => ({ method, pattern: patternOf(path) }))
+
+const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
+
+export const app = new Hono<{ Bindings: Env }>()
+
+for (const { method, path, respond } of routes) {
+  const honoPath = path.replaceAll(/\{([a-z]+)\}/g, ':$1')
+  app.on(method, honoPath, (c) =>
+    surround(c, (principal) => respond({ request: c.req.raw, env: c.env, principal, params: c.req.param() })),
+  )
+}
+
+app.notFound((c) => surround(c, () => unrouted(c)))
+
+/**
+ * What stands around every answer, in this order: request id, host and origin, key, the route itself, problems, CORS.
+ * One function and no chain of middleware, which would cost each start an asynchronous step for each link.
+ */
+async function surround(
+  c: App,
+  serve: (principal: Principal | null) => Response | Promise<Response>,
+): Promise<Response> {
+  const request = c.req.raw
+  const given = request.headers.get('X-Request-Id')
+  const requestId = given !== null && SANE_REQUEST_ID.test(given) ? given : crypto.randomUUID()
+  let response: Response
+  try {
+    checkHost(request, c.env)
+    // A preflight carries no key, and its answer says no more than the document does.
+    const isOpen = openPaths.has(c.req.path) || request.method === 'OPTIONS'
+    response = await serve(isOpen ? null : await authenticate(request.headers, c.env))
+  } catch (error) {
+    response = renderProblem(toProblem(error, request.method, c.req.path, requestId), request.url, requestId)
+  }
+  response.headers.set('X-Request-Id', requestId)
+  allowOrigin(request, c.env, response.headers)
+  return response
+}
+
+/** Calls that no route serves. */
+function unrouted(c: App): Response {
+  const { method, path } = c.req
+  const allow = allowedMethods(path)
+  if (method === 'OPTIONS' && allow !== null) {
+    return new Response(null, { status: 204, headers: { Allow: allow, ...preflightHeaders(c.req.raw, c.env, allow) } })
+  }
+  if (isLater(method, path)) {
+    throw new ApiProblem('not_available', 'The call is part of the contract, but not of this release')
+  }
+  if (allow !== null)
+    throw new ApiProblem('method_not_allowed', `The path takes ${allow}`, { headers: { Allow: allow } })
+  throw new ApiProblem('not_found', 'There is nothing at this path; /openapi.json lists what there is')
+}
+
+/** What Allow lists for a path; null if there is nothing. */
+function allowedMethods(path: string): string | null {
+  const methods = patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+  if (methods.length === 0) return null
+  return [...methods.flatMap((method) => (method === 'GET' ? [method, 'HEAD'] : [method])), 'OPTIONS'].join(', ')
+}
+
+function toProblem(error: unknown, method: string, path: string, requestId: string): ApiProblem {
+  if (error instanceof ApiProblem) return error
+  if (isRetryable(error) || isOverloaded(error)) {
+    return new ApiProblem('unavailable', 'A part of the service did not answer; try again', {
+      headers: { 'Retry-After': '1' },
+    })
+  }
+  // One line, without body, key or query: those may hold secrets.
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
+  console.error(JSON.stringify({ event: 'api_fault', request_id: requestId, method, path, message, stack }))
+  return new ApiProblem('internal_error', 'The service has a bug; its log has this request id')
+}

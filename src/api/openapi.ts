@@ -1,0 +1,159 @@
+// The OpenAPI 3.1 document, made from the routes and from the schemas that validate. Nothing is described here that is not
+// declared where it is served, except what all routes share.
+
+import { z } from 'zod'
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
+} from 'zod-openapi'
+import { TASK_TYPES } from '../tasks/schemas.ts'
+import { CODES, type ProblemCode } from '../workflow/codes.ts'
+import type { TaskTypes } from '../workflow/task-types.ts'
+import { type Answer, type AnswerHeader, problemsOf, type RequestHeader, type Route } from './route.ts'
+import { PATH_PARAMETERS, ProblemSchema } from './schemas.ts'
+
+const ANSWER_HEADERS: Readonly<Record<AnswerHeader, string>> = {
+  ETag: 'For If-None-Match, and for If-Match of a registration.',
+  'Idempotent-Replayed': '`true`: the run was started by an earlier request with this key.',
+  Link: 'The next page, with `rel="next"`; absent on the last.',
+  Location: 'Where to find it.',
+  'Preference-Applied': 'What of Prefer was honoured.',
+  'Retry-After': 'Seconds after which to ask again.',
+  'Run-Status': 'The status of the run.',
+}
+
+const REQUEST_HEADERS: Readonly<Record<RequestHeader, string>> = {
+  Accept: 'The media types that are taken.',
+  'Idempotency-Key': '1 to 255 visible ASCII characters, bare or quoted; kept for 24 h.',
+  'If-Match': 'The version that must be the newest, as `"3"`, or `*`.',
+  'If-None-Match': 'ETag of what the client has.',
+  Prefer: '`respond-async` or `wait=N`, N seconds up to 30 (RFC 7240).',
+}
+
+const RETRY_AFTER: ReadonlySet<ProblemCode> = new Set(['unavailable', 'start_unconfirmed'])
+
+export function openApiText(routes: readonly Route[]): string {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
+  for (const route of routes) {
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route) }
+  }
+  const document = createDocument(
+    {
+      openapi: '3.1.0',
+      info: {
+        title: 'edge-orchestrator',
+        version: 'v1',
+        description:
+          'Workflows as JSON, run in parallel and durably at the edge. Errors are problems (RFC 9457); their codes are at /docs/errors.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/' }],
+      tags: [
+        { name: 'Workflows', description: 'What can be run.' },
+        { name: 'Runs', description: 'What runs and ran.' },
+        { name: 'Service', description: 'The service itself.' },
+      ],
+      security: [{ bearer: [] }],
+      paths: paths as ZodOpenApiPathsObject,
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } }, schemas: withSchemas() },
+    },
+    {
+      // Answers may get new members (the contract says so); only what is sent is closed.
+      override: ({ jsonSchema, io }) => {
+        if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
+      },
+    },
+  )
+  return JSON.stringify(document)
+}
+
+function operation(route: Route): ZodOpenApiOperationObject {
+  const { method, path, tag, summary, description, access, query, headers, body, answers } = route
+  const names = [...path.matchAll(/\{([a-z]+)\}/g)].map(([, name]) => name!)
+  return {
+    operationId: operationId(method, path),
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(access === 'open' ? { security: [] } : {}),
+    requestParams: {
+      ...(names.length === 0
+        ? {}
+        : { path: z.object(Object.fromEntries(names.map((name) => [name, PATH_PARAMETERS[name]!]))) }),
+      ...(query === undefined ? {} : { query }),
+      ...(headers === undefined ? {} : { header: headersOf(headers, REQUEST_HEADERS) }),
+    },
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: true, content: { 'application/json': { schema: body.schema } } } }),
+    responses: {
+      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
+      ...refusals(problemsOf(route)),
+    },
+  }
+}
+
+/** `GET /v1/runs/{id}/tasks` is `getRunsIdTasks`. */
+function operationId(method: string, path: string): string {
+  const words = path
+    .replace(/^\/v1/, '')
+    .split(/[^A-Za-z]+/)
+    .filter((word) => word !== '')
+  return method.toLowerCase() + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')
+}
+
+function response({ description, content, headers }: Answer): ZodOpenApiResponseObject {
+  const byType = content instanceof z.ZodType ? { 'application/json': content } : (content ?? {})
+  const media = Object.entries(byType).map(([type, schema]) => [type, { schema }] as const)
+  return {
+    description,
+    ...(media.length === 0 ? {} : { content: Object.fromEntries(media) }),
+    ...(headers === undefined ? {} : { headers: headersOf(headers, ANSWER_HEADERS) }),
+  }
+}
+
+/** One answer per status, which lists the codes that come with it. */
+function refusals(codes: ReadonlySet<ProblemCode>): Record<string, ZodOpenApiResponseObject> {
+  const byStatus = Map.groupBy([...codes].sort(), (code) => CODES[code].status)
+  const entries = [...byStatus].map(([status, members]): [string, ZodOpenApiResponseObject] => {
+    const description = members.map((code) => `\`${code}\`: ${CODES[code].meaning}`).join('\n\n')
+    const examples = Object.fromEntries(members.map((code) => [code, { value: exampleOf(code) }]))
+    const headers = members.some((code) => RETRY_AFTER.has(code))
+      ? { headers: headersOf(['Retry-After'], ANSWER_HEADERS) }
+      : {}
+    return [
+      String(status),
+      { description, content: { 'application/problem+json': { schema: ProblemSchema, examples } }, ...headers },
+    ]
+  })
+  return Object.fromEntries(entries)
+}
+
+function exampleOf(code: ProblemCode) {
+  const { status, meaning } = CODES[code]
+  return {
+    type: `https://host/docs/errors#${code}`,
+    title: meaning,
+    status,
+    detail: meaning,
+    code,
+    request_id: 'b1946ac9',
+  }
+}
+
+function headersOf<Name extends string>(names: readonly Name[], words: Readonly<Record<Name, string>>) {
+  return z.object(
+    Object.fromEntries(names.map((name) => [name, z.string().optional().meta({ description: words[name] })])),
+  )
+}
+
+/** `with` of each task type that is built, under a name of its own: `HttpWith`. */
+function withSchemas(): Record<string, z.ZodType> {
+  const types: TaskTypes = TASK_TYPES
+  const entries = Object.entries(types).flatMap(([type, { with: config }]) =>
+    config === undefined ? [] : [[`${type[0]!.toUpperCase()}${type.slice(1)}With`, config.inDefinition] as const],
+  )
+  return Object.fromEntries(entries)
+}

@@ -1,0 +1,102 @@
+// Parts of a run, for runs that are large: its tasks, their outputs, its history.
+
+import { z } from 'zod'
+import { TASK_STATUSES } from '../workflow/run.ts'
+import { preferredType } from './accept.ts'
+import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
+import { ApiProblem } from './problem.ts'
+import { type Route, route } from './route.ts'
+import { askRunner, taskResponse } from './run-answers.ts'
+import { EventPageSchema, TaskPageSchema, TaskSchema } from './run-schemas.ts'
+import { anyJson } from './schemas.ts'
+
+const JSON_TYPE = 'application/json'
+const EVENT_STREAM = 'text/event-stream'
+
+const tasks = route({
+  method: 'GET',
+  path: '/v1/runs/{id}/tasks',
+  tag: 'Runs',
+  summary: 'List the tasks of a run',
+  description: 'In the order of the definition.',
+  access: 'key',
+  query: z.strictObject({ status: z.enum(TASK_STATUSES).exactOptional(), ...PAGE_QUERY }),
+  answers: { 200: { description: 'A page.', content: TaskPageSchema, headers: ['Link'] } },
+  problems: ['run_not_found', 'bad_cursor'],
+  async handle({ env, tenant, path, params: { id }, query: { status, limit, cursor } }) {
+    const listing = { path, filters: { status }, limit }
+    const after = positionOf(listing, cursor, isIndex) ?? 0
+    const page = await askRunner(env, tenant, id, (runner) => runner.tasks(id, status ?? null, after, limit))
+    return pageResponse(listing, page.items, page.next)
+  },
+})
+
+const task = route({
+  method: 'GET',
+  path: '/v1/runs/{id}/tasks/{task}',
+  tag: 'Runs',
+  summary: 'Fetch a task of a run',
+  access: 'key',
+  answers: { 200: { description: 'The task, with its whole output.', content: TaskSchema } },
+  problems: ['run_not_found', 'task_not_found'],
+  async handle({ env, tenant, params }) {
+    const answer = await askRunner(env, tenant, params.id, (runner) => runner.task(params.id, params.task))
+    return taskResponse(answer)
+  },
+})
+
+const output = route({
+  method: 'GET',
+  path: '/v1/runs/{id}/tasks/{task}/output',
+  tag: 'Runs',
+  summary: 'Fetch the output of a task',
+  access: 'key',
+  answers: { 200: { description: 'The output alone; null unless the task succeeded.', content: anyJson } },
+  problems: ['run_not_found', 'task_not_found'],
+  async handle({ env, tenant, params }) {
+    const answer = await askRunner(env, tenant, params.id, (runner) => runner.output(params.id, params.task))
+    return taskResponse(answer)
+  },
+})
+
+function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route {
+  return route({
+    method: 'GET',
+    path,
+    tag: 'Runs',
+    summary: 'List what happened to a run',
+    description: 'Oldest first. At the end of a run that goes on, take the last page again later.',
+    access: 'key',
+    query: z.strictObject(PAGE_QUERY),
+    headers: ['Accept'],
+    answers: { 200: { description: 'A page.', content: EventPageSchema, headers: ['Link'] } },
+    problems: ['run_not_found', 'bad_cursor', 'not_available'],
+    async handle({ request, env, tenant, path: listed, params: { id }, query: { limit, cursor } }) {
+      refuseStreams(request.headers)
+      const listing = { path: listed, filters: {}, limit }
+      const after = positionOf(listing, cursor, isIndex) ?? 0
+      const page = await askRunner(env, tenant, id, (runner) => runner.events(id, after, limit))
+      return pageResponse(listing, page.items, page.next)
+    },
+  })
+}
+
+/** Whoever asks for a stream must not get a page, which it would take for a stream that ended. */
+function refuseStreams(headers: Headers): void {
+  const wantsStream = preferredType(headers, [JSON_TYPE, EVENT_STREAM]) === EVENT_STREAM
+  const wantsSocket = headers.get('Upgrade')?.toLowerCase() === 'websocket'
+  if (wantsStream || wantsSocket) {
+    throw new ApiProblem(
+      'not_available',
+      'Live streams are part of the contract, but not of this release; ask for pages of JSON',
+    )
+  }
+}
+
+export const runPartRoutes: readonly Route[] = [
+  tasks,
+  task,
+  output,
+  history('/v1/runs/{id}/history'),
+  history('/v1/runs/{id}/events'),
+]

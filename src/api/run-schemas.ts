@@ -1,0 +1,144 @@
+// What is sent to start a run, and how runs, tasks and histories look.
+
+import { z } from 'zod'
+import { RUN_STATUSES, TASK_STATUSES } from '../workflow/run.ts'
+import { nameSchema, timeoutSchema } from '../workflow/schema.ts'
+import { anyJson, milliseconds, pageOf, timestamp } from './schemas.ts'
+
+/** `name`, `name@3`, `name@latest`, or `name@alias`. */
+export const WORKFLOW_REF = /^([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:@(?:([1-9]\d{0,8})|([A-Za-z][A-Za-z0-9_-]{0,63})))?$/
+
+/** Fields of a start that the contract has and this release has not. */
+export const LATER_START_FIELDS = ['tags', 'priority', 'sticky_key', 'start_at'] as const
+
+export const StartRunSchema = z
+  .strictObject({
+    workflow: z
+      .string()
+      .regex(WORKFLOW_REF, 'must be the name of a workflow, or name@3, or name@latest')
+      .meta({
+        description: 'Name of a workflow, `name@3` for a version, `name@latest` for the newest.',
+        examples: ['orders'],
+      }),
+    input: anyJson.exactOptional().meta({
+      description: 'Any JSON, at most 1 MiB; expressions read it as `input`. Without it the input is null.',
+      examples: [{ order: 17 }],
+    }),
+    timeout: timeoutSchema
+      .exactOptional()
+      .meta({ description: "Shortens the definition's time limit for this run.", examples: ['2s'] }),
+  })
+  .meta({
+    id: 'StartRun',
+    description: 'A start of a workflow.',
+    examples: [{ workflow: 'orders', input: { order: 17 } }],
+  })
+
+export const TaskErrorSchema = z
+  .strictObject({
+    code: z.string().meta({ examples: ['http_502'] }),
+    message: z.string().meta({ examples: ['POST api.example.com answered 502'] }),
+    retryable: z.boolean().meta({ description: 'Whether the same call may well succeed.' }),
+  })
+  .meta({ id: 'TaskError', description: 'Why a task or an attempt failed.' })
+
+const RunErrorSchema = TaskErrorSchema.extend({
+  task_id: z.string().exactOptional().meta({ description: 'The task whose failure this is.' }),
+  tasks: z.array(z.string()).exactOptional().meta({ description: 'Tasks that could never start; with `deadlock`.' }),
+}).meta({ id: 'RunError', description: 'Why a run failed: the error of the first task that did, or one of its own.' })
+
+const WaitingSchema = z
+  .strictObject({
+    for: z.enum(['dependency', 'slot', 'retry', 'incompatible']),
+    detail: z.string().meta({ examples: ['waits for fetch'] }),
+    on: z.array(z.string()).exactOptional().meta({ description: 'Ids of the tasks that it waits for.' }),
+    position: z.int().nullable().exactOptional().meta({ description: 'Place in the queue for a slot.' }),
+    until: timestamp.nullable().exactOptional(),
+  })
+  .meta({ id: 'Waiting', description: 'Why something that has not ended is not executing.' })
+
+const AttemptSchema = z
+  .strictObject({
+    number: z.int().min(1).meta({ description: 'An interrupted attempt shares its number with the one that follows.' }),
+    status: z.enum(['running', 'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted']),
+    started_at: timestamp,
+    finished_at: timestamp.nullable(),
+    duration_ms: milliseconds.nullable(),
+    error: TaskErrorSchema.exactOptional(),
+  })
+  .meta({ id: 'Attempt', description: 'One execution of a task.' })
+
+const omitted = {
+  output_omitted: z.literal(true).exactOptional().meta({ description: 'The answer would have become too large.' }),
+  output_bytes: z.int().min(0).exactOptional(),
+}
+
+export const TaskSchema = z
+  .strictObject({
+    id: z.string().meta({ examples: ['fetch'] }),
+    type: z.string().meta({ examples: ['http'] }),
+    status: z.enum(TASK_STATUSES),
+    skip_reason: z.enum(['upstream_failed', 'run_stopped']).exactOptional(),
+    skipped_because: z.string().exactOptional().meta({ description: 'The dependency that failed.' }),
+    depends_on: z.array(z.string()),
+    waiting: WaitingSchema.exactOptional(),
+    output: anyJson.meta({ description: 'null unless the task succeeded.' }),
+    ...omitted,
+    error: TaskErrorSchema.nullable(),
+    started_at: timestamp.nullable(),
+    finished_at: timestamp.nullable(),
+    duration_ms: milliseconds.nullable(),
+    placeholder: z.literal(true).exactOptional().meta({ description: 'The task has no `with` and does nothing.' }),
+    attempts: z.array(AttemptSchema),
+  })
+  .meta({ id: 'Task', description: 'A task of a run.' })
+
+const count = z.int().min(0)
+
+export const RunSummarySchema = z
+  .strictObject({
+    id: z.string().meta({ examples: ['run_0b01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'] }),
+    workflow: nameSchema,
+    version: z.int().min(1),
+    status: z.enum(RUN_STATUSES),
+    trigger: z.strictObject({ type: z.enum(['api']) }),
+    error: RunErrorSchema.nullable(),
+    placeholders: z.int().min(1).exactOptional().meta({ description: 'How many tasks do nothing.' }),
+    waiting: WaitingSchema.exactOptional(),
+    created_at: timestamp,
+    started_at: timestamp.nullable(),
+    finished_at: timestamp.nullable(),
+    deadline_at: timestamp.nullable(),
+    duration_ms: milliseconds.nullable(),
+    progress: z.strictObject({
+      total: count,
+      pending: count,
+      waiting: count,
+      running: count,
+      succeeded: count,
+      failed: count,
+      skipped: count,
+      cancelled: count,
+      timed_out: count,
+    }),
+  })
+  .meta({ id: 'RunSummary', description: 'A run as lists show it.' })
+
+export const RunSchema = RunSummarySchema.extend({
+  input: anyJson,
+  output: anyJson.meta({ description: "By the definition's `output`, or those of the tasks that nothing depends on." }),
+  ...omitted,
+  tasks: z.array(TaskSchema),
+}).meta({ id: 'Run', description: 'A run.' })
+
+export const EventSchema = z
+  .strictObject({
+    id: z.int().min(1).meta({ description: "The event's number in its run, without gaps." }),
+    event: z.string().meta({ examples: ['attempt.started'] }),
+    data: z.looseObject({ at: timestamp.exactOptional(), task: z.string().exactOptional() }),
+  })
+  .meta({ id: 'Event', description: 'Something that happened to a run. New names and members may come.' })
+
+export const RunPageSchema = pageOf(RunSummarySchema, 'RunPage')
+export const TaskPageSchema = pageOf(TaskSchema, 'TaskPage')
+export const EventPageSchema = pageOf(EventSchema, 'EventPage')

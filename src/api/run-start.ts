@@ -1,0 +1,143 @@
+// Starting a run: the request that everything else is there for, so what is not needed for it is not done on its way.
+
+import { type Start, startRun } from '../start.ts'
+import { checkShape } from '../workflow/faults.ts'
+import { isFinal } from '../workflow/run.ts'
+import { canonicalText, soundness } from '../workflow/sound.ts'
+import { spanMs } from '../workflow/span.ts'
+import { MAX_WAIT, readPreference } from './prefer.ts'
+import { ApiProblem, faultyBody } from './problem.ts'
+import { type Route, route } from './route.ts'
+import { runResponse } from './run-answers.ts'
+import { LATER_START_FIELDS, RunSchema, StartRunSchema, WORKFLOW_REF } from './run-schemas.ts'
+
+const MAX_INPUT_BYTES = 1024 * 1024
+
+/** Twice the largest input: written with escapes or line breaks it is longer than as it is kept. */
+const MAX_BODY_BYTES = 2 * MAX_INPUT_BYTES
+
+const encoder = new TextEncoder()
+
+function starting(path: '/v1/run' | '/v1/runs'): Route {
+  return route({
+    method: 'POST',
+    path,
+    tag: 'Runs',
+    summary: 'Start a workflow',
+    description:
+      'Waits for the end of the run, 30 s at most, or `Prefer: wait=N`; `Prefer: respond-async` waits for nothing. A client that hangs up cancels nothing. With `Idempotency-Key` a repeat of the same start is answered with the first run, for 24 h; the same means the same JSON, however it is written.',
+    access: 'key',
+    headers: ['Prefer', 'Idempotency-Key'],
+    body: { schema: StartRunSchema, maxBytes: MAX_BODY_BYTES, check: checkStart },
+    answers: {
+      200: {
+        description: 'The run has ended, whatever its outcome: `status` tells.',
+        content: RunSchema,
+        headers: ['Run-Status', 'Preference-Applied', 'Idempotent-Replayed'],
+      },
+      202: {
+        description: 'The run goes on; the body shows it so far.',
+        content: RunSchema,
+        headers: ['Location', 'Retry-After', 'Run-Status', 'Preference-Applied', 'Idempotent-Replayed'],
+      },
+    },
+    problems: [
+      'workflow_not_found',
+      'version_not_found',
+      'workflow_paused',
+      'invalid_idempotency_key',
+      'idempotency_key_reused',
+      'not_available',
+      'start_unconfirmed',
+    ],
+    async handle({ request, env, tenant, body }) {
+      const preference = readPreference(request.headers)
+      const { respondAsync, wait } = preference
+      const waitMs = 1_000 * (wait ?? (respondAsync ? 0 : MAX_WAIT))
+      const key = readIdempotencyKey(request.headers)
+      const idempotency = key === null ? null : { key, bodyHash: await sha256(body.canonical()) }
+      const started = await startRun(env, tenant, { ...body.start, idempotency, waitMs })
+      switch (started.kind) {
+        case 'run': {
+          const isAsync = respondAsync && wait === null
+          return runResponse(started, isFinal(started.status) && !isAsync ? 200 : 202, preference, started.replayed)
+        }
+        case 'workflow_not_found':
+          throw new ApiProblem(started.kind, `There is no workflow ${body.start.workflow.name}`)
+        case 'version_not_found':
+          throw new ApiProblem(
+            started.kind,
+            `${body.start.workflow.name} has no such version; its newest is ${started.latest}`,
+          )
+        case 'workflow_paused':
+          throw new ApiProblem(started.kind, `${body.start.workflow.name} takes no new runs until it is resumed`)
+        case 'idempotency_key_reused':
+          throw new ApiProblem(started.kind, 'The first start with this Idempotency-Key had another body')
+        case 'timeout_too_long': {
+          const message = `may only shorten the definition's, which is ${started.definitionMs} ms`
+          throw faultyBody([{ path: '/timeout', code: 'out_of_bounds', message }])
+        }
+        case 'overloaded':
+          throw new ApiProblem('unavailable', 'Too many starts are waiting; this one was not taken', {
+            headers: { 'Retry-After': '1' },
+          })
+        case 'start_unconfirmed':
+          throw new ApiProblem(started.kind, `It is not known whether run ${started.runId} was started`, {
+            headers: { Location: `/v1/runs/${started.runId}`, 'Retry-After': '1' },
+          })
+        default:
+          return started satisfies never
+      }
+    },
+  })
+}
+
+interface CheckedStart {
+  start: Pick<Start, 'workflow' | 'input' | 'timeoutMs'>
+  /** The body as text that is equal for equal bodies; made only for a start with a key. */
+  canonical(): string
+}
+
+function checkStart(value: unknown): CheckedStart {
+  const unsound = soundness(value)
+  const shape = checkShape(StartRunSchema, value, { notAvailable: () => LATER_START_FIELDS })
+  if (!shape.ok || unsound.length > 0) throw faultyBody([...unsound, ...(shape.ok ? [] : shape.faults)])
+  const { workflow, input, timeout } = shape.value
+  const text = JSON.stringify(input ?? null)
+  // A character takes three bytes at most, so most inputs need not be measured.
+  if (text.length * 3 > MAX_INPUT_BYTES && encoder.encode(text).length > MAX_INPUT_BYTES) {
+    throw new ApiProblem('too_large', `The input may have at most ${MAX_INPUT_BYTES.toLocaleString('en-US')} bytes`)
+  }
+  const timeoutMs = timeout === undefined ? null : spanMs(timeout)
+  return { start: { workflow: parseRef(workflow), input: text, timeoutMs }, canonical: () => canonicalText(value) }
+}
+
+/** @param text matches WORKFLOW_REF */
+function parseRef(text: string): Start['workflow'] {
+  const [, name = '', number, alias] = WORKFLOW_REF.exec(text) ?? []
+  if (number !== undefined) return { name, version: Number(number) }
+  if (alias === undefined) return { name, version: null }
+  if (alias === 'latest') return { name, version: alias }
+  const message = `names the alias ${JSON.stringify(alias)}; aliases are part of the contract, but not of this release`
+  throw faultyBody([{ path: '/workflow', code: 'not_available', message }])
+}
+
+/** 1 to 255 visible ASCII characters, as they are or as a quoted string (RFC 8941), which means the same key. */
+function readIdempotencyKey(headers: Headers): string | null {
+  const header = headers.get('Idempotency-Key')
+  if (header === null) return null
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]
+  const key = quoted?.replaceAll(/\\(.)/g, '$1') ?? header
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key
+  throw new ApiProblem(
+    'invalid_idempotency_key',
+    'An Idempotency-Key has 1 to 255 visible ASCII characters, without blanks',
+  )
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', encoder.encode(text))
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+export const startRoutes: readonly Route[] = [starting('/v1/run'), starting('/v1/runs')]

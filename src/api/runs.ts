@@ -1,0 +1,111 @@
+// Runs: reading one, listing them. Starting is run-start.ts, their tasks and histories are run-parts.ts.
+
+import { z } from 'zod'
+import type { ListFilter, RunPage } from '../../durable/runner-rpc.ts'
+import { runnerOf, SHARDS } from '../start.ts'
+import { RUN_STATUSES } from '../workflow/run.ts'
+import { repeating } from './objects.ts'
+import { PAGE_QUERY, pageResponse, positionOf } from './page.ts'
+import { readPreference } from './prefer.ts'
+import { integerParameter } from './query.ts'
+import { type Route, route } from './route.ts'
+import { askRunner, runResponse } from './run-answers.ts'
+import { RunPageSchema, RunSchema } from './run-schemas.ts'
+
+const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/
+
+const get = route({
+  method: 'GET',
+  path: '/v1/runs/{id}',
+  tag: 'Runs',
+  summary: 'Fetch a run',
+  description: 'As it is now, or with `Prefer: wait=N` at its end or after N seconds (at most 30), whichever is first.',
+  access: 'key',
+  laterQuery: ['at'],
+  headers: ['Prefer'],
+  answers: {
+    200: { description: 'The run.', content: RunSchema, headers: ['Run-Status', 'Preference-Applied'] },
+  },
+  problems: ['run_not_found', 'not_available'],
+  async handle({ request, env, tenant, params }) {
+    // Nothing here is done asynchronously, so of what Prefer can say only the wait counts.
+    const preference = { ...readPreference(request.headers), respondAsync: false }
+    const waitUntil = Date.now() + 1_000 * (preference.wait ?? 0)
+    const run = await askRunner(env, tenant, params.id, (runner) =>
+      runner.get(params.id, Math.max(0, waitUntil - Date.now())),
+    )
+    return runResponse(run, 200, preference, false)
+  },
+})
+
+const instant = z.iso
+  .datetime({
+    offset: true,
+    error: 'must be a time as RFC 3339 writes it, such as 2026-10-23T12:00:00Z (in a URL + is %2B)',
+  })
+  .transform((text) => Date.parse(text))
+
+const list = route({
+  method: 'GET',
+  path: '/v1/runs',
+  tag: 'Runs',
+  summary: 'List runs',
+  description:
+    'Newest first, without tasks, input and output. A page that was searched for long may be short; `next_cursor` goes on.',
+  access: 'key',
+  query: z.strictObject({
+    workflow: z.string().exactOptional(),
+    version: integerParameter({ min: 1, max: 999_999_999 }),
+    status: z.enum(RUN_STATUSES).exactOptional(),
+    since: instant
+      .exactOptional()
+      .meta({ description: 'Created at this time or later.', override: { type: 'string', format: 'date-time' } }),
+    until: instant
+      .exactOptional()
+      .meta({ description: 'Created before this time.', override: { type: 'string', format: 'date-time' } }),
+    ...PAGE_QUERY,
+  }),
+  laterQuery: ['trigger', 'tag', 'parent'],
+  answers: { 200: { description: 'A page.', content: RunPageSchema, headers: ['Link'] } },
+  problems: ['bad_cursor', 'not_available'],
+  async handle({ env, tenant, path, query: { limit, cursor, ...filter } }) {
+    const { since, until } = filter
+    const shown = {
+      since: since === undefined ? since : new Date(since).toISOString(),
+      until: until === undefined ? until : new Date(until).toISOString(),
+    }
+    const listing = { path, filters: { ...filter, ...shown }, limit }
+    const before = positionOf(listing, cursor, isUlid)
+    const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
+    const pages = await Promise.all(
+      shards.map((shard) =>
+        repeating(() => runnerOf(env, tenant, shard).list(filter satisfies ListFilter, before, limit)),
+      ),
+    )
+    const { items, next } = merged(pages, limit)
+    return pageResponse(listing, items, next)
+  },
+})
+
+/**
+ * One page of the pages of all shards, newest first. A shard that has not been searched to its end may have more below its
+ * horizon, so nothing below the highest horizon is shown: the next page begins there.
+ */
+function merged(pages: readonly RunPage[], limit: number): { items: string[]; next: string | null } {
+  const horizon = pages.reduce<string | null>((highest, page) => {
+    if (page.horizon === null || (highest !== null && highest >= page.horizon)) return highest
+    return page.horizon
+  }, null)
+  const runs = pages
+    .flatMap(({ items }) => items)
+    .filter(({ ulid }) => horizon === null || ulid >= horizon)
+    .sort((a, b) => (a.ulid < b.ulid ? 1 : -1))
+  const shown = runs.slice(0, limit)
+  return { items: shown.map(({ body }) => body), next: runs.length > limit ? shown.at(-1)!.ulid : horizon }
+}
+
+function isUlid(position: unknown): position is string {
+  return typeof position === 'string' && ULID.test(position)
+}
+
+export const runRoutes: readonly Route[] = [list, get]

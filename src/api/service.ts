@@ -1,0 +1,107 @@
+// The service itself: is it up, what does it count, what can it do.
+
+import { z } from 'zod'
+import { authMode, authNotConfigured, isAuthConfigured } from './auth.ts'
+import { docsPage, errorsPage } from './docs.ts'
+import { repeating } from './objects.ts'
+import { openApiText } from './openapi.ts'
+import { type Route, route } from './route.ts'
+
+const NOT_READY_SECONDS = '30'
+
+function health(path: '/healthz' | '/health'): Route {
+  return route({
+    method: 'GET',
+    path,
+    tag: 'Service',
+    summary: 'Whether the service answers',
+    access: 'open',
+    answers: { 200: { description: 'It does.', content: z.strictObject({ status: z.literal('ok') }) } },
+    problems: [],
+    handle: () => unstored('{"status":"ok"}'),
+  })
+}
+
+const ready = route({
+  method: 'GET',
+  path: '/readyz',
+  tag: 'Service',
+  summary: 'Whether the service can serve',
+  description: 'A deployment that can let nobody in, since no key is configured, is not ready.',
+  access: 'open',
+  answers: { 200: { description: 'It can.', content: z.strictObject({ auth: z.enum(['required', 'none']) }) } },
+  problems: ['auth_not_configured'],
+  handle({ env }) {
+    if (!isAuthConfigured(env)) throw authNotConfigured({ 'Retry-After': NOT_READY_SECONDS })
+    return unstored(JSON.stringify({ auth: authMode(env) }))
+  },
+})
+
+const metrics = route({
+  method: 'GET',
+  path: '/metrics',
+  tag: 'Service',
+  summary: 'Metrics for Prometheus',
+  description: 'Text format 0.0.4, or OpenMetrics 1.0 if Accept asks for it.',
+  access: 'key',
+  headers: ['Accept'],
+  answers: {
+    200: {
+      description: 'The metrics.',
+      content: { 'text/plain': z.string(), 'application/openmetrics-text': z.string() },
+    },
+  },
+  problems: [],
+  async handle({ request, env, tenant }) {
+    const headers = { Accept: request.headers.get('Accept') ?? '*/*' }
+    const ask = () => env.METRICS.get(env.METRICS.idFromName(tenant)).fetch('https://metrics/metrics', { headers })
+    const { status, body, headers: given } = await repeating(ask)
+    if (status !== 200) throw new Error(`the Metrics object answered ${status}`)
+    return new Response(body, { headers: { 'Content-Type': given.get('Content-Type') ?? 'text/plain' } })
+  },
+})
+
+const errors = route({
+  method: 'GET',
+  path: '/docs/errors',
+  tag: 'Service',
+  summary: 'What the codes mean',
+  access: 'open',
+  answers: { 200: { description: 'A page for people; each code is an anchor.', content: { 'text/html': z.string() } } },
+  problems: [],
+  handle: errorsPage,
+})
+
+const docs = route({
+  method: 'GET',
+  path: '/docs',
+  tag: 'Service',
+  summary: 'A page to read and try the API',
+  access: 'open',
+  answers: { 200: { description: 'A page for people.', content: { 'text/html': z.string() } } },
+  problems: [],
+  handle: docsPage,
+})
+
+/** @param routes all there are, these included */
+export function serviceRoutes(routes: () => readonly Route[]): readonly Route[] {
+  let text: string | undefined
+  const openApi = route({
+    method: 'GET',
+    path: '/openapi.json',
+    tag: 'Service',
+    summary: 'This document',
+    access: 'open',
+    answers: { 200: { description: 'OpenAPI 3.1.', content: z.looseObject({ openapi: z.string() }) } },
+    problems: [],
+    handle() {
+      text ??= openApiText(routes())
+      return new Response(text, { headers: { 'Content-Type': 'application/json' } })
+    },
+  })
+  return [health('/healthz'), health('/health'), ready, metrics, openApi, docs, errors]
+}
+
+function unstored(body: string): Response {
+  return new Response(body, { headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' } })
+}

@@ -1,0 +1,33 @@
+// Every binding and variable of the Worker, typed. Types only.
+
+import type { Metrics } from '../durable/metrics.ts'
+import type { Registry } from '../durable/registry.ts'
+import type { Runner } from '../durable/runner.ts'
+
+declare global {
+  namespace Cloudflare {
+    /** Types `ctx.exports`: the loopback bindings to the entrypoints that src/index.ts exports. */
+    interface GlobalProps {
+      mainModule: typeof import('./index.ts')
+      durableNamespaces: 'Registry' | 'Runner' | 'Metrics'
+    }
+    interface Env {
+      /** Workflows and versions, one object a tenant. */
+      REGISTRY: DurableObjectNamespace<Registry>
+      /** Runs, SHARDS objects a tenant. */
+      RUNNER: DurableObjectNamespace<Runner>
+      /** Sums of the Runners' counts, one object a tenant. */
+      METRICS: DurableObjectNamespace<Metrics>
+      /** `required` (the default) or `none`; `none` is set by local scripts alone, never in wrangler.toml. */
+      AUTH?: string
+      /** Secret: the one key that is let in, as Bearer, until keys can be made. */
+      ADMIN_KEY?: string
+      /** Comma-separated `host`, `host:port` or CIDR that tasks may call although they are not public. */
+      EGRESS_ALLOW?: string
+      /** Comma-separated origins that browsers may call from; none by default. */
+      CORS_ORIGINS?: string
+    }
+  }
+}
+
+export type Env = Cloudflare.Env

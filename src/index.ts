@@ -1,0 +1,11 @@
+// Composition root: the Worker's handler, its Durable Objects and its entrypoints. No logic.
+
+import { app } from './api/app.ts'
+import type { Env } from './env.ts'
+
+export { Metrics } from '../durable/metrics.ts'
+export { Registry } from '../durable/registry.ts'
+export { Runner } from '../durable/runner.ts'
+export { TaskExecutor } from './tasks/executor.ts'
+
+export default { fetch: app.fetch } satisfies ExportedHandler<Env>

@@ -1,0 +1,122 @@
+// The entrypoint that runs tasks: finds the plugin, bounds its time and its output, classifies every ending.
+// It remembers nothing and decides nothing: retries, circuits and history are the Runner's. Nothing throws across RPC.
+// Reached over `ctx.exports`, so that it can be deployed as a Worker of its own.
+
+import { RpcTarget, WorkerEntrypoint } from 'cloudflare:workers'
+import type { z } from 'zod'
+import type { Env } from '../env.ts'
+import type { Fault } from '../workflow/codes.ts'
+import { checkShape } from '../workflow/faults.ts'
+import type { Json } from '../workflow/json.ts'
+import { failed } from './failure.ts'
+import { http } from './http.ts'
+import type { PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
+import { type BuiltTaskType, TASK_TYPES } from './schemas.ts'
+
+/** The plugin of each type that is built; its `with` is checked against the type's schema before it sees it. */
+const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T]['with']['rendered']>> } = { http }
+
+const MAX_OUTPUT_BYTES = 1_048_576
+/** Deeper than any answer meant for people; shallow enough for whatever walks it by recursion, RPC and JSON.stringify too. */
+const MAX_OUTPUT_DEPTH = 256
+/** Above this setTimeout fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+export class TaskExecutor extends WorkerEntrypoint<Env> {
+  /**
+   * Starts one attempt at once, whether or not anybody asks for its result.
+   * `start(call).result()` is one trip: calls on a promise are pipelined.
+   */
+  start(call: TaskCall): Attempt {
+    return new Attempt(call, { egressAllow: this.env.EGRESS_ALLOW ?? '' })
+  }
+}
+
+/** An attempt that has begun. It ends by its plugin, by its time or by `abort`, whichever is first; the rest is dropped. */
+export class Attempt extends RpcTarget {
+  readonly #controller = new AbortController()
+  readonly #ending = Promise.withResolvers<TaskResult>()
+
+  constructor(call: TaskCall, surroundings: PluginSurroundings) {
+    super()
+    const timer = setTimeout(() => this.#stop(outOfTime(call)), Math.min(call.timeoutMs, MAX_TIMER_MS))
+    void endingOf(call, this.#controller.signal, surroundings).then((result) => {
+      clearTimeout(timer)
+      this.#ending.resolve(result)
+    })
+  }
+
+  /** How the attempt ended; asked again, the same. Never throws. */
+  result(): Promise<TaskResult> {
+    return this.#ending.promise
+  }
+
+  /** Ends the attempt; after its end this does nothing. */
+  abort(): void {
+    this.#stop(ABORTED)
+  }
+
+  #stop(result: TaskResult): void {
+    // First the result: what the plugin makes of the signal comes too late then.
+    this.#ending.resolve(result)
+    this.#controller.abort()
+  }
+}
+
+/** Of an attempt that its Runner gave up: not to be made again, whatever the table says of `executor_error`. */
+const ABORTED: TaskResult = {
+  kind: 'failed',
+  error: { code: 'executor_error', message: 'The attempt was aborted' },
+  retryable: false,
+}
+
+function outOfTime({ timeoutMs }: TaskCall): TaskResult {
+  return { kind: 'timed_out', error: { code: 'timeout', message: `The attempt took longer than ${timeoutMs} ms` } }
+}
+
+/** The one place that calls a plugin. Never rejects. */
+async function endingOf(call: TaskCall, signal: AbortSignal, surroundings: PluginSurroundings): Promise<TaskResult> {
+  try {
+    if (!isBuilt(call.type)) return failed('executor_error', `This release has no task type "${call.type}"`)
+    const { type, idempotencyKey } = call
+    const checked = checkShape(TASK_TYPES[type].with.rendered, call.with, { at: '/with' })
+    if (!checked.ok) return failed('invalid_with', listed(checked.faults))
+    return bounded(await PLUGINS[type].execute({ config: checked.value, idempotencyKey, signal }, surroundings))
+  } catch (error) {
+    // A bug of a plugin. The log gets its name and place; its message may quote what was sent.
+    const at = error instanceof Error ? error.stack?.replace(error.message, '') : undefined
+    console.error(JSON.stringify({ event: 'executor_error', type: call.type, task: call.idempotencyKey, at }))
+    return failed('executor_error', `The ${call.type} task broke down`)
+  }
+}
+
+function isBuilt(type: string): type is BuiltTaskType {
+  return Object.hasOwn(PLUGINS, type)
+}
+
+/** At most 20 faults, each with its JSON Pointer. Their texts name fields and what is expected, never what was given. */
+function listed(faults: readonly Fault[]): string {
+  const texts = faults.slice(0, 20).map(({ path, message }) => `${path} ${message}`)
+  if (faults.length > 20) texts.push(`and ${faults.length - 20} more`)
+  return texts.join('; ')
+}
+
+function bounded(result: TaskResult): TaskResult {
+  if (result.kind !== 'succeeded') return result
+  if (isDeeper(result.output, MAX_OUTPUT_DEPTH)) {
+    return failed('output_too_large', `The output is nested deeper than ${MAX_OUTPUT_DEPTH} levels`)
+  }
+  const bytes = utf8Length(JSON.stringify(result.output))
+  if (bytes <= MAX_OUTPUT_BYTES) return result
+  return failed('output_too_large', `The output has ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
+}
+
+function isDeeper(value: Json, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return depth === 0 || Object.values(value).some((inner) => isDeeper(inner, depth - 1))
+}
+
+function utf8Length(text: string): number {
+  // Between one and three bytes a unit: most outputs are known to fit without encoding them.
+  return text.length * 3 <= MAX_OUTPUT_BYTES ? text.length : new TextEncoder().encode(text).byteLength
+}

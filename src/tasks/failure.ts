@@ -1,0 +1,17 @@
+// PURE. How a failed attempt is told: its code, and whether another attempt is worth it, which the table of codes decides.
+
+import { CODES, type CodeEntry, isRetryableStatus, type TaskCode } from '../workflow/codes.ts'
+import type { TaskResult } from './plugin.ts'
+
+const ENTRIES: Readonly<Record<string, CodeEntry>> = CODES
+
+/** @param message for people: no header, query, secret or stack in it */
+export function failed(code: TaskCode, message: string): TaskResult {
+  return { kind: 'failed', error: { code, message }, retryable: isRetryable(code) }
+}
+
+function isRetryable(code: TaskCode): boolean {
+  const entry = ENTRIES[code]
+  if (entry !== undefined) return entry.kind === 'task' && entry.retryable
+  return isRetryableStatus(Number(code.slice('http_'.length)))
+}

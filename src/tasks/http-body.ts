@@ -1,0 +1,113 @@
+// The body of an answer: read with a limit while it streams, then made JSON. Knows nothing of requests, statuses or redirects.
+
+import type { Json } from '../workflow/json.ts'
+
+/** What reading gave: the bytes, as many as the limit when `isCut`, and `isBroken` when the connection ended before the body did. */
+export interface ReadBody {
+  bytes: Uint8Array
+  isCut: boolean
+  isBroken: boolean
+}
+
+/**
+ * Reads at most `limit` bytes and cancels the rest, so a body that never ends costs no more than one that is too large.
+ * Ends soon after the signal fires, as `isBroken`.
+ */
+export async function readBody(
+  body: ReadableStream<Uint8Array> | null,
+  limit: number,
+  signal: AbortSignal,
+): Promise<ReadBody> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  let isBroken = false
+  if (body !== null) {
+    const reader = body.getReader()
+    const cancel = () => void reader.cancel().catch(() => {}) // The stream may have failed already: nothing is left to cancel.
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      while (length <= limit && !signal.aborted) {
+        const { done, value } = await reader.read()
+        if (done) break
+        chunks.push(value)
+        length += value.byteLength
+      }
+    } catch {
+      isBroken = true // The stream fails by the network alone; what it says of it may hold the URL.
+    }
+    signal.removeEventListener('abort', cancel)
+    if (length > limit) cancel()
+  }
+  return { bytes: joined(chunks, Math.min(length, limit)), isCut: length > limit, isBroken: isBroken || signal.aborted }
+}
+
+/** What the bytes are as JSON. `null` of this union means that they are not what `form` says; the output null is `{ value: null }`. */
+export function parseBody(
+  bytes: Uint8Array,
+  form: 'auto' | 'json' | 'text' | 'base64',
+  contentType: string | null,
+): { value: Json } | null {
+  if (form === 'auto' && bytes.byteLength === 0) return { value: null }
+  const how = form === 'auto' ? formOf(contentType) : form
+  if (how === 'base64') return { value: toBase64(bytes) }
+  const text = decode(bytes, how === 'json' ? 'utf-8' : (charsetOf(contentType) ?? 'utf-8'))
+  if (text === null) return null
+  return how === 'json' ? parseJson(text) : { value: text }
+}
+
+/** At most 200 characters on one line, for people; '' if the body is no text. */
+export function excerpt(bytes: Uint8Array, contentType: string | null): string {
+  if (contentType !== null && formOf(contentType) === 'base64') return ''
+  const text = new TextDecoder()
+    .decode(bytes)
+    .replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ')
+    .trim()
+  return Array.from(text).slice(0, 200).join('')
+}
+
+function formOf(contentType: string | null): 'json' | 'text' | 'base64' {
+  const type = (contentType ?? '').split(';', 1)[0]!.trim().toLowerCase()
+  if (/^(application|text)\/json$|\+json$/.test(type)) return 'json'
+  if (/^text\/|^application\/(xml|(x-)?javascript|ecmascript|x-www-form-urlencoded)$|\+xml$/.test(type)) return 'text'
+  return 'base64'
+}
+
+function charsetOf(contentType: string | null): string | undefined {
+  return /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType ?? '')?.[1]
+}
+
+function decode(bytes: Uint8Array, charset: string): string | null {
+  try {
+    return new TextDecoder(charset, { fatal: true, ignoreBOM: false }).decode(bytes)
+  } catch {
+    return null // An unknown charset, or bytes that it does not have: no text either way.
+  }
+}
+
+function parseJson(text: string): { value: Json } | null {
+  try {
+    return { value: JSON.parse(text) as Json }
+  } catch {
+    return null // What the parser says quotes the body, so it is not told.
+  }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  const parts: string[] = []
+  // In steps: the arguments of one call are limited.
+  for (let at = 0; at < bytes.byteLength; at += 8_192) {
+    parts.push(String.fromCharCode(...bytes.subarray(at, at + 8_192)))
+  }
+  return btoa(parts.join(''))
+}
+
+function joined(chunks: Uint8Array[], length: number): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!.subarray(0, length)
+  const bytes = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk.subarray(0, length - at), at)
+    at += Math.min(chunk.byteLength, length - at)
+  }
+  return bytes
+}

@@ -1,0 +1,188 @@
+// PURE. The schema of `with` of an `http` task, written for rendered values; schemas.ts makes the form for definitions.
+// Every default, bound and rule of a call stands here and nowhere else; http.ts does what it says.
+
+import { z } from 'zod'
+import type { FaultCode } from '../workflow/codes.ts'
+import type { Json } from '../workflow/json.ts'
+import { choice } from './templates.ts'
+
+/** The largest body of an answer: the output that it ends in may be no larger either. */
+const MAX_BODY_BYTES = 1_048_576
+
+/** How many hops `follow_redirects: true` follows. */
+export const DEFAULT_REDIRECTS = 5
+
+/** A custom issue's `params`. */
+const fault = (code: FaultCode) => ({ code })
+
+const isList = (value: unknown) => (Array.isArray(value) ? 0 : 1)
+const isText = (value: unknown) => (typeof value === 'string' ? 0 : 1)
+
+const SIZE = /^(\d{1,12})(KiB|MiB)$/
+const STATUS_RANGE = /^([1-5]\d\d)-([1-5]\d\d)$/
+/** Header names, RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** Visible ASCII, blanks and tabs: how anything else is sent differs from runtime to runtime, and line ends would smuggle headers in. */
+const HEADER_VALUE = /^[\t\x20-\x7e]*$/
+
+/** Headers that belong to the connection, which fetch manages (RFC 9110 section 7.6.1, and the Fetch standard's list). */
+const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'via',
+])
+
+const scalar = z.union([z.string(), z.number(), z.boolean()], 'must be a string, a number or a boolean')
+
+const headers = z
+  .record(z.string(), choice(isText, [z.string().regex(HEADER_VALUE, 'must be visible ASCII on one line'), scalar]))
+  .superRefine((value, ctx) => {
+    const seen = new Set<string>()
+    for (const name of Object.keys(value)) {
+      const lower = name.toLowerCase()
+      const refuse = (code: FaultCode, message: string) =>
+        ctx.addIssue({ code: 'custom', path: [name], params: fault(code), message })
+      if (!TOKEN.test(name)) refuse('invalid_format', 'is not the name of a header')
+      else if (FORBIDDEN_HEADERS.has(lower)) refuse('invalid_value', 'is set by the service itself')
+      else if (seen.has(lower)) refuse('conflicting_fields', 'stands twice: names of headers ignore case')
+      seen.add(lower)
+    }
+  })
+
+const status = choice(isText, [
+  z
+    .string()
+    .regex(STATUS_RANGE, { error: 'must be a status or a range such as "200-299"', abort: true })
+    .refine((range) => range.slice(0, 3) <= range.slice(4), {
+      params: fault('invalid_value'),
+      error: 'ends before it begins',
+    }),
+  z.int().min(100).max(599),
+])
+
+const url = z
+  .url({ protocol: /^https?$/, error: 'must be a URL of http or https' })
+  .refine((text) => !hasCredentials(text), {
+    params: fault('invalid_value'),
+    error: 'must not hold credentials; put them into a header',
+  })
+
+const BODY_FIELDS = ['json', 'form', 'body'] as const
+
+export const httpWith = z
+  .strictObject({
+    method: z
+      .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+      .optional()
+      .meta({ description: 'POST if there is a body field (`json`, `form` or `body`), else GET.', example: 'POST' }),
+    url: url.meta({
+      description:
+        'Where to: http or https, without credentials. Private and local addresses are refused (EGRESS_ALLOW).',
+      example: 'https://api.example.com/orders',
+    }),
+    query: z
+      .record(z.string(), choice(isList, [z.array(scalar), scalar]))
+      .optional()
+      .meta({
+        description: 'Appended to the query of the URL; a list repeats its name.',
+        example: { page: 2, tag: ['a', 'b'] },
+      }),
+    headers: headers.optional().meta({
+      description:
+        'Request headers, visible ASCII. Those of the connection (Host, Content-Length ...) are refused. An Idempotency-Key, User-Agent or Content-Type of yours replaces the default.',
+      example: { authorization: 'Bearer ...' },
+    }),
+    json: (z.unknown() as unknown as z.ZodType<Json>)
+      .optional()
+      .meta({ description: 'Body: any JSON, sent as application/json.', example: { amount: 12 } }),
+    form: z
+      .record(z.string(), scalar)
+      .optional()
+      .meta({ description: 'Body: fields, sent as application/x-www-form-urlencoded.', example: { name: 'a b' } }),
+    body: z.string().optional().meta({ description: 'Body: a text, sent as UTF-8.', example: 'plain text' }),
+    expect_status: choice(isList, [z.array(status).min(1).max(20), status])
+      .default('200-299')
+      .meta({
+        description:
+          'Statuses that count as success: a number, a range "200-299" (both ends included), or a list of these. Redirects that are followed are not judged, only the answer at their end.',
+        example: ['200-299', 404],
+      }),
+    parse: z
+      .enum(['auto', 'json', 'text', 'base64', 'hash'])
+      .refine((value) => value !== 'hash', { params: fault('not_available'), error: '"hash" is not built yet' })
+      .default('auto')
+      .meta({
+        description:
+          'How the body becomes JSON. `auto` goes by Content-Type: JSON for JSON types; a text for text/*, XML, JavaScript and urlencoded; else base64; null if it is empty. `hash` is not built yet.',
+        example: 'json',
+      }),
+    max_bytes: size(MAX_BODY_BYTES, '1 MiB').default(MAX_BODY_BYTES).meta({
+      description:
+        'The largest body taken, in bytes or as "512KiB", at most 1 MiB; a larger one fails with `response_too_large`.',
+      example: '512KiB',
+    }),
+    follow_redirects: choice((value) => (typeof value === 'boolean' ? 0 : 1), [z.boolean(), z.int().min(0).max(10)])
+      .default(true)
+      .meta({
+        description: `How many redirects are followed: a count up to 10, true (${DEFAULT_REDIRECTS}) or false (none).`,
+        example: 3,
+      }),
+  })
+  .superRefine(
+    (value, ctx) => {
+      const bodies = BODY_FIELDS.filter((field) => value[field] !== undefined)
+      for (const field of bodies.slice(1)) {
+        ctx.addIssue({
+          code: 'custom',
+          path: [field],
+          params: fault('conflicting_fields'),
+          message: `stands beside "${bodies[0]}"; only one of ${BODY_FIELDS.join(', ')} may be there`,
+        })
+      }
+      if (bodies[0] !== undefined && (value.method === 'GET' || value.method === 'HEAD')) {
+        ctx.addIssue({
+          code: 'custom',
+          path: [bodies[0]],
+          params: fault('conflicting_fields'),
+          message: `a ${value.method} has no body`,
+        })
+      }
+    },
+    // Also beside other faults, so that one answer lists them all.
+    { when: ({ value }) => typeof value === 'object' && value !== null },
+  )
+  .meta({ description: 'An HTTP call.', example: { url: 'https://api.example.com/orders', json: { amount: 12 } } })
+
+export type HttpWith = z.output<typeof httpWith>
+
+/** Bytes of a size that is a number of bytes or a text such as "512KiB"; NaN if it is neither. */
+export function sizeBytes(size: number | string): number {
+  if (typeof size === 'number') return size
+  const [, count, unit] = SIZE.exec(size) ?? []
+  return Number(count) * (unit === 'KiB' ? 1_024 : 1_048_576)
+}
+
+function hasCredentials(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && (url.username !== '' || url.password !== '')
+}
+
+function size(max: number, maxText: string) {
+  const text = z
+    .string()
+    .regex(SIZE, { error: 'must be a number of bytes or a size such as "512KiB"', abort: true })
+    .refine((value) => sizeBytes(value) >= 1 && sizeBytes(value) <= max, {
+      params: fault('out_of_bounds'),
+      error: `must be between 1 byte and ${maxText}`,
+    })
+  return choice(isText, [text, z.int().min(1).max(max)])
+}

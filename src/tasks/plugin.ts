@@ -1,0 +1,49 @@
+// The contract between the executor and a task type. A type is one plugin: it is given a call, it says how the attempt ended.
+// A plugin knows nothing of runs, history or retries; test/tasks/contract.test.ts holds every plugin to what is said here.
+
+import type { TaskCode } from '../workflow/codes.ts'
+import type { Json, JsonObject } from '../workflow/json.ts'
+
+/** One attempt, as the Runner asks for it. Crosses RPC, so it is plain data. */
+export interface TaskCall {
+  type: string
+  /** `with` of the task, its expressions filled in. */
+  with: JsonObject
+  /** `<run id>/<task id>`: the same on every attempt of a task, so that the server called can tell a repeat (R6). */
+  idempotencyKey: string
+  /** The longest that this attempt may take, in ms. */
+  timeoutMs: number
+}
+
+/** What a plugin gets: the call, and the signal that fires when the attempt is aborted or out of time. */
+export interface PluginCall<Config> {
+  config: Config
+  idempotencyKey: string
+  signal: AbortSignal
+}
+
+export interface AttemptError {
+  code: TaskCode
+  message: string
+}
+
+/** How an attempt ended. The executor turns every throw, time-out and refusal into one of these. */
+export type TaskResult =
+  | { kind: 'succeeded'; output: Json }
+  | { kind: 'failed'; error: AttemptError; retryable: boolean }
+  | { kind: 'timed_out'; error: AttemptError }
+
+/** What a plugin may use of its surroundings; it reads no environment of its own. */
+export interface PluginSurroundings {
+  /** Comma-separated `host`, `host:port` or CIDR that tasks may call although they are not public. */
+  egressAllow: string
+}
+
+export interface TaskPlugin<Config> {
+  readonly type: string
+  /**
+   * Makes one attempt. May throw: the executor classifies it. Must stop soon after the signal fires, and pass the
+   * idempotency key on to whatever it calls (R6).
+   */
+  execute(call: PluginCall<Config>, surroundings: PluginSurroundings): Promise<TaskResult>
+}

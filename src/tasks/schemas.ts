@@ -1,0 +1,33 @@
+// PURE. Which task types the contract has, and the schema of `with` of each that this release has: what registration
+// checks, what the executor checks again once expressions are filled in, and what OpenAPI shows.
+// A type writes its schema once, in its own file and for rendered values; the form for definitions is derived from it.
+// Faults that zod has no word for are custom issues which carry their code in `params.code`.
+
+import type { TaskTypes } from '../workflow/task-types.ts'
+import { httpWith } from './http-with.ts'
+import { withTemplates } from './templates.ts'
+
+/** Every task type of the contract. Those without `with` are not built yet: they are taken as placeholders at most. */
+export const TASK_TYPES = {
+  http: {
+    mayBePlaceholder: true,
+    with: { rendered: httpWith, inDefinition: withTemplates(httpWith), notBuilt: ['multipart', 'paginate', 'poll'] },
+  },
+  javascript: { mayBePlaceholder: true },
+  python: { mayBePlaceholder: true },
+  grpc: { mayBePlaceholder: true },
+  inference: { mayBePlaceholder: true },
+  transform: { mayBePlaceholder: false },
+  publish: { mayBePlaceholder: false },
+  sleep: { mayBePlaceholder: false },
+  wait_for_event: { mayBePlaceholder: false },
+  workflow: { mayBePlaceholder: false },
+  map: { mayBePlaceholder: false },
+} as const satisfies TaskTypes
+
+export type TaskTypeName = keyof typeof TASK_TYPES
+
+/** The types that this release has: each has a plugin in executor.ts. */
+export type BuiltTaskType = {
+  [T in TaskTypeName]: (typeof TASK_TYPES)[T] extends { with: object } ? T : never
+}[TaskTypeName]

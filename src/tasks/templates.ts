@@ -1,0 +1,84 @@
+// PURE. How the schema of `with` becomes the schema of a definition, in which any value may still be a template,
+// a text that holds `${{ expression }}`. A type writes its schema once, for rendered values, in plain zod; its own checks
+// stay and see templates only where a text of the same field would stand too.
+// Knows of zod's kinds what the schemas of task types use: objects, records, lists, optionals, defaults and `choice`.
+
+import { z } from 'zod'
+
+/** Whether what stands here is known only when the task starts. */
+export function isTemplate(value: unknown): value is string {
+  return typeof value === 'string' && value.includes('${{')
+}
+
+interface ChoiceDef extends z.core.$ZodUnionDef {
+  pick(value: unknown): number
+}
+
+const Choice = z.core.$constructor('Choice', (inst: z.ZodUnion, def: ChoiceDef) => {
+  z.ZodUnion.init(inst, def)
+  inst._zod.parse = (payload, ctx) => def.options[def.pick(payload.value)]!._zod.run(payload, ctx)
+})
+
+/**
+ * A union whose branch the value itself picks, so that its faults are those of that branch, at their own paths;
+ * z.union reports one opaque `invalid_union` instead. In JSON Schema it is the same `anyOf`.
+ * @param pick the index of the option that judges this value
+ */
+export function choice<const Options extends readonly z.core.SomeType[]>(
+  pick: (value: unknown) => number,
+  options: Options,
+): z.ZodUnion<Options> {
+  const def: ChoiceDef = { type: 'union', options: options as unknown as z.core.$ZodType[], pick }
+  return new Choice(def) as unknown as z.ZodUnion<Options>
+}
+
+const template = z
+  .string()
+  .regex(/\$\{\{/)
+  .meta({ id: 'Template', description: 'A text that holds an expression, filled in when the task starts.' })
+
+/**
+ * The form for definitions of an object's schema: every value in it, at any depth, may be a template; unknown fields are
+ * refused as before; defaults are described but not filled in, so that a definition stays as its author wrote it.
+ */
+export function withTemplates<Schema extends z.ZodObject>(schema: Schema): z.ZodType<Record<string, unknown>> {
+  return membersTemplated(schema) as z.ZodType<Record<string, unknown>>
+}
+
+function templated(schema: z.ZodType): z.ZodType {
+  const meta = z.globalRegistry.get(schema) ?? {}
+  if (schema instanceof z.ZodOptional)
+    return templated(schema.unwrap() as z.ZodType)
+      .optional()
+      .meta(meta)
+  if (schema instanceof z.ZodDefault) {
+    return templated(schema.unwrap() as z.ZodType)
+      .optional()
+      .meta({ ...meta, default: schema.def.defaultValue })
+  }
+  if (schema instanceof z.ZodUnknown) return schema
+  return choice((value) => (isTemplate(value) ? 0 : 1), [template, membersTemplated(schema)]).meta(meta)
+}
+
+/** The schema itself takes no template here, what it holds does. Checks stay (they are part of `def`), metadata goes. */
+function membersTemplated(schema: z.ZodType): z.ZodType {
+  const { def } = schema._zod
+  if (schema instanceof z.ZodObject) {
+    const shape = Object.fromEntries(
+      Object.entries(schema.shape).map(([key, field]) => [key, templated(field as z.ZodType)]),
+    )
+    return schema.clone({ ...schema.def, shape })
+  }
+  if (schema instanceof z.ZodRecord) {
+    return schema.clone({ ...schema.def, valueType: templated(schema.valueType as z.ZodType) })
+  }
+  if (schema instanceof z.ZodArray)
+    return schema.clone({ ...schema.def, element: templated(schema.element as z.ZodType) })
+  if (schema instanceof z.ZodUnion) {
+    return schema.clone({
+      ...schema.def,
+      options: schema.options.map((option) => membersTemplated(option as z.ZodType)),
+    })
+  }
+  return z.core.clone(schema, def)
+}

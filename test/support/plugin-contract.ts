@@ -1,0 +1,138 @@
+// What every task type must do, whatever it calls: the conformance suite that a new plugin has to pass.
+// It goes through the entrypoint, so that RPC, the schema and the executor's own bounds are part of what is tested.
+
+import { exports } from 'cloudflare:workers'
+import { describe, expect, test, vi } from 'vitest'
+import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
+import { CODES } from '../../src/workflow/codes.ts'
+import type { Json, JsonObject } from '../../src/workflow/json.ts'
+
+/** A world made ready for one attempt, and the `with` of the task that is to meet it. */
+interface Scene {
+  with: JsonObject
+}
+
+/** What a task type is held to. Each function arranges its own world. */
+export interface PluginCases {
+  /** The task succeeds with this output. */
+  success(): Scene & { output: Json }
+  /** The world refuses, in a way that is worth another attempt, and in one that is not. */
+  refusals(): (Scene & { arrange(): void; code: string; retryable: boolean })[]
+  /** The world never answers; `isReached` once the plugin waits for it, `isLeft` once the plugin has let go. */
+  silence(): Scene & { isReached(): boolean; isLeft(): boolean }
+  /** The world answers with more than an output may hold. */
+  flood(): Scene
+  /** The world succeeds and tells which idempotency keys it was shown. */
+  keyed(): Scene & { keys(): (string | null)[] }
+  /** The world breaks the plugin itself: it throws. */
+  breakdown(): Scene
+  /** A `with` that the schema refuses, and the JSON Pointers of all its faults. */
+  faulty: { with: JsonObject; pointers: string[] }
+  /** A text that the scenes of refusals keep where no message may show it: a header, a query, a body sent. */
+  secret: string
+}
+
+/** What the caller holds of an attempt. Written out: through the types of RPC the compiler loses itself in the recursion of JSON. */
+interface StartedAttempt extends Disposable {
+  result(): Promise<TaskResult>
+  abort(): Promise<void>
+}
+
+/** Starts an attempt through the entrypoint, over RPC. */
+export function start(call: Partial<TaskCall> & Pick<TaskCall, 'with'>): StartedAttempt {
+  const whole: TaskCall = { type: 'http', idempotencyKey: 'run_1/task', timeoutMs: 10_000, ...call }
+  return exports.TaskExecutor.start(whole) as unknown as StartedAttempt
+}
+
+export async function attempt(call: Partial<TaskCall> & Pick<TaskCall, 'with'>): Promise<TaskResult> {
+  using started = start(call)
+  return await started.result()
+}
+
+export function describePlugin(type: string, cases: PluginCases): void {
+  const run = (scene: Scene, call: Partial<TaskCall> = {}) => attempt({ type, with: scene.with, ...call })
+
+  describe(`the contract of task types: ${type}`, () => {
+    test('reports success with plain JSON', async () => {
+      const scene = cases.success()
+      const result = await run(scene)
+      expect(result).toEqual({ kind: 'succeeded', output: scene.output })
+      expect(JSON.parse(JSON.stringify(result))).toEqual(result)
+    })
+
+    test('classifies each refusal by a code of the table, and tells whether another attempt is worth it', async () => {
+      for (const { arrange, code, retryable, with: config } of cases.refusals()) {
+        arrange()
+        const result = await run({ with: config })
+        expect(result).toMatchObject({ kind: 'failed', error: { code }, retryable })
+        expect(code in CODES || /^http_\d{3}$/.test(code)).toBe(true)
+      }
+    })
+
+    test('says nothing in a message that could be a secret, and keeps it short', async () => {
+      for (const { arrange, with: config } of cases.refusals()) {
+        arrange()
+        expect(JSON.stringify(config)).toContain(cases.secret)
+        const result = await run({ with: config })
+        const message = result.kind === 'failed' ? result.error.message : ''
+        expect(message).not.toBe('')
+        expect(message).not.toContain(cases.secret)
+        expect(message.length).toBeLessThan(1_000)
+      }
+    })
+
+    test('stops when it is aborted, and lets go of what it called', async () => {
+      const scene = cases.silence()
+      using started = start({ type, with: scene.with, timeoutMs: 60_000 })
+      const result = started.result()
+      await vi.waitFor(() => expect(scene.isReached()).toBe(true))
+      await started.abort()
+      expect(await result).toMatchObject({ kind: 'failed', error: { code: 'executor_error' }, retryable: false })
+      await vi.waitFor(() => expect(scene.isLeft()).toBe(true))
+    })
+
+    test('times out, and lets go of what it called', async () => {
+      const scene = cases.silence()
+      const result = await run(scene, { timeoutMs: 30 })
+      expect(result).toMatchObject({ kind: 'timed_out', error: { code: 'timeout' } })
+      await vi.waitFor(() => expect(scene.isLeft()).toBe(true))
+    })
+
+    test('hands the idempotency key on, the same on every attempt (R6)', async () => {
+      const scene = cases.keyed()
+      await run(scene, { idempotencyKey: 'run_7/pay' })
+      await run(scene, { idempotencyKey: 'run_7/pay' })
+      expect(scene.keys()).toEqual(['run_7/pay', 'run_7/pay'])
+    })
+
+    test('bounds its output', async () => {
+      const result = await run(cases.flood())
+      expect(result.kind).toBe('failed')
+      const code = result.kind === 'failed' ? result.error.code : ''
+      expect(['output_too_large', 'response_too_large']).toContain(code)
+    })
+
+    test('ends with executor_error when it breaks down, and shows no stack', async () => {
+      const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+      const result = await run(cases.breakdown())
+      expect(result).toMatchObject({ kind: 'failed', error: { code: 'executor_error' }, retryable: true })
+      expect(JSON.stringify(result)).not.toMatch(/\.ts|\bat \w+/)
+      expect(log).toHaveBeenCalledOnce()
+    })
+
+    test('refuses a `with` that its schema refuses, and lists every fault', async () => {
+      const result = await run(cases.faulty)
+      expect(result).toMatchObject({ kind: 'failed', error: { code: 'invalid_with' }, retryable: false })
+      for (const pointer of cases.faulty.pointers) {
+        expect(result).toMatchObject({ error: { message: expect.stringContaining(`/with${pointer} `) } })
+      }
+    })
+
+    test('never throws across RPC, whatever `with` is', async () => {
+      for (const config of [null, [], 'text', 7, {}, { with: {} }]) {
+        const result = await run({ with: config as unknown as JsonObject })
+        expect(result).toMatchObject({ kind: 'failed', error: { code: 'invalid_with' } })
+      }
+    })
+  })
+}

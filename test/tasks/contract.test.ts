@@ -1,0 +1,161 @@
+// Every task type that is built, against the one contract; and what the executor does whatever the type.
+
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { TASK_TYPES } from '../../src/tasks/schemas.ts'
+import type { Json } from '../../src/workflow/json.ts'
+import { endlessBody, fakeUpstream, silence } from '../support/fake-upstream.ts'
+import { attempt, describePlugin, type PluginCases, start } from '../support/plugin-contract.ts'
+
+afterEach(() => vi.restoreAllMocks())
+
+const url = 'https://upstream.test/orders'
+const secret = 'hunter2'
+
+const http: PluginCases = {
+  secret,
+  success() {
+    fakeUpstream(() => Response.json({ id: 7, tags: ['a', null, 1.5] }, { headers: { 'x-answer': 'yes' } }))
+    const headers = { 'content-type': 'application/json', 'x-answer': 'yes' }
+    return { with: { url }, output: { status: 200, headers, body: { id: 7, tags: ['a', null, 1.5] } } }
+  },
+  refusals() {
+    const config = { url: `${url}?key=${secret}`, headers: { authorization: secret }, json: { password: secret } }
+    const answering = (answer: () => Response) => () => void fakeUpstream(answer)
+    const failing = answering(() => {
+      throw new TypeError(`could not fetch ${url}?key=${secret}`)
+    })
+    return [
+      {
+        with: config,
+        arrange: answering(() => new Response('busy', { status: 503 })),
+        code: 'http_503',
+        retryable: true,
+      },
+      {
+        with: config,
+        arrange: answering(() => new Response('no', { status: 404 })),
+        code: 'http_404',
+        retryable: false,
+      },
+      { with: config, arrange: failing, code: 'http_network', retryable: true },
+    ]
+  },
+  silence() {
+    let isReached = false
+    let isLeft = false
+    fakeUpstream((request) => {
+      isReached = true
+      return silence(request).finally(() => {
+        isLeft = true
+      })
+    })
+    return { with: { url }, isReached: () => isReached, isLeft: () => isLeft }
+  },
+  flood() {
+    fakeUpstream(() => new Response(endlessBody('x'.repeat(10_000)).body))
+    return { with: { url } }
+  },
+  keyed() {
+    const upstream = fakeUpstream(() => new Response())
+    return { with: { url }, keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')) }
+  },
+  breakdown() {
+    fakeUpstream(() => ({}) as Response)
+    return { with: { url } }
+  },
+  faulty: {
+    with: { url: 'ftp://files.test/', max_bytes: 0, json: 1, form: {}, headers: { Host: 'x' }, retries: 3 },
+    pointers: ['/url', '/max_bytes', '/form', '/headers/Host', '/retries'],
+  },
+}
+
+const CASES: { [type: string]: PluginCases } = { http }
+
+for (const [type, cases] of Object.entries(CASES)) describePlugin(type, cases)
+
+describe('the executor', () => {
+  test('holds every type that is built to the contract', () => {
+    const built = Object.entries(TASK_TYPES).filter(([, entry]) => 'with' in entry)
+    expect(Object.keys(CASES)).toEqual(built.map(([type]) => type))
+  })
+
+  test('answers for a type that it does not have', async () => {
+    for (const type of ['python', 'toString', '__proto__', '']) {
+      expect(await attempt({ type, with: {} })).toMatchObject({ kind: 'failed', error: { code: 'executor_error' } })
+    }
+  })
+
+  test('starts at once, whether or not the result is asked for', async () => {
+    const upstream = fakeUpstream(() => new Response('ok'))
+    using started = start({ with: { url } })
+    await vi.waitFor(() => expect(upstream.requests).toHaveLength(1))
+    expect(await started.result()).toMatchObject({ kind: 'succeeded' })
+    expect(await started.result()).toMatchObject({ kind: 'succeeded' })
+    expect(upstream.requests).toHaveLength(1)
+  })
+
+  test('keeps the result of an attempt that is aborted after its end', async () => {
+    fakeUpstream(() => new Response('ok'))
+    using started = start({ with: { url } })
+    expect(await started.result()).toMatchObject({ kind: 'succeeded' })
+    await started.abort()
+    expect(await started.result()).toMatchObject({ kind: 'succeeded' })
+  })
+
+  test('can be aborted before its call has left, and twice', async () => {
+    fakeUpstream(silence)
+    using started = start({ with: { url } })
+    const [result] = await Promise.all([started.result(), started.abort(), started.abort()])
+    expect(result).toMatchObject({ kind: 'failed', retryable: false })
+  })
+
+  test('takes a time limit of a year, which timers cannot hold, and one that is over', async () => {
+    fakeUpstream(() => new Response('ok'))
+    expect(await attempt({ with: { url }, timeoutMs: 365 * 86_400_000 })).toMatchObject({ kind: 'succeeded' })
+    fakeUpstream(silence)
+    expect(await attempt({ with: { url }, timeoutMs: 0 })).toMatchObject({ kind: 'timed_out' })
+    expect(await attempt({ with: { url }, timeoutMs: -5 })).toMatchObject({ kind: 'timed_out' })
+  })
+
+  test('takes 1 MiB of JSON text and not a byte more, counted as UTF-8', async () => {
+    const overhead = JSON.stringify({ status: 200, headers: { 'content-type': 'text/plain' }, body: '' }).length
+    const answer = async (body: string) => {
+      fakeUpstream(() => new Response(body, { headers: { 'content-type': 'text/plain' } }))
+      return attempt({ with: { url } })
+    }
+    const room = 1_048_576 - overhead
+    expect(await answer('x'.repeat(room))).toMatchObject({ kind: 'succeeded' })
+    expect(await answer('x'.repeat(room + 1))).toMatchObject({ kind: 'failed', error: { code: 'output_too_large' } })
+    expect(await answer('é'.repeat(room / 2))).toMatchObject({ kind: 'succeeded' })
+    expect(await answer('é'.repeat(room / 2 + 1))).toMatchObject({ error: { code: 'output_too_large' } })
+    // 400,000 bytes on the wire, 800,000 characters of JSON text once quotes are escaped, and then too many.
+    expect(await answer('"'.repeat(400_000))).toMatchObject({ kind: 'succeeded' })
+    expect(await answer('"'.repeat(600_000))).toMatchObject({ error: { code: 'output_too_large' } })
+  })
+
+  test('refuses an output nested so deep that walking it would overflow the stack', async () => {
+    const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+    const answer = async (body: string) => {
+      fakeUpstream(() => new Response(body, { headers: { 'content-type': 'application/json' } }))
+      return attempt({ with: { url } })
+    }
+    expect(await answer(nested(255))).toMatchObject({ kind: 'succeeded' })
+    expect(await answer(nested(256))).toMatchObject({ error: { code: 'output_too_large' }, retryable: false })
+    expect(await answer(nested(500_000))).toMatchObject({ error: { code: 'output_too_large' } })
+  })
+
+  test('carries members that look like prototypes, and lone surrogates, through unchanged', async () => {
+    const text = '{"__proto__":{"polluted":true},"constructor":1,"lone":"\\ud800"}'
+    fakeUpstream(() => new Response(text, { headers: { 'content-type': 'application/json' } }))
+    const result = await attempt({ with: { url } })
+    const body = result.kind === 'succeeded' ? (result.output as { body: Json }).body : null
+    expect(JSON.stringify(body)).toBe(text)
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  })
+
+  test('lists at most twenty faults of a `with`', async () => {
+    const headers = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`bad name ${i}`, 'x']))
+    const result = await attempt({ with: { url, headers } })
+    expect(result).toMatchObject({ error: { code: 'invalid_with', message: expect.stringMatching(/; and 480 more$/) } })
+  })
+})
