@@ -115,10 +115,10 @@ export class Committer {
     if (events.length > 0) {
       const summary = JSON.stringify(summaryOf(run))
       if (isNew) this.#history.insert(record, events, summary)
-      else this.#history.append(record, events, summary)
+      else this.#history.append(record, events, summary, hasNewDue)
       if (hasEnded) this.#counts.countEnd(run)
     }
-    if (hasNewDue && !isNew) this.#history.setDue(record)
+    if (hasNewDue && !isNew && events.length === 0) this.#history.setDue(record)
     const start: TaskIndex[] = []
     const abort: TaskIndex[] = []
     events.forEach((event, index) => {

@@ -77,15 +77,17 @@ export class History {
     )
   }
 
-  /** Adds a commit to a run: one row, two when `dueAt` moved. */
-  append(record: RunRecord, events: readonly RunEvent[], summary: string): void {
+  /** Adds a commit to a run: one row, two when `dueAt` moved to another time. */
+  append(record: RunRecord, events: readonly RunEvent[], summary: string, hasNewDue: boolean): void {
     const { run } = record
     const line = encodeCommit(run.at, events)
     record.historyLength += line.length
     record.head = record.head === '' ? line : `${record.head}\n${line}`
     this.#spill(record)
+    // A statement that names `due_at` writes its index too, even if the time is the same (tried), so most do not name it.
     this.#rows.run(
-      'UPDATE runs SET status = ?, in_flight = ?, spilled = ?, payloads = ?, history_length = ?, payload_length = ?, summary = ?, head = ? WHERE id = ?',
+      `UPDATE runs SET ${hasNewDue ? 'due_at = ?9,' : ''} status = ?1, in_flight = ?2, spilled = ?3, payloads = ?4,
+       history_length = ?5, payload_length = ?6, summary = ?7, head = ?8 WHERE id = ?${hasNewDue ? 10 : 9}`,
       run.status,
       record.inFlight ? 1 : 0,
       record.spilled,
@@ -94,11 +96,11 @@ export class History {
       record.payloadLength,
       summary,
       record.head,
-      run.id,
+      ...(hasNewDue ? [record.dueAt, run.id] : [run.id]),
     )
   }
 
-  /** A statement of its own: one that names `due_at` writes the index too, even if the time is the same (tried). */
+  /** Moves the due time of a run about which nothing else has to be written. */
   setDue(record: RunRecord): void {
     this.#rows.run('UPDATE runs SET due_at = ? WHERE id = ?', record.dueAt, record.run.id)
   }

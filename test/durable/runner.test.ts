@@ -452,6 +452,10 @@ describe('costs', () => {
     expect(await rowsWritten(aDefinition(shape))).toBeLessThanOrEqual(4)
   })
 
+  test('a single call writes at most 4.2', async () => {
+    expect(await rowsWritten(aDefinition({ a: [] }))).toBeLessThanOrEqual(4.2)
+  })
+
   test('a chain of ten calls writes at most 3 + 1.2 rows a task', async () => {
     const shape = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`t${i}`, i === 0 ? [] : [`t${i - 1}`]]))
     expect(await rowsWritten(aDefinition(shape))).toBeLessThanOrEqual(3 + 1.2 * 10)

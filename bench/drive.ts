@@ -1,0 +1,108 @@
+// Drives load, and says how long it took. Knows nothing of what it drives: work is a function that throws when its answer is wrong.
+
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+
+/** One request, or whatever counts as one. */
+export type Work = () => Promise<void>
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+}
+
+/** What one worker of the load did in a round. */
+export interface Burst {
+  /** Works done per second. */
+  rate: number
+  /** How long each took, in ms. */
+  latencies: number[]
+}
+
+export interface Pace {
+  concurrency: number
+  rounds: number
+  /** A round begins no new work after so many milliseconds, */
+  ms: number
+  /** but does at least so much. */
+  atLeast: number
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+
+/** Node's plain client: `fetch` costs the load driver several times as much of a machine that the server needs too. */
+export function call(
+  method: string,
+  url: string,
+  body?: string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const typed =
+    body === undefined
+      ? headers
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers }
+  const sent = request(url, { agent, method, headers: typed }, (response) => {
+    const chunks: Buffer[] = []
+    response.on('data', (chunk: Buffer) => chunks.push(chunk))
+    response.on('error', reject)
+    response.on('end', () => {
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString() })
+    })
+  })
+  sent.on('error', reject)
+  sent.end(body)
+  return promise
+}
+
+/**
+ * Measures works in turns, a round of each after the other, so that a machine that slows down slows all of them.
+ * @returns the rounds of each work, in the order of `works`
+ */
+export async function inTurns(works: readonly Work[], { concurrency, rounds, ms, atLeast }: Pace): Promise<Burst[][]> {
+  const measured = works.map((): Burst[] => [])
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, work] of works.entries()) measured[index]!.push(await burst(work, concurrency, ms, atLeast))
+  }
+  return measured
+}
+
+async function burst(work: Work, concurrency: number, ms: number, atLeast: number): Promise<Burst> {
+  const latencies: number[] = []
+  let begun = 0
+  const startedAt = performance.now()
+  const client = async () => {
+    while (begun < atLeast || performance.now() - startedAt < ms) {
+      begun++
+      const at = performance.now()
+      await work()
+      latencies.push(performance.now() - at)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, client))
+  return { rate: (latencies.length * 1_000) / (performance.now() - startedAt), latencies }
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+/** @param q 0.5 is the median, 0.99 what one in a hundred exceeds */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
+}
+
+/** Works per second: the median of the rounds. */
+export function rateOf(bursts: readonly Burst[]): number {
+  return median(bursts.map(({ rate }) => rate))
+}
+
+/** How a work's rate stands to another's: the median of what the rounds say, each of which had the same machine. */
+export function ratioOf(bursts: readonly Burst[], to: readonly Burst[]): number {
+  return median(bursts.map(({ rate }, round) => rate / to[round]!.rate))
+}
+
+export function latenciesOf(bursts: readonly Burst[]): number[] {
+  return bursts.flatMap(({ latencies }) => latencies)
+}

@@ -1,0 +1,20 @@
+// The server that `http` tasks call while they are measured. A process of its own, so that it shares no event loop with the
+// load driver. `/?delay=100` answers after so many milliseconds. Tells its port to its parent, and ends with it.
+
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+const BODY = '{"ok":true}'
+
+function answer(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': BODY.length }).end(BODY)
+}
+
+const server = createServer((request, response) => {
+  const delay = Number(/[?&]delay=(\d+)/.exec(request.url ?? '')?.[1] ?? 0)
+  if (delay === 0) answer(response)
+  else setTimeout(answer, delay, response)
+})
+server.keepAliveTimeout = 60_000
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
+process.once('disconnect', () => process.exit())

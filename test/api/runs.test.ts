@@ -1,0 +1,343 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { aCallingWorkflow, aName, aWorkflow, call, get, post } from './client.ts'
+
+/** Stands in for the server that tasks call: holds every call until it is let go. */
+function aSlowServer(): { letGo: () => void; calls: () => number } {
+  const gate = Promise.withResolvers<void>()
+  let calls = 0
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
+    calls++
+    const gone = new Promise<never>((_, reject) => init?.signal?.addEventListener('abort', () => reject(new Error('aborted'))))
+    await Promise.race([gate.promise, gone])
+    return Response.json({ answer: 42 })
+  })
+  return { letGo: gate.resolve, calls: () => calls }
+}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('starting a run', () => {
+  test.each(['/v1/run', '/v1/runs'])('%s answers with the run once it has ended', async (path) => {
+    const workflow = await aWorkflow({ a: [], b: ['a'] })
+    const { status, headers, body } = await post(path, { workflow, input: { n: 1, text: 'é😀\u0000' } })
+    expect(status).toBe(200)
+    expect(headers.get('Run-Status')).toBe('succeeded')
+    expect(headers.get('Preference-Applied')).toBeNull()
+    expect(body).toMatchObject({ workflow, version: 1, status: 'succeeded', input: { n: 1, text: 'é😀\u0000' }, output: { b: null } })
+    expect((await get(`/v1/runs/${body.id}`)).body).toEqual(body)
+  })
+
+  test('is 200 also for a run that failed', async () => {
+    const workflow = await aCallingWorkflow()
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async () => new Response('no', { status: 404 }))
+    const { status, headers, body } = await post('/v1/run', { workflow })
+    expect([status, headers.get('Run-Status'), body.status, body.error.code]).toEqual([200, 'failed', 'failed', 'http_404'])
+  })
+
+  test('takes a version, or the newest', async () => {
+    const workflow = aName()
+    for (const timeout of ['1s', '2s']) await post('/v1/workflows', { name: workflow, timeout, tasks: [{ id: 'a', type: 'http' }] })
+    const versionOf = async (ref: string) => (await post('/v1/run', { workflow: ref })).body.version
+    expect(await versionOf(`${workflow}@1`)).toBe(1)
+    expect(await versionOf(`${workflow}@2`)).toBe(2)
+    expect(await versionOf(`${workflow}@latest`)).toBe(2)
+    expect(await versionOf(workflow)).toBe(2)
+    expect(await post('/v1/run', { workflow: `${workflow}@3` })).toMatchObject({ status: 404, body: { code: 'version_not_found' } })
+    for (const alias of ['canary', 'live']) {
+      const refused = await post('/v1/run', { workflow: `${workflow}@${alias}` })
+      expect(refused).toMatchObject({ status: 422, body: { code: 'not_available', errors: [{ path: '/workflow' }] } })
+    }
+  })
+
+  test.each([
+    [{ workflow: 'nobody' }, 404, 'workflow_not_found', undefined],
+    [{}, 422, 'invalid_request', '/workflow'],
+    [[], 422, 'invalid_request', ''],
+    [null, 422, 'invalid_request', ''],
+    ['text', 400, 'malformed_json', undefined],
+    [{ workflow: '' }, 422, 'invalid_request', '/workflow'],
+    [{ workflow: 'a b' }, 422, 'invalid_request', '/workflow'],
+    [{ workflow: 'a@0' }, 422, 'invalid_request', '/workflow'],
+    [{ workflow: 'a@' }, 422, 'invalid_request', '/workflow'],
+    [{ workflow: 7 }, 422, 'invalid_request', '/workflow'],
+    [{ workflow: 'a', timeout: 5 }, 422, 'invalid_request', '/timeout'],
+    [{ workflow: 'a', timeout: '5 parsecs' }, 422, 'invalid_request', '/timeout'],
+    [{ workflow: 'a', inptu: {} }, 422, 'invalid_request', '/inptu'],
+    [{ workflow: 'a', tags: [] }, 422, 'not_available', '/tags'],
+    [{ workflow: 'a', priority: 'normal' }, 422, 'not_available', '/priority'],
+    [{ workflow: 'a', sticky_key: 'x' }, 422, 'not_available', '/sticky_key'],
+    [{ workflow: 'a', start_at: '2030-01-01T00:00:00Z' }, 422, 'not_available', '/start_at'],
+    [{ workflow: 'a', tags: [], timeout: 5 }, 422, 'invalid_request', '/tags'],
+  ])('refuses %j', async (body, status, code, path) => {
+    const refused = await post('/v1/run', body)
+    expect(refused).toMatchObject({ status, body: { code } })
+    if (path !== undefined) expect(refused.body.errors.map((fault: { path: string }) => fault.path)).toContain(path)
+  })
+
+  test('names the nearest field', async () => {
+    const { body } = await post('/v1/run', { workflow: 'a', inptu: {} })
+    expect(body.errors[0].message).toContain('did you mean "input"?')
+  })
+
+  test('a timeout shortens the definition’s, and never lengthens it', async () => {
+    const workflow = await aCallingWorkflow({ timeout: '2s' })
+    aSlowServer()
+    const longer = await post('/v1/run', { workflow, timeout: '3s' })
+    expect(longer).toMatchObject({ status: 422, body: { code: 'invalid_request', errors: [{ path: '/timeout', code: 'out_of_bounds' }] } })
+    const shorter = await post('/v1/run', { workflow, timeout: '50ms' })
+    expect(shorter).toMatchObject({ status: 200, body: { status: 'timed_out', error: { code: 'run_timeout' } } })
+  })
+
+  test('takes an input of 1 MiB and refuses a larger one', async () => {
+    const workflow = await aWorkflow()
+    const sized = (bytes: number) => 'é'.repeat((bytes - 2) / 2)
+    const taken = await post('/v1/run', { workflow, input: sized(1024 * 1024) })
+    expect([taken.status, taken.body.input.length]).toEqual([200, 512 * 1024 - 1])
+    expect(await post('/v1/run', { workflow, input: sized(1024 * 1024 + 2) })).toMatchObject({ status: 413, body: { code: 'too_large' } })
+  })
+})
+
+describe('waiting for a run', () => {
+  test('answers 202 while it goes on, with where to look and when', async () => {
+    const workflow = await aCallingWorkflow()
+    const server = aSlowServer()
+    const { status, headers, body } = await post('/v1/run', { workflow }, { Prefer: 'wait=0' })
+    expect(status).toBe(202)
+    expect(headers.get('Location')).toBe(`/v1/runs/${body.id}`)
+    expect(headers.get('Retry-After')).toBe('1')
+    expect(headers.get('Run-Status')).toBe('running')
+    expect(headers.get('Preference-Applied')).toBe('wait=0')
+    const waiting = get(`/v1/runs/${body.id}`, { headers: { Prefer: 'wait=10' } })
+    server.letGo()
+    const ended = await waiting
+    expect(ended).toMatchObject({ status: 200, body: { status: 'succeeded', output: { call: { status: 200 } } } })
+    expect(ended.headers.get('Preference-Applied')).toBe('wait=10')
+  })
+
+  test.each([
+    ['respond-async', 202, 'respond-async'],
+    ['RESPOND-ASYNC', 202, 'respond-async'],
+    ['respond-async, wait=5', 200, 'respond-async, wait=5'],
+    ['wait=5; foo="bar, wait=1", return=minimal', 200, 'wait=5'],
+    ['wait="5"', 200, 'wait=5'],
+    ['wait=100', 200, 'wait=30'],
+    ['wait=3, wait=4', 200, 'wait=3'],
+    ['wait=-1', 200, null],
+    ['wait=soon', 200, null],
+    ['wait', 200, null],
+    ['', 200, null],
+  ])('Prefer: %s', async (prefer, status, applied) => {
+    const workflow = await aWorkflow()
+    const answer = await post('/v1/run', { workflow }, { Prefer: prefer })
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('Preference-Applied')).toBe(applied)
+  })
+})
+
+describe('Idempotency-Key', () => {
+  test('a repeat is answered with the first run, whether the key is bare or quoted', async () => {
+    const workflow = await aWorkflow()
+    const key = crypto.randomUUID()
+    const first = await post('/v1/run', { workflow, input: { a: 1, b: 2 } }, { 'Idempotency-Key': key })
+    expect(first.headers.get('Idempotent-Replayed')).toBeNull()
+    const again = await post('/v1/runs', `{ "input": {"b":2,"a":1}, "workflow": "${workflow}" }`, { 'Idempotency-Key': `"${key}"` })
+    expect(again.status).toBe(200)
+    expect(again.headers.get('Idempotent-Replayed')).toBe('true')
+    expect(again.body).toEqual(first.body)
+  })
+
+  test('another body with the same key is refused', async () => {
+    const workflow = await aWorkflow()
+    const headers = { 'Idempotency-Key': crypto.randomUUID() }
+    await post('/v1/run', { workflow, input: 1 }, headers)
+    expect(await post('/v1/run', { workflow, input: 2 }, headers)).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } })
+  })
+
+  test('a refusal is not remembered', async () => {
+    const headers = { 'Idempotency-Key': crypto.randomUUID() }
+    const name = aName()
+    expect((await post('/v1/run', { workflow: name }, headers)).status).toBe(404)
+    await post('/v1/workflows', { name, tasks: [{ id: 'a', type: 'http' }] })
+    expect((await post('/v1/run', { workflow: name }, headers)).status).toBe(200)
+  })
+
+  test('of many equal starts at once one runs', async () => {
+    const workflow = await aCallingWorkflow()
+    const server = aSlowServer()
+    const headers = { 'Idempotency-Key': crypto.randomUUID() }
+    const starts = Array.from({ length: 20 }, () => post('/v1/run', { workflow }, headers))
+    await vi.waitUntil(() => server.calls() > 0)
+    server.letGo()
+    const answers = await Promise.all(starts)
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1)
+    expect(answers.filter(({ headers }) => headers.get('Idempotent-Replayed') === 'true')).toHaveLength(19)
+    expect(server.calls()).toBe(1)
+  })
+
+  test.each(['', ' ', 'two words', '""', '"open', 'é', 'x'.repeat(256), '"a\\b"'])('refuses %j', async (key) => {
+    const workflow = await aWorkflow()
+    const refused = await post('/v1/run', { workflow }, { 'Idempotency-Key': key })
+    expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_idempotency_key' } })
+  })
+
+  test.each(['x', 'x'.repeat(255), '"a\\"b"', '!~'])('takes %j', async (key) => {
+    const workflow = await aWorkflow()
+    expect((await post('/v1/run', { workflow }, { 'Idempotency-Key': key })).status).toBe(200)
+  })
+})
+
+describe('fetching a run', () => {
+  test.each([
+    'nonsense',
+    'run_',
+    'run_0001K7ZB3V9QJ4X5Y6Z7A8B9C0D1',
+    'run_ff01K7ZB3V9QJ4X5Y6Z7A8B9C0D1',
+    'run_1001K7ZB3V9QJ4X5Y6Z7A8B9C0D1',
+    'run_0b01k7zb3v9qj4x5y6z7a8b9c0d1',
+    'run_0b81K7ZB3V9QJ4X5Y6Z7A8B9C0D1',
+    'run_0b01K7ZB3V9QJ4X5Y6Z7A8B9C0DI',
+    'run_0b01K7ZB3V9QJ4X5Y6Z7A8B9C0D12',
+    '%F0%9F%98%80',
+  ])('there is no run %s', async (id) => {
+    for (const part of ['', '/tasks', '/tasks/a', '/tasks/a/output', '/history', '/events']) {
+      expect(await get(`/v1/runs/${id}${part}`)).toMatchObject({ status: 404, body: { code: 'run_not_found' } })
+    }
+  })
+
+  test('as it stood at an event is not available', async () => {
+    const { id } = (await post('/v1/run', { workflow: await aWorkflow() })).body
+    expect(await get(`/v1/runs/${id}?at=3`)).toMatchObject({ status: 422, body: { code: 'not_available' } })
+  })
+
+  test('its tasks come in pages, by status, and one by one', async () => {
+    const workflow = await aWorkflow({ a: [], b: ['a'], c: ['b'] })
+    const { id, tasks } = (await post('/v1/run', { workflow })).body
+    const first = (await get(`/v1/runs/${id}/tasks?limit=2`)).body
+    const second = (await get(`/v1/runs/${id}/tasks?limit=2&cursor=${first.next_cursor}`)).body
+    expect([...first.items, ...second.items]).toEqual(tasks)
+    expect(second.next_cursor).toBeNull()
+    expect((await get(`/v1/runs/${id}/tasks?status=succeeded`)).body.items).toEqual(tasks)
+    expect((await get(`/v1/runs/${id}/tasks?status=failed`)).body.items).toEqual([])
+    expect((await get(`/v1/runs/${id}/tasks?status=great`)).body.code).toBe('invalid_parameter')
+    expect((await get(`/v1/runs/${id}/tasks?status=failed&cursor=${first.next_cursor}`)).body.code).toBe('bad_cursor')
+    expect((await get(`/v1/runs/${id}/tasks/b`)).body).toEqual(tasks[1])
+    expect((await get(`/v1/runs/${id}/tasks/b/output`)).text).toBe('null')
+    for (const part of ['d', 'd/output', '__proto__', '%2e']) {
+      expect(await get(`/v1/runs/${id}/tasks/${part}`)).toMatchObject({ status: 404, body: { code: 'task_not_found' } })
+    }
+  })
+
+  test('its history comes in pages, oldest first, under both names', async () => {
+    const { id } = (await post('/v1/run', { workflow: await aWorkflow({ a: [], b: ['a'] }) })).body
+    const whole = (await get(`/v1/runs/${id}/history`)).body.items
+    expect(whole.map(({ id }: { id: number }) => id)).toEqual(whole.map((_: unknown, index: number) => index + 1))
+    expect(whole.at(0).event).toBe('run.accepted')
+    expect(whole.at(-1).event).toBe('run.finished')
+    const paged: unknown[] = []
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const { items, next_cursor } = (await get(`/v1/runs/${id}/events?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`)).body
+      paged.push(...items)
+      cursor = next_cursor
+    }
+    expect(paged).toEqual(whole)
+  })
+
+  test('its history is no stream yet', async () => {
+    const { id } = (await post('/v1/run', { workflow: await aWorkflow() })).body
+    const as = (headers: Record<string, string>) => get(`/v1/runs/${id}/events`, { headers })
+    expect(await as({ Accept: 'text/event-stream' })).toMatchObject({ status: 422, body: { code: 'not_available' } })
+    expect(await as({ Upgrade: 'websocket' })).toMatchObject({ status: 422, body: { code: 'not_available' } })
+    expect((await as({ Accept: 'application/json, text/event-stream' })).status).toBe(200)
+    expect((await as({ Accept: '*/*' })).status).toBe(200)
+  })
+})
+
+describe('listing runs', () => {
+  const ids = (items: { id: string }[]) => items.map(({ id }) => id)
+
+  async function pagesOf(query: string): Promise<string[]> {
+    const seen: string[] = []
+    let path: string | null = `/v1/runs?${query}`
+    while (path !== null) {
+      const { body, headers } = await get(path)
+      seen.push(...ids(body.items))
+      const link: string | null = headers.get('Link')
+      expect(link === null).toBe(body.next_cursor === null)
+      path = link === null ? null : /^<(.*)>; rel="next"$/.exec(link)![1]!
+    }
+    return seen
+  }
+
+  test('shows the runs of all shards, newest first, each once, whatever the size of a page', async () => {
+    const workflow = await aWorkflow()
+    const started: string[] = []
+    for (let run = 0; run < 40; run++) started.push((await post('/v1/run', { workflow })).body.id)
+    const newestFirst = started.sort((a, b) => (a.slice(6) < b.slice(6) ? 1 : -1))
+    expect(new Set(started.map((id) => id.slice(4, 6))).size).toBeGreaterThan(4)
+    for (const limit of [1, 7, 40, 200]) {
+      expect(await pagesOf(`workflow=${workflow}&limit=${limit}`)).toEqual(newestFirst)
+    }
+  })
+
+  test('filters by version, status and time', async () => {
+    const workflow = await aWorkflow()
+    const first = (await post('/v1/run', { workflow })).body
+    await post('/v1/workflows', { name: workflow, timeout: '9s', tasks: [{ id: 'a', type: 'http' }] })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const second = (await post('/v1/run', { workflow })).body
+    const found = (query: string) => pagesOf(`workflow=${workflow}&${query}`)
+    expect(await found('version=1')).toEqual([first.id])
+    expect(await found('status=succeeded')).toEqual([second.id, first.id])
+    expect(await found('status=failed')).toEqual([])
+    expect(await found(`since=${second.created_at}`)).toEqual([second.id])
+    expect(await found(`until=${second.created_at}`)).toEqual([first.id])
+    const withOffset = encodeURIComponent(`${second.created_at.slice(0, -1)}+00:00`)
+    expect(await found(`since=${withOffset}&limit=1`)).toEqual([second.id])
+    expect(await found('since=2999-01-01T00:00:00Z')).toEqual([])
+  })
+
+  test('leaves out tasks, input and output', async () => {
+    const workflow = await aWorkflow()
+    await post('/v1/run', { workflow, input: 'secret' })
+    const [run] = (await get(`/v1/runs?workflow=${workflow}`)).body.items
+    for (const name of ['tasks', 'input', 'output']) expect(run).not.toHaveProperty(name)
+  })
+
+  test.each([
+    ['trigger=cron', 422, 'not_available'],
+    ['tag=a', 422, 'not_available'],
+    ['parent=run_1', 422, 'not_available'],
+    ['limit=0', 400, 'invalid_parameter'],
+    ['limit=201', 400, 'invalid_parameter'],
+    ['limit=1e1', 400, 'invalid_parameter'],
+    ['limit=', 400, 'invalid_parameter'],
+    ['limit=1&limit=2', 400, 'invalid_parameter'],
+    ['status=done', 400, 'invalid_parameter'],
+    ['version=new', 400, 'invalid_parameter'],
+    ['since=yesterday', 400, 'invalid_parameter'],
+    ['since=2026-01-01T00:00:00', 400, 'invalid_parameter'],
+    ['stauts=failed', 400, 'invalid_parameter'],
+    ['__proto__=1', 400, 'invalid_parameter'],
+    ['tag=a&stauts=failed', 400, 'invalid_parameter'],
+    ['cursor=abc', 400, 'bad_cursor'],
+  ])('refuses ?%s', async (query, status, code) => {
+    expect(await get(`/v1/runs?${query}`)).toMatchObject({ status, body: { code } })
+  })
+
+  test('a cursor holds for the filters that it was made with, and for any limit', async () => {
+    const workflow = await aWorkflow()
+    for (let run = 0; run < 3; run++) await post('/v1/run', { workflow })
+    const { next_cursor: cursor } = (await get(`/v1/runs?workflow=${workflow}&limit=1`)).body
+    expect((await get(`/v1/runs?workflow=${workflow}&limit=5&cursor=${cursor}`)).body.items).toHaveLength(2)
+    expect((await get(`/v1/runs?limit=1&cursor=${cursor}`)).body.code).toBe('bad_cursor')
+    expect((await get(`/v1/runs?workflow=${workflow}&status=failed&cursor=${cursor}`)).body.code).toBe('bad_cursor')
+  })
+
+  test('HEAD answers like GET, without a body', async () => {
+    const answer = await call('HEAD', '/v1/runs?limit=1')
+    expect(answer).toMatchObject({ status: 200, text: '' })
+    expect(answer.headers.get('Content-Type')).toBe('application/json')
+  })
+})

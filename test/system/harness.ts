@@ -1,0 +1,91 @@
+// The built Worker, served by Miniflare with the bindings of wrangler.toml and its storage in a folder; killed as a power cut
+// would, and started again on the same folder and port. Knows nothing of workflows.
+
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { inject } from 'vitest'
+import { unstable_getMiniflareWorkerOptions } from 'wrangler'
+
+export class Server {
+  readonly folder = mkdtempSync(join(tmpdir(), 'orchestrator-system-'))
+  /** What the Worker has logged, over all its lives. */
+  readonly logs: string[] = []
+  #miniflare: Miniflare | null = null
+  #pid = 0
+  #url = ''
+
+  static async start(): Promise<Server> {
+    const server = new Server()
+    await server.start()
+    return server
+  }
+
+  /** Stays the same when the Worker is started again. */
+  get url(): string {
+    return this.#url
+  }
+
+  async start(): Promise<void> {
+    const { workerOptions } = unstable_getMiniflareWorkerOptions('wrangler.toml')
+    const before = new Set(runtimes())
+    this.#miniflare = new Miniflare(
+      convertV4MiniflareOptions({
+        host: '127.0.0.1',
+        port: this.#url === '' ? 0 : Number(new URL(this.#url).port),
+        cf: false, // No look-up of Request.cf on the network.
+        resourcePersistencePath: this.folder,
+        handleStructuredLogs: ({ message }) => void this.logs.push(message),
+        workers: [
+          {
+            ...workerOptions,
+            name: 'edge-orchestrator',
+            rootPath: process.cwd(),
+            modules: builtModules(),
+            bindings: { AUTH: 'none', EGRESS_ALLOW: '127.0.0.1' }, // wrangler.toml has no variables of its own.
+          },
+        ],
+      }),
+    )
+    this.#url = (await this.#miniflare.ready).origin
+    const [pid, ...others] = runtimes().filter((one) => !before.has(one))
+    if (pid === undefined || others.length > 0) throw new Error('it is not clear which process serves the Worker')
+    this.#pid = pid
+  }
+
+  /** kill -9 of the runtime: no goodbye, whatever it was doing. */
+  async kill(): Promise<void> {
+    process.kill(this.#pid, 'SIGKILL')
+    await this.#miniflare?.dispose()
+    this.#miniflare = null
+  }
+
+  /** Ends the server for good, and its storage. */
+  async end(): Promise<void> {
+    await this.#miniflare?.dispose()
+    this.#miniflare = null
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** What the build has left: the Worker, and the texts that it imports. */
+function builtModules() {
+  const folder = inject('builtWorker')
+  const texts = readdirSync(folder).filter((name) => name.endsWith('.html'))
+  return [
+    { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
+    ...texts.map((path) => ({ type: 'Text' as const, path, contents: readFileSync(join(folder, path), 'utf8') })),
+  ]
+}
+
+/** Runtimes that this process has started. */
+function runtimes(): number[] {
+  try {
+    const pids = execFileSync('pgrep', ['-P', String(process.pid), 'workerd']).toString()
+    return pids.trim().split('\n').map(Number)
+  } catch {
+    return [] // pgrep says "none" by its exit code.
+  }
+}

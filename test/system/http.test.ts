@@ -1,0 +1,177 @@
+// The `http` task against a real server, over real connections: what a stand-in for fetch cannot show.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Client, type RunView, soon } from './client.ts'
+import { Server } from './harness.ts'
+import { Upstream } from './upstream.ts'
+
+let server: Server
+let client: Client
+let upstream: Upstream
+let names = 0
+
+beforeAll(async () => {
+  server = await Server.start()
+  client = new Client(server.url)
+  upstream = await Upstream.start()
+})
+
+afterAll(async () => {
+  await server.end()
+  await upstream.stop()
+})
+
+/** A run of one call; `path` is one of the upstream's answers. */
+function called(
+  path: string,
+  config: Record<string, unknown> = {},
+  rest: Record<string, unknown> = {},
+): Promise<RunView> {
+  const url = path.startsWith('http') ? path : upstream.at(path)
+  return client.runTasks(`http-${++names}`, [{ id: 'call', type: 'http', with: { url, ...config } }], rest)
+}
+
+function redirectTo(target: string, code = 302): string {
+  return `redirect?code=${code}&to=${encodeURIComponent(target)}`
+}
+
+function callsOf(run: RunView) {
+  return upstream.calls.filter(({ key }) => key.startsWith(`${run.id}/`))
+}
+
+describe('redirects', () => {
+  test('are followed to the answer at their end, relative ones too', async () => {
+    const run = await called(redirectTo(redirectTo('/ok?n=1').replace('redirect', '/redirect')))
+    expect(run).toMatchObject({ status: 'succeeded', output: { call: { status: 200, body: { ok: true, n: '1' } } } })
+    expect(callsOf(run)).toHaveLength(3)
+  })
+
+  test('with 303 turn a POST into a GET without its body, with 307 they do not', async () => {
+    const turned = await called(redirectTo('/echo', 303), { json: { amount: 1 } })
+    expect(turned.output).toMatchObject({ call: { body: { method: 'GET', body: '' } } })
+    const kept = await called(redirectTo('/echo', 307), { json: { amount: 1 } })
+    expect(kept.output).toMatchObject({ call: { body: { method: 'POST', body: '{"amount":1}' } } })
+  })
+
+  test('that do not end are given up after five, each hop with the same key', async () => {
+    const run = await called('loop')
+    expect(run.error).toMatchObject({ code: 'http_302', task_id: 'call' })
+    expect(callsOf(run).map(({ key }) => key)).toEqual(new Array(6).fill(`${run.id}/call`))
+  })
+
+  test('to an address that is not allowed are refused before they are called', async () => {
+    const run = await called(redirectTo(`http://[::1]:${upstream.port}/ok`))
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'egress_denied', retryable: false } })
+    expect(callsOf(run)).toHaveLength(1)
+  })
+})
+
+describe('bodies', () => {
+  test('that come slowly are read to their end', async () => {
+    const run = await called('drip?chunks=8&ms=60')
+    expect(run.output).toMatchObject({ call: { body: 'drop '.repeat(8) } })
+    expect(run.duration_ms).toBeGreaterThan(400)
+  })
+
+  test('that break off in the middle fail the task', async () => {
+    expect((await called('half')).error).toMatchObject({ code: 'http_network', retryable: true })
+  })
+
+  test('that never end are cut at max_bytes, and their connection is closed', async () => {
+    const run = await called('flood', { max_bytes: '256KiB' })
+    expect(run.error).toMatchObject({ code: 'response_too_large', retryable: false })
+    expect(await soon('the end of the flood', 2_000, callsOf(run)[0]!.ended)).toBe('aborted')
+  })
+
+  test('are unpacked', async () => {
+    expect((await called('gzip')).output).toMatchObject({ call: { body: { packed: true } } })
+  })
+
+  test('of a task feed the next', async () => {
+    const tasks = [
+      {
+        id: 'next',
+        type: 'http',
+        depends_on: ['first'],
+        with: { url: upstream.at('echo'), json: { got: '${{ tasks.first.output.body.n }}' } },
+      },
+      { id: 'first', type: 'http', with: { url: upstream.at('ok?n=7') } },
+    ]
+    const run = await client.runTasks('http-feed', tasks)
+    expect(run.output).toMatchObject({ next: { body: { method: 'POST', body: '{"got":"7"}' } } })
+  })
+})
+
+describe('connections', () => {
+  test('that are refused fail the task', async () => {
+    const gone = await Upstream.start()
+    const url = gone.at('ok')
+    await gone.stop()
+    expect((await called(url)).error).toMatchObject({ code: 'http_network', retryable: true })
+  })
+
+  test('that end before an answer fail the task', async () => {
+    expect((await called('slam')).error).toMatchObject({ code: 'http_network' })
+  })
+
+  test('are used again by the calls that follow', async () => {
+    const tasks = Array.from({ length: 20 }, (_, n) => ({
+      id: `t${n}`,
+      type: 'http',
+      depends_on: n === 0 ? [] : [`t${n - 1}`],
+      with: { url: upstream.at('ok') },
+    }))
+    const run = await client.runTasks('http-keep-alive', tasks)
+    expect(run.status).toBe('succeeded')
+    expect(new Set(callsOf(run).map(({ connection }) => connection)).size).toBeLessThan(5)
+  })
+
+  test('that the server has closed while they were idle cost nothing', async () => {
+    const impatient = await Upstream.start({ idleMs: 10 })
+    const config = { method: 'POST', body: 'x' }
+    const tasks = Array.from({ length: 12 }, (_, n) => ({
+      id: `t${n}`,
+      type: 'http',
+      depends_on: n === 0 ? [] : [`t${n - 1}`],
+      with: { url: n % 2 === 0 ? impatient.at('ok') : upstream.at('ok?ms=60'), ...config },
+    }))
+    const run = await client.runTasks('http-idle', tasks)
+    await impatient.stop()
+    expect(run).toMatchObject({ status: 'succeeded', error: null })
+  })
+})
+
+describe('an attempt that is given up', () => {
+  test.each(['hang', 'mute', 'drip?chunks=10000&ms=50'])(
+    'when the run times out closes its connection soon (%s)',
+    async (path) => {
+      const run = await called(path, {}, { timeout: '400ms' })
+      expect(run).toMatchObject({ status: 'timed_out', error: { code: 'run_timeout' } })
+      expect(run.tasks[0]!.status).toBe('timed_out')
+      const [call] = callsOf(run)
+      expect(await soon('the end of the connection', 2_000, call!.ended)).toBe('aborted')
+      expect(Date.now() - Date.parse(run.deadline_at!)).toBeLessThan(2_000)
+    },
+  )
+
+  test('when another task has failed closes its connection soon', async () => {
+    const tasks = [
+      { id: 'slow', type: 'http', with: { url: upstream.at('hang') } },
+      { id: 'bad', type: 'http', with: { url: upstream.at('status?code=500') } },
+      { id: 'after', type: 'http', depends_on: ['slow'], with: { url: upstream.at('ok') } },
+    ]
+    const run = await client.runTasks('http-stop', tasks, { timeout: '30s' })
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'http_500', task_id: 'bad' } })
+    expect(run.tasks.map(({ status }) => status)).toEqual(['cancelled', 'failed', 'skipped'])
+    const slow = callsOf(run).find(({ path }) => path === '/hang')
+    if (slow !== undefined) expect(await soon('the end of the connection', 2_000, slow.ended)).toBe('aborted')
+    expect(run.duration_ms).toBeLessThan(5_000)
+  })
+})
+
+test('every call carries the key of its run and task, and one that the definition sets wins', async () => {
+  const run = await called('echo')
+  expect(callsOf(run).map(({ key }) => key)).toEqual([`${run.id}/call`])
+  const own = await called('echo', { headers: { 'Idempotency-Key': 'mine' } })
+  expect(own.output).toMatchObject({ call: { body: { headers: { 'idempotency-key': 'mine' } } } })
+})

@@ -1,0 +1,160 @@
+// The servers that tasks call, as one that counts: every call is remembered with its Idempotency-Key and how its connection ended.
+// What it answers is asked for in the path, so that a definition alone says what its tasks will meet.
+
+import { EventEmitter, once } from 'node:events'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
+
+export interface Call {
+  method: string
+  /** Path and query. */
+  path: string
+  headers: IncomingHttpHeaders
+  key: string
+  body: string
+  /** When it arrived, ms since the epoch. */
+  at: number
+  /** The connection that it came by, numbered from 1. */
+  connection: number
+  /** Settled when the answer was sent whole (`answered`) or the other side went away first (`aborted`). */
+  ended: Promise<'answered' | 'aborted'>
+}
+
+/** How to answer each first part of the path; `query` holds what the definition asked for. */
+const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams, request: IncomingMessage) => void> = {
+  /** `?ms=200` later, with the query as JSON, `?bytes=N` of it filling. */
+  ok: (response, query) => {
+    const filling = 'x'.repeat(Number(query.get('bytes') ?? 0))
+    const body = JSON.stringify({ ok: true, ...Object.fromEntries(query), ...(filling === '' ? {} : { filling }) })
+    const send = () => response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+    const ms = Number(query.get('ms') ?? 0)
+    if (ms === 0) send()
+    else setTimeout(send, ms)
+  },
+  echo: async (response, _query, request) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const { method, headers } = request
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ method, headers, body: Buffer.concat(chunks).toString() }))
+  },
+  status: (response, query) => void response.writeHead(Number(query.get('code'))).end('said so'),
+  redirect: (response, query) => {
+    response.writeHead(Number(query.get('code') ?? 302), { location: query.get('to')! }).end('look there')
+  },
+  loop: (response) => void response.writeHead(302, { location: '/loop' }).end(),
+  hang: () => {},
+  /** The head, and nothing of the body that it promises. */
+  mute: (response) => {
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': '10' }).flushHeaders()
+  },
+  drip: (response, query) => {
+    let left = Number(query.get('chunks'))
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    const timer = setInterval(
+      () => {
+        if (left-- > 0) return response.write('drop ')
+        clearInterval(timer)
+        return response.end()
+      },
+      Number(query.get('ms')),
+    )
+    response.once('close', () => clearInterval(timer))
+  },
+  /** As fast as it is taken, without end. */
+  flood: (response) => {
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    const chunk = 'y'.repeat(65_536)
+    const pour = () => {
+      while (!response.destroyed && response.write(chunk));
+    }
+    response.on('drain', pour)
+    pour()
+  },
+  half: (response) => {
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': '1000' })
+    response.write('z'.repeat(500), () => response.destroy())
+  },
+  /** The connection ends before anything was said. */
+  slam: (response) => void response.destroy(),
+  gzip: (response) => {
+    response
+      .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+      .end(gzipSync('{"packed":true}'))
+  },
+}
+
+export class Upstream {
+  readonly calls: Call[] = []
+  readonly #server: Server
+  readonly #events = new EventEmitter()
+  #connections = 0
+  #port = 0
+
+  private constructor(idleMs: number | null) {
+    const numbers = new WeakMap<object, number>()
+    // Node's own time limit would close connections in the middle of tests that are about something else.
+    this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
+      const url = new URL(request.url ?? '/', 'http://upstream')
+      const { promise, resolve } = Promise.withResolvers<'answered' | 'aborted'>()
+      response.once('finish', () => resolve('answered')).once('close', () => resolve('aborted'))
+      const call: Call = {
+        method: request.method ?? '',
+        path: `${url.pathname}${url.search}`,
+        headers: request.headers,
+        key: String(request.headers['idempotency-key'] ?? ''),
+        body: '',
+        at: Date.now(),
+        connection: numbers.get(request.socket)!,
+        ended: promise,
+      }
+      this.calls.push(call)
+      this.#events.emit('call', call)
+      if (idleMs !== null) response.once('finish', () => setTimeout(() => request.socket.end(), idleMs))
+      ANSWERS[url.pathname.split('/')[1]!]!(response, url.searchParams, request)
+    })
+    this.#server.on('connection', (socket) => void numbers.set(socket, ++this.#connections))
+    this.#events.setMaxListeners(0)
+  }
+
+  /** @param idleMs how long after an answer the server closes a connection that has brought nothing new; never by default */
+  static async start({ idleMs = null }: { idleMs?: number | null } = {}): Promise<Upstream> {
+    const upstream = new Upstream(idleMs)
+    upstream.#server.listen(0, '127.0.0.1')
+    await once(upstream.#server, 'listening')
+    upstream.#port = (upstream.#server.address() as AddressInfo).port
+    return upstream
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** @param path such as `ok?ms=100` */
+  at(path: string): string {
+    return `http://127.0.0.1:${this.port}/${path}`
+  }
+
+  /** The next call that fits, or one that has come already since `from` calls. */
+  async nextCall(fits: (call: Call) => boolean = () => true, from = this.calls.length): Promise<Call> {
+    const seen = this.calls.slice(from).find(fits)
+    if (seen !== undefined) return seen
+    for (;;) {
+      const [call] = (await once(this.#events, 'call')) as [Call]
+      if (fits(call)) return call
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close()
+    this.#server.closeAllConnections()
+    if (this.#server.listening) await once(this.#server, 'close')
+  }
+}
