@@ -2,7 +2,7 @@
 // scraped, and sums. Figures are absolute, kept per Runner: one that is told twice counts once.
 
 import { DurableObject } from 'cloudflare:workers'
-import { AutoRouter, text } from 'itty-router'
+import { AutoRouter } from 'itty-router'
 import type { Env } from '../src/env.ts'
 import type { Counts } from './counts.ts'
 import { render } from './exposition.ts'
@@ -37,7 +37,7 @@ export class Metrics extends DurableObject<Env> {
       const contentType = isOpen
         ? `${OPEN_METRICS}; version=1.0.0; charset=utf-8`
         : 'text/plain; version=0.0.4; charset=utf-8'
-      return text(render(await this.#figures(), isOpen), { headers: { 'content-type': contentType } })
+      return new Response(render(await this.#figures(), isOpen), { headers: { 'content-type': contentType } })
     })
   }
 

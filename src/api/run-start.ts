@@ -126,13 +126,17 @@ function parseRef(text: string): Start['workflow'] {
 function readIdempotencyKey(headers: Headers): string | null {
   const header = headers.get('Idempotency-Key')
   if (header === null) return null
-  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1]
-  const key = quoted?.replaceAll(/\\(.)/g, '$1') ?? header
-  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key
+  const key = header.startsWith('"') ? unquoted(header) : header
+  if (key !== null && /^[\x21-\x7e]{1,255}$/.test(key)) return key
   throw new ApiProblem(
     'invalid_idempotency_key',
     'An Idempotency-Key has 1 to 255 visible ASCII characters, without blanks',
   )
+}
+
+function unquoted(text: string): string | null {
+  const inner = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]
+  return inner?.replaceAll(/\\(.)/g, '$1') ?? null
 }
 
 async function sha256(text: string): Promise<string> {

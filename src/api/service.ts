@@ -1,6 +1,7 @@
 // The service itself: is it up, what does it count, what can it do.
 
 import { z } from 'zod'
+import { preferredType } from './accept.ts'
 import { authMode, authNotConfigured, isAuthConfigured } from './auth.ts'
 import { docsPage, errorsPage } from './docs.ts'
 import { repeating } from './objects.ts'
@@ -8,6 +9,15 @@ import { openApiText } from './openapi.ts'
 import { type Route, route } from './route.ts'
 
 const NOT_READY_SECONDS = '30'
+
+const PLAIN = 'text/plain'
+const OPEN_METRICS = 'application/openmetrics-text'
+
+/** A scraper parses by version, so a type without one would not do. */
+const METRICS_TYPES = {
+  [PLAIN]: `${PLAIN}; version=0.0.4; charset=utf-8`,
+  [OPEN_METRICS]: `${OPEN_METRICS}; version=1.0.0; charset=utf-8`,
+} as const
 
 function health(path: '/healthz' | '/health'): Route {
   return route({
@@ -48,16 +58,17 @@ const metrics = route({
   answers: {
     200: {
       description: 'The metrics.',
-      content: { 'text/plain': z.string(), 'application/openmetrics-text': z.string() },
+      content: { [PLAIN]: z.string(), [OPEN_METRICS]: z.string() },
     },
   },
   problems: [],
   async handle({ request, env, tenant }) {
-    const headers = { Accept: request.headers.get('Accept') ?? '*/*' }
-    const ask = () => env.METRICS.get(env.METRICS.idFromName(tenant)).fetch('https://metrics/metrics', { headers })
-    const { status, body, headers: given } = await repeating(ask)
+    const format = preferredType(request.headers, [PLAIN, OPEN_METRICS]) ?? PLAIN
+    const init = { headers: { Accept: format } }
+    const metrics = () => env.METRICS.get(env.METRICS.idFromName(tenant)).fetch('https://metrics/metrics', init)
+    const { status, body } = await repeating(metrics)
     if (status !== 200) throw new Error(`the Metrics object answered ${status}`)
-    return new Response(body, { headers: { 'Content-Type': given.get('Content-Type') ?? 'text/plain' } })
+    return new Response(body, { headers: { 'Content-Type': METRICS_TYPES[format] } })
   },
 })
 

@@ -28,15 +28,25 @@ export async function call(method: string, path: string, options: Options = {}):
   const response = await fetchRaw(method, path, options)
   const text = await response.text()
   const isJson = /json/.test(response.headers.get('Content-Type') ?? '')
-  const answer = { status: response.status, headers: response.headers, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
+  const answer = {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson && text !== '' ? JSON.parse(text) : undefined,
+  }
   expectDeclared(method, path, answer)
   return answer
 }
 
 export const get = (path: string, options?: Options) => call('GET', path, options)
-export const post = (path: string, body?: unknown, headers: Record<string, string> = {}) => call('POST', path, { body, headers })
+export const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
+  call('POST', path, { body, headers })
 
-export function fetchRaw(method: string, path: string, { headers = {}, body, env: changes, origin = ORIGIN }: Options): Promise<Response> {
+export function fetchRaw(
+  method: string,
+  path: string,
+  { headers = {}, body, env: changes, origin = ORIGIN }: Options,
+): Promise<Response> {
   const isRaw = typeof body === 'string' || body instanceof ReadableStream || body instanceof Uint8Array
   const request = new Request(`${origin}${path}`, {
     method,
@@ -53,7 +63,14 @@ export function routeOf(method: string, path: string): Route | undefined {
   return routes.find((route) => route.method === asked && patternOf(route.path).test(pathname))
 }
 
-const UNROUTED = ['not_found', 'method_not_allowed', 'not_available', 'host_not_allowed', 'unauthenticated', 'auth_not_configured']
+const UNROUTED = [
+  'not_found',
+  'method_not_allowed',
+  'not_available',
+  'host_not_allowed',
+  'unauthenticated',
+  'auth_not_configured',
+]
 
 function expectDeclared(method: string, path: string, { status, headers, body, text }: Answer): void {
   expect(headers.get('X-Request-Id')).toMatch(/^[A-Za-z0-9._-]{1,64}$/)
@@ -74,7 +91,15 @@ function expectDeclared(method: string, path: string, { status, headers, body, t
   }
   const answer = route?.answers[status]
   if (answer === undefined) throw new Error(`${method} ${path} answered ${status}, which is not declared`)
-  for (const name of ['ETag', 'Idempotent-Replayed', 'Link', 'Location', 'Preference-Applied', 'Retry-After', 'Run-Status'] as const) {
+  for (const name of [
+    'ETag',
+    'Idempotent-Replayed',
+    'Link',
+    'Location',
+    'Preference-Applied',
+    'Retry-After',
+    'Run-Status',
+  ] as const) {
     if (headers.has(name)) expect(answer.headers ?? []).toContain(name)
   }
   if (method === 'HEAD' || status === 304 || status === 204) return

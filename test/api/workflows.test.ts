@@ -29,7 +29,11 @@ describe('registering a workflow', () => {
   test('answers 200 for the definition that is the newest version, however it is written', async () => {
     const name = aName()
     await post('/v1/workflows', definition(name))
-    const again = await post('/v1/workflows', { tasks: [{ type: 'http', id: 'only', depends_on: [] }], timeout: '5s', name })
+    const again = await post('/v1/workflows', {
+      tasks: [{ type: 'http', id: 'only', depends_on: [] }],
+      timeout: '5s',
+      name,
+    })
     expect(again).toMatchObject({ status: 200, body: { version: 1 } })
     expect(again.headers.get('ETag')).toBe('"1"')
   })
@@ -37,7 +41,10 @@ describe('registering a workflow', () => {
   test('makes a new version of a changed definition, also of an older one', async () => {
     const name = aName()
     await post('/v1/workflows', definition(name))
-    expect(await post('/v1/workflows', definition(name, { timeout: '6s' }))).toMatchObject({ status: 201, body: { version: 2 } })
+    expect(await post('/v1/workflows', definition(name, { timeout: '6s' }))).toMatchObject({
+      status: 201,
+      body: { version: 2 },
+    })
     expect(await post('/v1/workflows', definition(name))).toMatchObject({ status: 201, body: { version: 3 } })
   })
 
@@ -70,7 +77,10 @@ describe('registering a workflow', () => {
     const dry = await post('/v1/workflows?dry_run=true', definition(name))
     expect(dry).toMatchObject({ status: 200, body: { name, timeout: '5s', warnings: [{ code: 'placeholder' }] } })
     expect(dry.body).not.toHaveProperty('version')
-    expect(await post('/v1/workflows?dry_run=true', { name })).toMatchObject({ status: 422, body: { code: 'invalid_definition' } })
+    expect(await post('/v1/workflows?dry_run=true', { name })).toMatchObject({
+      status: 422,
+      body: { code: 'invalid_definition' },
+    })
     expect((await get(`/v1/workflows/${name}`)).status).toBe(404)
     expect((await post('/v1/workflows?dry_run=false', definition(name))).status).toBe(201)
   })
@@ -96,13 +106,19 @@ describe('registering a workflow', () => {
       const text = JSON.stringify(definition(name))
       return text + ' '.repeat(bytes - text.length)
     }
-    expect(await post('/v1/workflows', filled(4 * 1024 * 1024 + 1))).toMatchObject({ status: 413, body: { code: 'too_large' } })
+    expect(await post('/v1/workflows', filled(4 * 1024 * 1024 + 1))).toMatchObject({
+      status: 413,
+      body: { code: 'too_large' },
+    })
     expect((await post('/v1/workflows', filled(4 * 1024 * 1024))).status).toBe(201)
   })
 
   test('keeps texts of every script, and members that JavaScript treats specially', async () => {
     const name = aName()
-    const body = JSON.stringify({ a: '\u{1F600} ñ \u0000 \u202e </script>' }).replace('"a"', '"__proto__":1,"constructor":"x","a"')
+    const body = JSON.stringify({ a: '\u{1F600} ñ \u0000 \u202e </script>' }).replace(
+      '"a"',
+      '"__proto__":1,"constructor":"x","a"',
+    )
     const text = `{"name":"${name}","description":"日本語 \\ud83d\\ude00","tasks":[{"id":"t","type":"http","with":{"url":"https://upstream.test/","method":"POST","json":${body}}}]}`
     const registered = await post('/v1/workflows', text)
     expect(registered).toMatchObject({ status: 201, body: { description: '日本語 😀' } })
@@ -141,7 +157,10 @@ describe('fetching workflows', () => {
 
   test.each(['2', '0', '-1', '1.5', 'latest', '99999999999999999999'])('has no version %s', async (version) => {
     const name = await aWorkflow()
-    for (const path of [`/v1/workflows/${name}/versions/${version}`, `/v1/workflows/${name}/versions/${version}/graph`]) {
+    for (const path of [
+      `/v1/workflows/${name}/versions/${version}`,
+      `/v1/workflows/${name}/versions/${version}/graph`,
+    ]) {
       expect(await get(path)).toMatchObject({ status: 404, body: { code: 'version_not_found' } })
     }
   })
@@ -239,7 +258,10 @@ describe('pausing and deleting', () => {
     expect(await post('/v1/run', { workflow: name })).toMatchObject({ status: 409, body: { code: 'workflow_paused' } })
     expect(await post(`/v1/workflows/${name}/resume`)).toMatchObject({ status: 200, body: { paused: false } })
     expect((await post('/v1/run', { workflow: name })).status).toBe(200)
-    expect(await post('/v1/workflows/nobody/pause')).toMatchObject({ status: 404, body: { code: 'workflow_not_found' } })
+    expect(await post('/v1/workflows/nobody/pause')).toMatchObject({
+      status: 404,
+      body: { code: 'workflow_not_found' },
+    })
   })
 
   test('a deleted workflow is gone, its runs stay, and its numbers are not given again', async () => {
@@ -247,7 +269,10 @@ describe('pausing and deleting', () => {
     const run = (await post('/v1/run', { workflow: name })).body
     expect((await call('DELETE', `/v1/workflows/${name}`)).status).toBe(204)
     expect(await call('DELETE', `/v1/workflows/${name}`)).toMatchObject({ status: 404 })
-    expect(await post('/v1/run', { workflow: name })).toMatchObject({ status: 404, body: { code: 'workflow_not_found' } })
+    expect(await post('/v1/run', { workflow: name })).toMatchObject({
+      status: 404,
+      body: { code: 'workflow_not_found' },
+    })
     expect((await get(`/v1/runs/${run.id}`)).body.status).toBe('succeeded')
     expect((await post('/v1/workflows', definition(name))).body.version).toBe(2)
   })

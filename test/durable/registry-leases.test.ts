@@ -54,8 +54,12 @@ function holdTimers(): { waits: number[]; setOff: () => void } {
     if (held.isSetOff) callback()
     else if (vi.isMockFunction(globalThis.setTimeout)) setTimer(look, 1, callback)
   }
-  vi.spyOn(globalThis, 'setTimeout').mockImplementation(((callback: () => void, ms = 0, ...rest: unknown[]) => {
-    if (ms < LEASE_MS / 2 || ms > LEASE_MS * 2) return setTimer(callback, ms, ...rest)
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation(((
+    callback: (...args: unknown[]) => void,
+    ms = 0,
+    ...args: unknown[]
+  ) => {
+    if (ms < LEASE_MS / 2 || ms > LEASE_MS * 2) return setTimer(() => callback(...args), ms)
     waits.push(ms)
     look(callback)
     return 0

@@ -112,10 +112,11 @@ describe('/metrics', () => {
       timeout: '2s',
       tasks: [{ id: 'a', type: 'http', with: { url: upstream.at('hang') } }],
     })
+    const from = upstream.calls.length
     const started = await Promise.all(
       Array.from({ length: 16 }, () => client.start({ workflow: 'cut' }, { prefer: 'respond-async' })),
     )
-    await upstream.nextCall(({ path }) => path === '/hang')
+    await upstream.nextCall(({ path }) => path === '/hang', from)
     await server.kill()
     await server.start()
     await Promise.all(started.map(({ body }) => client.ended(body.id)))
