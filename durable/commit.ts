@@ -3,7 +3,15 @@
 
 import { advance, type Fact } from '../src/workflow/advance.ts'
 import type { LoadPayload, RunError, RunEvent } from '../src/workflow/run.ts'
-import { type AcceptedEvent, accept, dueAt, type Held, PayloadRef, type TaskIndex } from '../src/workflow/run.ts'
+import {
+  type AcceptedEvent,
+  accept,
+  dueAt,
+  type Held,
+  isCurrent,
+  PayloadRef,
+  type TaskIndex,
+} from '../src/workflow/run.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
 import { condemnedSummary, MAX_INLINE, summaryOf } from './view.ts'
@@ -96,6 +104,8 @@ export class Committer {
   /** Keeps a large output outside the history, where only who needs it reads it. */
   #held(record: RunRecord, fact: Fact): Fact {
     if (fact.type !== 'AttemptSucceeded' || fact.output === null || typeof fact.output === 'number') return fact
+    // A report that comes too late is dropped by the step; what it brought must not be kept for ever.
+    if (!isCurrent(record.run, fact.task, fact.token)) return fact
     const text = JSON.stringify(fact.output)
     if (text.length <= MAX_INLINE) return fact
     const n = ++record.payloads

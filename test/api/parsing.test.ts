@@ -73,7 +73,7 @@ describe('offsetOfSyntaxFault', () => {
         const open = openedIn(before)
         expect(
           ['', ...endings].some(
-            (ending) => isJson(before + ending + closing(open)) || isJson(before + ending + '":0' + closing(open)),
+            (ending) => isJson(before + ending + closing(open)) || isJson(`${before}${ending}":0${closing(open)}`),
           ),
         ).toBe(true)
       }),

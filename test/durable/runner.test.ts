@@ -365,6 +365,45 @@ describe('outputs', () => {
   })
 })
 
+describe('a run that breaks its bounds or its Runner', () => {
+  test('ends when its outputs have reached 64 MiB', async () => {
+    const tenant = aTenant()
+    const shape = Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`t${i}`, [] as string[]]))
+    await tenant.register(aDefinition(shape, { max_parallel: 4, timeout: '1m' }))
+    const body = JSON.stringify('x'.repeat(1_000_000))
+    fakeUpstream(() => new Response(body, { headers: { 'content-type': 'application/json' } }))
+    const run = shown(await tenant.runner().start(tenant.start('wf', { waitMs: 30_000 })))
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'run_too_large' } })
+    expect(run.tasks.filter(({ status }) => status === 'succeeded').length).toBeLessThan(80)
+  })
+
+  test('whose payload is gone ends with an error of its own, and its shard goes on', async () => {
+    const tenant = aTenant()
+    const definition = aDefinition({ a: [], b: ['a'], c: ['b'] })
+    definition.tasks[2]!.with = { url: `https://upstream.test/\${{ tasks.a.output.body.id }}` }
+    await tenant.register(definition)
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    let isOpen = false
+    const { requests } = fakeUpstream(async (request) => {
+      while (request.url.endsWith('/b') && !isOpen) await new Promise((resolve) => setTimeout(resolve, 1))
+      return ok({ id: 'x'.repeat(20_000) })
+    })
+    const start = tenant.start('wf', { waitMs: 0 })
+    await tenant.runner().start(start)
+    await vi.waitFor(() => expect(requests.map(({ url }) => url)).toContain('https://upstream.test/b'))
+    await sql(tenant.runner(), 'DELETE FROM payloads')
+    isOpen = true
+    await tenant
+      .runner()
+      .get(start.runId, 5_000)
+      .catch(() => null)
+    const [row] = await sql(tenant.runner(), 'SELECT status, summary FROM runs')
+    expect(row).toMatchObject({ status: 'failed' })
+    expect(JSON.parse(row!.summary as string)).toMatchObject({ error: { code: 'run_internal_error' } })
+    expect(await tenant.runner().counts()).toMatchObject({ tasksRunning: 0, runsActive: 0 })
+  })
+})
+
 describe('reading', () => {
   test('shows why a task is not running', async () => {
     const tenant = aTenant()

@@ -1,0 +1,119 @@
+// What an instance has under way, against an executor that is scripted here (a fake: the real one does not break on demand).
+
+import { describe, expect, test, vi } from 'vitest'
+import { Attempts, type Executor } from '../../durable/attempts.ts'
+import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
+import { advance, type Fact } from '../../src/workflow/advance.ts'
+import type { Run } from '../../src/workflow/run.ts'
+import { aDefinition, aRun } from '../support/builders.ts'
+
+interface Scripted {
+  call: TaskCall
+  end(result: TaskResult): void
+  breakOff(): void
+  aborted: number
+  disposed: number
+}
+
+function aFakeExecutor(): { executor: Executor; attempts: Scripted[] } {
+  const attempts: Scripted[] = []
+  const executor: Executor = {
+    start(call) {
+      const { promise, resolve, reject } = Promise.withResolvers<TaskResult>()
+      const scripted: Scripted = {
+        call,
+        end: resolve,
+        breakOff: () => reject(new Error('The destination execution context was gone')),
+        aborted: 0,
+        disposed: 0,
+      }
+      attempts.push(scripted)
+      return {
+        result: () => promise,
+        abort: async () => {
+          scripted.aborted++
+        },
+        [Symbol.dispose]: () => {
+          scripted.disposed++
+        },
+      }
+    },
+  }
+  return { executor, attempts }
+}
+
+function underWay(definition = aDefinition({ a: [] })): {
+  run: Run
+  attempts: Attempts
+  outside: Scripted[]
+  reports: [string, Fact][]
+} {
+  const { executor, attempts: outside } = aFakeExecutor()
+  const reports: [string, Fact][] = []
+  const attempts = new Attempts(executor, (runId, fact) => reports.push([runId, fact]))
+  const run = aRun(definition)
+  advance(run, [], 0, () => null)
+  attempts.start(run, 0, 1_000, () => null)
+  return { run, attempts, outside, reports }
+}
+
+const success: TaskResult = { kind: 'succeeded', output: 7 }
+
+describe('an attempt', () => {
+  test('carries the key of its task and no more time than the run has, plus the backstop', () => {
+    const { run, outside } = underWay()
+    expect(outside[0]!.call).toEqual({
+      type: 'http',
+      with: { url: 'https://upstream.test/a' },
+      idempotencyKey: `${run.id}/a`,
+      timeoutMs: 4_000 + 1_000,
+    })
+  })
+
+  test.each<[TaskResult, Partial<Fact>]>([
+    [success, { type: 'AttemptSucceeded', output: 7 }],
+    [
+      { kind: 'failed', error: { code: 'http_503', message: 'm' }, retryable: true },
+      { type: 'AttemptFailed', error: { code: 'http_503', message: 'm', retryable: true } },
+    ],
+    [
+      { kind: 'timed_out', error: { code: 'timeout', message: 'm' } },
+      { type: 'AttemptTimedOut', error: { code: 'timeout', message: 'm', retryable: true } },
+    ],
+  ])('that ends as %o is reported once, with its token, and its stub is given back', async (result, fact) => {
+    const { run, attempts, outside, reports } = underWay()
+    outside[0]!.end(result)
+    await vi.waitFor(() => expect(reports).toHaveLength(1))
+    expect(reports[0]).toEqual([run.id, { task: 0, token: run.tasks[0]!.token, ...fact }])
+    expect(attempts.count).toBe(0)
+    expect(attempts.hasRun(run.id)).toBe(false)
+    expect(outside[0]!.disposed).toBe(1)
+  })
+
+  test('whose executor is cut off was interrupted, not failed', async () => {
+    const { reports, outside } = underWay()
+    outside[0]!.breakOff()
+    await vi.waitFor(() => expect(reports).toHaveLength(1))
+    expect(reports[0]![1]).toMatchObject({ type: 'AttemptInterrupted', task: 0 })
+  })
+
+  test('that was aborted is told so once, and is not heard any more', async () => {
+    const { run, attempts, reports, outside } = underWay()
+    attempts.abort(run.id, 0)
+    attempts.abort(run.id, 0)
+    attempts.abortAll(run.id)
+    outside[0]!.end(success)
+    await vi.waitFor(() => expect(outside[0]!.disposed).toBe(1))
+    expect(outside[0]!.aborted).toBe(1)
+    expect(reports).toEqual([])
+    expect(attempts.count).toBe(0)
+  })
+
+  test('whose expressions cannot be filled in is never made', () => {
+    const definition = aDefinition({ a: [] })
+    definition.tasks[0]!.with = { url: '${{ input.nowhere }}' }
+    const { outside, reports } = underWay(definition)
+    expect(outside).toEqual([])
+    expect(reports[0]![1]).toMatchObject({ type: 'AttemptFailed', error: { code: 'expression_error' } })
+  })
+})
