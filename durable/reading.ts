@@ -38,7 +38,7 @@ export class Reading {
 
   tasks(runId: string, status: TaskStatus | null, after: number, limit: number): TextPage | RunNotFound {
     const record = this.#readable(runId)
-    if (record === null) return RUN_NOT_FOUND
+    if (record === null) return this.#emptyPage(runId)
     const rest = tasksOf(record.run, status).filter((index) => index >= after)
     const page = rest.slice(0, limit)
     const load = this.#committer.loader(runId)
@@ -59,7 +59,7 @@ export class Reading {
 
   events(runId: string, after: number, limit: number): TextPage | RunNotFound {
     const record = this.#readable(runId)
-    if (record === null) return RUN_NOT_FOUND
+    if (record === null) return this.#emptyPage(runId)
     const events = this.#history.events(runId, record.run.workflow)
     const load = this.#committer.loader(runId)
     const page = events.slice(after, after + limit)
@@ -69,9 +69,14 @@ export class Reading {
 
   #task(runId: string, taskId: string): { record: RunRecord; index: TaskIndex } | RunNotFound | TaskNotFound {
     const record = this.#readable(runId)
-    if (record === null) return RUN_NOT_FOUND
+    if (record === null) return this.#history.brief(runId) === null ? RUN_NOT_FOUND : { kind: 'task_not_found' }
     const index = record.run.workflow.graph.indexOf.get(taskId)
     return index === undefined ? { kind: 'task_not_found' } : { record, index }
+  }
+
+  /** Of a run that was ended unread nothing can be told; it is there all the same. */
+  #emptyPage(runId: string): TextPage | RunNotFound {
+    return this.#history.brief(runId) === null ? RUN_NOT_FOUND : { kind: 'page', items: [], next: null }
   }
 
   /** A run whose history may be read; null also for one that was ended unread, which must not be folded. */

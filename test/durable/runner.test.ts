@@ -328,6 +328,9 @@ describe('a crash', () => {
     await runDurableObjectAlarm(tenant.runner())
     expect(await get(tenant.runner(), start.runId)).toMatchObject({ status: 'failed', error: { code: 'run_poisoned' } })
     expect(await sql(tenant.runner(), 'SELECT * FROM suspect')).toEqual([])
+    expect(await tenant.runner().tasks(start.runId, null, 0, 10)).toEqual({ kind: 'page', items: [], next: null })
+    expect(await tenant.runner().events(start.runId, 0, 10)).toEqual({ kind: 'page', items: [], next: null })
+    expect(await tenant.runner().task(start.runId, 'a')).toEqual({ kind: 'task_not_found' })
   })
 })
 
