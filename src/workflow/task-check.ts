@@ -37,11 +37,7 @@ export function checkTask(
       faults.push(...checkWith(type.with, raw.with, at))
     }
   }
-  if (!shape.ok || faults.length > 0) return { ok: false, faults }
-  const { id, type: name, depends_on, with: given } = shape.value
-  // `with` as it was sent: the schema's copy would lose a member called __proto__.
-  if (given === undefined) return { ok: true, value: { id, type: name, depends_on } }
-  return { ok: true, value: { id, type: name, depends_on, with: (raw as { with: JsonObject }).with } }
+  return shape.ok && faults.length === 0 ? shape : { ok: false, faults }
 }
 
 function checkType(

@@ -19,7 +19,7 @@ async function scrape(tenant: TestTenant, accept = 'text/plain'): Promise<{ text
   return { text: await response.text(), type: response.headers.get('content-type') }
 }
 
-async function valueOf(tenant: TestTenant, series: string): Promise<number | null> {
+async function seriesValue(tenant: TestTenant, series: string): Promise<number | null> {
   const line = (await scrape(tenant)).text.split('\n').find((text) => text.startsWith(`orchestrator_${series} `))
   return line === undefined ? null : Number(line.slice(line.lastIndexOf(' ')))
 }
@@ -39,7 +39,7 @@ describe('figures', () => {
     await tenant.register(aDefinition({ 'a?': [] }))
     for (let run = 1; run <= 12; run++) {
       await tenant.runner(run % 3).start(tenant.start('wf'))
-      expect(await valueOf(tenant, SUCCEEDED)).toBe(run)
+      expect(await seriesValue(tenant, SUCCEEDED)).toBe(run)
     }
   })
 
@@ -50,9 +50,9 @@ describe('figures', () => {
       await tenant.runner(run % 2).start(tenant.start('wf'))
       await (run % 3 === 0 ? abortAllDurableObjects() : evictAllDurableObjects())
     }
-    expect(await valueOf(tenant, SUCCEEDED)).toBe(6)
+    expect(await seriesValue(tenant, SUCCEEDED)).toBe(6)
     await evictAllDurableObjects()
-    expect(await valueOf(tenant, SUCCEEDED)).toBe(6)
+    expect(await seriesValue(tenant, SUCCEEDED)).toBe(6)
   })
 
   test('of a run that was live at a scrape are there after its end, though it was not marked again', async () => {
@@ -66,14 +66,14 @@ describe('figures', () => {
     const start = tenant.start('wf', { waitMs: 0 })
     await tenant.runner().start(start)
     await vi.waitFor(() => expect(requests).toHaveLength(1))
-    expect(await valueOf(tenant, 'runs_active')).toBe(1)
-    expect(await valueOf(tenant, 'tasks_running')).toBe(1)
+    expect(await seriesValue(tenant, 'runs_active')).toBe(1)
+    expect(await seriesValue(tenant, 'tasks_running')).toBe(1)
     isOpen = true
     await tenant.runner().get(start.runId, 5_000)
-    expect(await valueOf(tenant, SUCCEEDED)).toBe(1)
-    expect(await valueOf(tenant, 'runs_active')).toBe(0)
-    expect(await valueOf(tenant, 'task_attempts_total{type="http",outcome="succeeded"}')).toBe(1)
-    expect(await valueOf(tenant, 'task_duration_seconds_count{workflow="wf",type="http"}')).toBe(1)
+    expect(await seriesValue(tenant, SUCCEEDED)).toBe(1)
+    expect(await seriesValue(tenant, 'runs_active')).toBe(0)
+    expect(await seriesValue(tenant, 'task_attempts_total{type="http",outcome="succeeded"}')).toBe(1)
+    expect(await seriesValue(tenant, 'task_duration_seconds_count{workflow="wf",type="http"}')).toBe(1)
   })
 
   test('tell failures by code, deadlocks and time-outs', async () => {
@@ -86,10 +86,10 @@ describe('figures', () => {
     await tenant.runner().start(tenant.start('stuck'))
     fakeUpstream(silence)
     await tenant.runner().start(tenant.start('slow'))
-    expect(await valueOf(tenant, 'run_errors_total{workflow="wf",code="http_503"}')).toBe(1)
-    expect(await valueOf(tenant, 'deadlocks_total')).toBe(1)
-    expect(await valueOf(tenant, 'run_timeouts_total')).toBe(1)
-    expect(await valueOf(tenant, 'run_errors_total{workflow="slow",code="run_timeout"}')).toBe(1)
+    expect(await seriesValue(tenant, 'run_errors_total{workflow="wf",code="http_503"}')).toBe(1)
+    expect(await seriesValue(tenant, 'deadlocks_total')).toBe(1)
+    expect(await seriesValue(tenant, 'run_timeouts_total')).toBe(1)
+    expect(await seriesValue(tenant, 'run_errors_total{workflow="slow",code="run_timeout"}')).toBe(1)
   })
 
   test('other paths of the object are none of its business', async () => {

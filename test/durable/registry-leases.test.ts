@@ -74,8 +74,12 @@ function holdTimers(): { waits: number[]; setOff: () => void } {
 
 /** Whether the promise is still open after everything that can happen by itself has happened. */
 async function isOpen(promise: Promise<unknown>): Promise<boolean> {
-  for (let round = 0; round < 5; round++) await new Promise((resolve) => setTimeout(resolve, 1))
-  return Promise.race([promise.then(() => false), Promise.resolve(true)])
+  let isDone = false
+  promise.then(() => {
+    isDone = true
+  })
+  for (let round = 0; round < 10; round++) await new Promise((resolve) => setTimeout(resolve, 1))
+  return !isDone
 }
 
 const answers = async () => {}
