@@ -3,9 +3,10 @@
 
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
 import type { Fact } from '../src/workflow/advance.ts'
+import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
-import type { LoadPayload, Run, TaskIndex } from '../src/workflow/run.ts'
+import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 
 /** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */

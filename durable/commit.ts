@@ -2,22 +2,15 @@
 // Durability and bookkeeping of a single run; gathering, waking and answering are runner.ts.
 
 import { advance, type Fact } from '../src/workflow/advance.ts'
-import type { LoadPayload, RunError, RunEvent } from '../src/workflow/run.ts'
-import {
-  type AcceptedEvent,
-  accept,
-  dueAt,
-  type Held,
-  isCurrent,
-  PayloadRef,
-  type TaskIndex,
-} from '../src/workflow/run.ts'
+import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
+import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
+import { accept, dueAt, isCurrent } from '../src/workflow/run.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
 import { condemnedSummary, MAX_INLINE, summaryOf } from './view.ts'
 
-/** History and outputs of one run together, in characters (api.md, `run_too_large`). */
-const MAX_RUN_LENGTH = 64 * 1024 * 1024
+/** History (in characters, which are nearly all ASCII) and payloads (in bytes) of one run together: api.md, `run_too_large`. */
+const MAX_RUN_BYTES = 64 * 1024 * 1024
 
 /** When the rest of a step that was cut is due, in ms: only a crash lets it come to that. */
 const CUT_STEP_MS = 1_000
@@ -48,7 +41,8 @@ export class Committer {
   begin(accepted: Omit<AcceptedEvent, 'input'> & { inputText: string }, now: number): Committed {
     const { inputText, ...event } = accepted
     const isLarge = inputText.length > MAX_INLINE
-    const input = isLarge ? new PayloadRef(1, inputText.length) : (JSON.parse(inputText) as Held)
+    const bytes = isLarge ? bytesOf(inputText) : 0
+    const input = isLarge ? new PayloadRef(1, bytes) : (JSON.parse(inputText) as Held)
     if (isLarge) this.#history.savePayload(event.runId, 1, inputText)
     const first: AcceptedEvent = { ...event, input }
     const record: RunRecord = {
@@ -57,7 +51,7 @@ export class Committer {
       spilled: 0,
       payloads: isLarge ? 1 : 0,
       historyLength: 0,
-      payloadLength: isLarge ? inputText.length : 0,
+      payloadBytes: bytes,
       dueAt: null,
       inFlight: false,
     }
@@ -75,12 +69,8 @@ export class Committer {
       now,
       load,
     )
-    if (
-      record.historyLength + record.payloadLength > MAX_RUN_LENGTH &&
-      run.finishedAt === null &&
-      run.ending === null
-    ) {
-      const message = `History and outputs of the run have reached ${MAX_RUN_LENGTH} bytes`
+    if (record.historyLength + record.payloadBytes > MAX_RUN_BYTES && run.finishedAt === null && run.ending === null) {
+      const message = `History and outputs of the run have reached ${MAX_RUN_BYTES} bytes`
       const stop: Fact = { type: 'RunStopped', error: { code: 'run_too_large', message, retryable: false } }
       const stopped = advance(run, [stop], now, load)
       step.events.push(...stopped.events)
@@ -109,9 +99,10 @@ export class Committer {
     const text = JSON.stringify(fact.output)
     if (text.length <= MAX_INLINE) return fact
     const n = ++record.payloads
-    record.payloadLength += text.length
+    const bytes = bytesOf(text)
+    record.payloadBytes += bytes
     this.#history.savePayload(record.run.id, n, text)
-    return { ...fact, output: new PayloadRef(n, text.length) }
+    return { ...fact, output: new PayloadRef(n, bytes) }
   }
 
   #write(record: RunRecord, events: readonly RunEvent[], isComplete: boolean, now: number, isNew: boolean): Committed {
@@ -138,4 +129,10 @@ export class Committer {
     })
     return { record, start, abort, hasEnded, isCut: !isComplete, hasMoved: events.length > 0 || hasNewDue }
   }
+}
+
+const encoder = new TextEncoder()
+
+function bytesOf(text: string): number {
+  return encoder.encode(text).byteLength
 }

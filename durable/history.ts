@@ -6,8 +6,9 @@
 
 import type { CompiledWorkflow } from '../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../src/workflow/encoding.ts'
+import type { PayloadRef, RunEvent } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
-import { accept, apply, type PayloadRef, type Run, type RunEvent, type RunStatus } from '../src/workflow/run.ts'
+import { accept, apply, type Run, type RunStatus } from '../src/workflow/run.ts'
 import type { Rows } from './rows.ts'
 import { inParts } from './runner-tables.ts'
 
@@ -23,9 +24,9 @@ export interface RunRecord {
   spilled: number
   /** Payloads so far; the next one's number. */
   payloads: number
-  /** The whole history, and all payloads, in characters. */
+  /** The whole history, in characters, and all payloads, in bytes. */
   historyLength: number
-  payloadLength: number
+  payloadBytes: number
   dueAt: number | null
   inFlight: boolean
 }
@@ -41,7 +42,7 @@ interface RunRow {
   spilled: number
   payloads: number
   history_length: number
-  payload_length: number
+  payload_bytes: number
   summary: string
   head: string
 }
@@ -60,7 +61,7 @@ export class History {
     record.historyLength += record.head.length
     this.#spill(record)
     this.#rows.run(
-      'INSERT INTO runs (id, workflow, version, status, created_at, due_at, in_flight, spilled, payloads, history_length, payload_length, summary, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO runs (id, workflow, version, status, created_at, due_at, in_flight, spilled, payloads, history_length, payload_bytes, summary, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       run.id,
       run.workflow.definition.name,
       run.version,
@@ -71,7 +72,7 @@ export class History {
       record.spilled,
       record.payloads,
       record.historyLength,
-      record.payloadLength,
+      record.payloadBytes,
       summary,
       record.head,
     )
@@ -87,13 +88,13 @@ export class History {
     // A statement that names `due_at` writes its index too, even if the time is the same (tried), so most do not name it.
     this.#rows.run(
       `UPDATE runs SET ${hasNewDue ? 'due_at = ?9,' : ''} status = ?1, in_flight = ?2, spilled = ?3, payloads = ?4,
-       history_length = ?5, payload_length = ?6, summary = ?7, head = ?8 WHERE id = ?${hasNewDue ? 10 : 9}`,
+       history_length = ?5, payload_bytes = ?6, summary = ?7, head = ?8 WHERE id = ?${hasNewDue ? 10 : 9}`,
       run.status,
       record.inFlight ? 1 : 0,
       record.spilled,
       record.payloads,
       record.historyLength,
-      record.payloadLength,
+      record.payloadBytes,
       summary,
       record.head,
       ...(hasNewDue ? [record.dueAt, run.id] : [run.id]),
@@ -136,7 +137,7 @@ export class History {
       spilled: row.spilled,
       payloads: row.payloads,
       historyLength: row.history_length,
-      payloadLength: row.payload_length,
+      payloadBytes: row.payload_bytes,
       dueAt: row.due_at,
       inFlight: row.in_flight === 1,
     }

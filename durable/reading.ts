@@ -1,6 +1,7 @@
 // What a Runner answers about runs that it has: reads only, never changes a run.
 
-import { isFinal, type TaskIndex, type TaskStatus } from '../src/workflow/run.ts'
+import type { TaskIndex } from '../src/workflow/event.ts'
+import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
 import type { Committer } from './commit.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Records } from './records.ts'

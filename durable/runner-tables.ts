@@ -6,7 +6,7 @@ export const RUNNER_MIGRATIONS = [
   `CREATE TABLE runs (
     id TEXT PRIMARY KEY, workflow TEXT NOT NULL, version INTEGER NOT NULL, status TEXT NOT NULL, created_at INTEGER NOT NULL,
     due_at INTEGER, in_flight INTEGER NOT NULL, is_unreadable INTEGER NOT NULL DEFAULT 0, spilled INTEGER NOT NULL, payloads INTEGER NOT NULL,
-    history_length INTEGER NOT NULL, payload_length INTEGER NOT NULL,
+    history_length INTEGER NOT NULL, payload_bytes INTEGER NOT NULL,
     summary TEXT NOT NULL, head TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX runs_due ON runs(due_at) WHERE due_at IS NOT NULL;

@@ -2,18 +2,16 @@
 // JSON text, since the text is made in the object that holds the run and passes through the Worker unread.
 
 import { isPlaceholder } from '../src/workflow/definition.ts'
-import type { Json } from '../src/workflow/json.ts'
 import {
   type Held,
-  isFinal,
   type LoadPayload,
   PayloadRef,
-  type Run,
   type RunError,
   type RunEvent,
   type TaskIndex,
-  type TaskStatus,
-} from '../src/workflow/run.ts'
+} from '../src/workflow/event.ts'
+import type { Json } from '../src/workflow/json.ts'
+import { isFinal, type Run, type TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 
 /** The largest answer, in characters of JSON text; beyond it the largest outputs are left out. */

@@ -103,7 +103,7 @@ export const httpWith = z
     }),
     json: (z.unknown() as unknown as z.ZodType<Json>)
       .optional()
-      .meta({ description: 'Body: any JSON, sent as application/json.', example: { amount: 12 } }),
+      .meta({ description: 'Body: a JSON value, sent as application/json.', example: { amount: 12 } }),
     form: z
       .record(z.string(), scalar)
       .optional()

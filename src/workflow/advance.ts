@@ -1,7 +1,8 @@
 // One step of a run: facts in, events out. What a Runner records in one commit is what this returns (R3).
 // Pure; the Runner adds durability, dispatch and the clock.
 
-import { apply, isCurrent, type LaterEvent, type LoadPayload, type Run } from './run.ts'
+import type { LaterEvent, LoadPayload } from './event.ts'
+import { apply, isCurrent, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
 
 type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never

@@ -5,7 +5,6 @@
 // a tag that this release does not know decodes to null. test/workflow/golden holds histories of every release.
 
 import type { CompiledWorkflow } from './definition.ts'
-import type { Json } from './json.ts'
 import {
   type AcceptedEvent,
   type FinalStatus,
@@ -16,7 +15,8 @@ import {
   type RunEvent,
   type SkipReason,
   type TaskError,
-} from './run.ts'
+} from './event.ts'
+import type { Json } from './json.ts'
 
 const FORMAT = 1
 

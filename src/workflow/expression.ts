@@ -7,10 +7,10 @@ import { evaluate, type Names } from './cel.ts'
 import { toJson } from './cel-json.ts'
 import { LimitReached, Lookup, MAX_NESTING, Meter, read, type Value } from './cel-values.ts'
 import type { Fault } from './codes.ts'
+import type { TaskError } from './event.ts'
 import type { NameFault, TaskReference } from './expression-names.ts'
 import { clip, type Expression, segmentsOf } from './expression-source.ts'
 import type { Json } from './json.ts'
-import type { TaskError } from './run.ts'
 
 /** What a template may name, for checking at registration. */
 export interface ExpressionNames {

@@ -2,11 +2,8 @@
 // It never decides (scheduler.ts does), never reads a clock (R2) and never throws on an event that it does not know (R9).
 
 import type { CompiledWorkflow } from './definition.ts'
-import type { Json } from './json.ts'
+import type { AcceptedEvent, Held, LaterEvent, RunError, SkipReason, TaskError, TaskIndex } from './event.ts'
 import { Slots } from './slots.ts'
-
-/** Position of a task in its definition's `tasks`. Events and state speak of tasks by it; ids are for people. */
-export type TaskIndex = number
 
 export const RUN_STATUSES = ['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
@@ -24,77 +21,6 @@ export const TASK_STATUSES = [
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
 export type AttemptStatus = 'running' | 'succeeded' | 'failed' | 'timed_out' | 'cancelled' | 'interrupted'
-
-export type SkipReason = 'upstream_failed' | 'run_stopped'
-
-/** What went wrong with a task or a run. `code` is API (codes.ts), the message is for people. */
-export interface TaskError {
-  code: string
-  message: string
-  retryable: boolean
-}
-
-export interface RunError extends TaskError {
-  /** Id of the task whose failure this is. */
-  task_id?: string
-  /** Ids of the tasks that could never start; only with code `deadlock`. */
-  tasks?: string[]
-}
-
-/** Stands for a JSON value that is kept outside the history because it is large. */
-export class PayloadRef {
-  readonly n: number
-  readonly bytes: number
-
-  /**
-   * @param n number of the payload within its run
-   * @param bytes length of its JSON text in UTF-8
-   */
-  constructor(n: number, bytes: number) {
-    this.n = n
-    this.bytes = bytes
-  }
-}
-
-/** A value of the history: itself, or the name of the place where it is kept. */
-export type Held = Json | PayloadRef
-
-/** Reads a payload back; synchronous, so that deciding stays deterministic (R2). */
-export type LoadPayload = (ref: PayloadRef) => Json
-
-/** What happened to a run, in order. An event's number is its position in the history, dense from 1. */
-export type RunEvent =
-  // Facts: what the world reported.
-  | {
-      type: 'RunAccepted'
-      at: number
-      runId: string
-      workflow: CompiledWorkflow
-      version: number
-      input: Held
-      /** The run's own time limit in ms: the definition's, or what the start shortened it to. */
-      timeoutMs: number
-    }
-  | { type: 'RunTimedOut'; at: number }
-  | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held }
-  | { type: 'AttemptFailed'; at: number; task: TaskIndex; token: number; error: TaskError }
-  | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError }
-  | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number }
-  // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
-  | { type: 'RunStopped'; at: number; error: RunError }
-  // Decisions: each records what the scheduler decided, so that a later release never decides it again.
-  | { type: 'RunStarted'; at: number }
-  | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number }
-  | { type: 'TaskWaiting'; at: number; task: TaskIndex; for: 'retry'; until: number }
-  | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError }
-  | { type: 'TaskTimedOut'; at: number; task: TaskIndex }
-  | { type: 'TaskSkipped'; at: number; task: TaskIndex; reason: SkipReason; because: TaskIndex | null }
-  | { type: 'TaskCancelled'; at: number; task: TaskIndex }
-  | { type: 'RunFinished'; at: number; status: FinalStatus; output: Held; error: RunError | null }
-
-export type FinalStatus = 'succeeded' | 'failed' | 'timed_out'
-export type AcceptedEvent = Extract<RunEvent, { type: 'RunAccepted' }>
-export type LaterEvent = Exclude<RunEvent, AcceptedEvent>
 
 export interface Attempt {
   /** Counts what counts against `max_attempts`: an interrupted attempt shares its number with the next. */

@@ -6,9 +6,10 @@
 // most 2 x tasks + 3 rounds (test/workflow/simulation.test.ts).
 
 import { isPlaceholder } from './definition.ts'
+import type { LaterEvent, LoadPayload, RunError, TaskIndex } from './event.ts'
 import { renderTemplate } from './expression.ts'
 import { MAX_INTERRUPTIONS, restartDelayMs } from './retry.ts'
-import type { LaterEvent, LoadPayload, Run, RunError, TaskIndex } from './run.ts'
+import type { Run } from './run.ts'
 import { runScope } from './scope.ts'
 
 /** Events of one answer, so that a run of 10,000 tasks can be settled in slices. */

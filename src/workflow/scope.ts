@@ -1,8 +1,9 @@
 // What an expression of a run sees: the run's input and identity, and how the tasks before it ended.
 
+import { type Held, type LoadPayload, PayloadRef } from './event.ts'
 import type { ExpressionScope } from './expression.ts'
 import type { Json } from './json.ts'
-import { type Held, type LoadPayload, PayloadRef, type Run } from './run.ts'
+import type { Run } from './run.ts'
 
 export function runScope(run: Run, load: LoadPayload): ExpressionScope {
   return {

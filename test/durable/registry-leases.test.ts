@@ -227,6 +227,23 @@ describe('while a change waits for a Runner', () => {
     expect([(await changed).kind, await removed]).toEqual(['created', true])
   })
 
+  test('a repeat of a second change waits for its Runner, though the first is answered', async () => {
+    const gates = [1, 2].map(() => Promise.withResolvers<void>())
+    const recalls = await runnersThat((recall) => gates[recall.includes(':1 ') ? 0 : 1]!.promise)
+    const { registry } = await leasedTo(1)
+    const first = registry.register('wf', text('two'), null)
+    await vi.waitFor(() => expect(recalls.length).toBe(1), { interval: 1 })
+    await registry.resolve('wf', null, 2, [])
+    const second = registry.register('wf', text('three'), null)
+    await vi.waitFor(() => expect(recalls.length).toBe(2), { interval: 1 })
+    gates[0]!.resolve()
+    await first
+    const repeat = registry.register('wf', text('three'), null)
+    expect([await isOpen(second), await isOpen(repeat)]).toEqual([true, true])
+    gates[1]!.resolve()
+    expect([(await second).kind, (await repeat).kind]).toEqual(['created', 'unchanged'])
+  })
+
   test('a repeated deletion waits too, although there is nothing left to delete', async () => {
     const { registry, changed, answer } = await aWaitingChange()
     const removals = [registry.remove('wf'), registry.remove('wf')]

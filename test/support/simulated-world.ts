@@ -4,7 +4,8 @@
 import { advance, type Fact } from '../../src/workflow/advance.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { compile } from '../../src/workflow/definition.ts'
-import { type AcceptedEvent, accept, apply, dueAt, type LaterEvent, type Run } from '../../src/workflow/run.ts'
+import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
+import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
 import type { Random } from './random.ts'
 
 const noPayloads = () => {

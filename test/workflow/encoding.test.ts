@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
-import { accept, apply, PayloadRef, type Run, type RunEvent } from '../../src/workflow/run.ts'
+import { PayloadRef, type RunEvent } from '../../src/workflow/event.ts'
+import { accept, apply, type Run } from '../../src/workflow/run.ts'
 import { aDefinition } from '../support/builders.ts'
 
 const workflow = compile(aDefinition({ a: [], b: ['a'] }))

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'vitest'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
-import { accept, apply, dueAt, type LaterEvent, type Run } from '../../src/workflow/run.ts'
+import type { LaterEvent } from '../../src/workflow/event.ts'
+import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 

@@ -5,7 +5,8 @@
 
 import { expect, test } from 'vitest'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { isFinal, isSettled, type LaterEvent, type Run } from '../../src/workflow/run.ts'
+import type { LaterEvent } from '../../src/workflow/event.ts'
+import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
 import { type Random, seeded } from '../support/random.ts'
 import { SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
