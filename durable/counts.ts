@@ -36,6 +36,13 @@ export interface WorkflowCounts {
 
 export type Counts = Record<string, WorkflowCounts>
 
+/** The figures of one Runner. */
+export interface SourceFigures {
+  counts: Counts
+  runsActive: number
+  tasksRunning: number
+}
+
 export function noCounts(): WorkflowCounts {
   return { runs: {}, errors: {}, duration: emptyHistogram(), tasks: {}, attempts: {}, rows: { read: 0, written: 0 } }
 }

@@ -12,9 +12,9 @@ import {
   MAX_WORKFLOWS,
   noCounts,
   OTHER,
+  type SourceFigures,
   type WorkflowCounts,
 } from './counts.ts'
-import type { SourceFigures } from './metrics.ts'
 
 type Labels = Record<string, string>
 

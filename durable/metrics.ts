@@ -4,17 +4,10 @@
 import { DurableObject } from 'cloudflare:workers'
 import { AutoRouter } from 'itty-router'
 import type { Env } from '../src/env.ts'
-import type { Counts } from './counts.ts'
+import type { SourceFigures } from './counts.ts'
 import { render } from './exposition.ts'
 import { migrate } from './migrate.ts'
 import { Rows } from './rows.ts'
-
-/** The figures of one Runner. */
-export interface SourceFigures {
-  counts: Counts
-  runsActive: number
-  tasksRunning: number
-}
 
 const MIGRATIONS = [
   `CREATE TABLE sources (shard INTEGER PRIMARY KEY, figures TEXT NOT NULL);
