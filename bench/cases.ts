@@ -2,8 +2,8 @@
 
 import { DAGS, type Dag, definitionOf, realGraphs } from './dags.ts'
 import { type Burst, call, inTurns, latenciesOf, quantile, rateOf, ratioOf, type Work } from './drive.ts'
-import { watchMemory } from './memory.ts'
 import type { Orchestrator } from './orchestrator.ts'
+import { type Usage, watchUsage } from './usage.ts'
 
 /** How long it may take. */
 export interface Form {
@@ -49,7 +49,9 @@ export interface Row {
   floorPerSecond: number
   rowsWritten: number
   rowsRead: number
-  memory: { before: number | null; peak: number | null; after: number | null }
+  /** Processor time of the runtime per run, in ms. */
+  cpuMs: number | null
+  memory: Usage['memory']
 }
 
 /** Growth is about deciding, so its graphs have placeholders only. */
@@ -93,7 +95,7 @@ async function measureRow(
   rounds: number,
 ): Promise<Row> {
   const { form, orchestrator } = bench
-  const memoryUsed = watchMemory(bench.orchestratorPid)
+  const usage = watchUsage(bench.orchestratorPid)
   const before = await orchestrator.rows()
   const floor: Burst[] = []
   const runs: Burst[] = []
@@ -103,6 +105,7 @@ async function measureRow(
     floor.push(...(await inTurns([floorWork(bench, workflow)], { ...pace, ms: form.floorMs }))[0]!)
     runs.push(...(await inTurns([() => orchestrator.run(workflow)], { ...pace, ms: form.ms }))[0]!)
   }
+  const { cpuMs, memory } = usage()
   const after = await orchestrator.rows()
   const ended = after.runs - before.runs
   const latencies = latenciesOf(runs)
@@ -122,7 +125,8 @@ async function measureRow(
     floorPerSecond: rateOf(floor),
     rowsWritten: (after.written - before.written) / ended,
     rowsRead: (after.read - before.read) / ended,
-    memory: memoryUsed(),
+    cpuMs: cpuMs === null ? null : cpuMs / ended,
+    memory,
   }
 }
 

@@ -16,6 +16,7 @@ const COLUMNS: readonly Column[] = [
   ['p99 ms', ({ p99Ms }) => figure(p99Ms)],
   ['ms/task', ({ msPerTask }) => figure(msPerTask)],
   ['x floor', ({ toFloor }) => figure(toFloor)],
+  ['cpu ms', ({ cpuMs }) => (cpuMs === null ? '-' : figure(cpuMs))],
   ['written', ({ rowsWritten }) => rowsWritten.toFixed(1)],
   ['read', ({ rowsRead }) => rowsRead.toFixed(1)],
   ['MiB before', ({ memory }) => mebibytes(memory.before)],
@@ -25,7 +26,7 @@ const COLUMNS: readonly Column[] = [
 
 const LEGEND = `runs/s: median of the rounds. p50, p99: of all runs, as their client sees them. ms/task: p50 / tasks. x floor: runs/s over the
 requests/s of the floor Worker (Hono route, one RPC to one Durable Object, one SQLite insert), measured in turns at the same concurrency.
-written, read: SQLite rows per run. MiB: resident memory of the runtime that serves the orchestrator. At most 4 tasks of a run at once.`
+cpu ms: processor time of the orchestrator's runtime per run. written, read: SQLite rows per run. MiB: resident memory of the runtime that serves the orchestrator. At most 4 tasks of a run at once.`
 
 export function tableText(rows: readonly Row[]): string {
   const lines = [COLUMNS.map(([heading]) => heading), ...rows.map((row) => COLUMNS.map(([, of]) => of(row)))]

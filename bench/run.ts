@@ -20,6 +20,12 @@ const GRAPHS = join(import.meta.dirname, '../../shared/dags')
 
 const folder = mkdtempSync(join(tmpdir(), 'orchestrator-bench-'))
 const started: Served[] = []
+// Whoever ends the bench early must not leave its servers behind.
+process.once('exit', () => {
+  for (const { abandon } of started) abandon()
+  rmSync(folder, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 try {
   const startedAt = Date.now()
   const machine = machineText()
@@ -47,7 +53,6 @@ try {
     writeFileSync(values.json, JSON.stringify({ at: new Date(startedAt), machine, rows, aims }, null, 2))
 } finally {
   await Promise.all(started.map(({ stop }) => stop()))
-  rmSync(folder, { recursive: true, force: true })
 }
 
 async function start(served: Promise<Served>): Promise<Served> {

@@ -20,6 +20,8 @@ export interface Served {
   /** Rejects when the process ends by itself. */
   died: Promise<never>
   stop(): Promise<void>
+  /** Ends it without waiting. */
+  abandon(): void
 }
 
 /**
@@ -74,6 +76,7 @@ function supervised(child: ChildProcess, url: string, name: string): Served {
     pid: child.pid!,
     complaints: () => text,
     died,
+    abandon: () => void child.kill('SIGKILL'),
     stop: async () => {
       isStopping = true
       child.kill()
