@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as later } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Aim, floorAims, growthAims, overheadAim, pastAim, rowAims, slotsAim } from './aims.ts'
 import { type Bench, casesOf, FULL, measure, QUICK, type Row } from './cases.ts'
@@ -42,7 +43,12 @@ try {
     floorUrl: floor.url,
     upstreamUrl: upstream.url,
   }
-  const { rows, aims } = await Promise.race([measureAll(bench), ...started.map(({ died }) => died)])
+  const died = started.map((served) => served.died)
+  const measured = measureAll(bench).catch(async (error: unknown) => {
+    await Promise.race([...died, later(500)]) // A connection that broke may be the first sign of a process that died, which says more.
+    throw error
+  })
+  const { rows, aims } = await Promise.race([measured, ...died])
   console.log(`\n${tableText(rows)}\nagainst the aims\n\n${aimsText(aims)}\n`)
   console.log(
     `${aims.filter(({ isReached }) => isReached).length} of ${aims.length} reached, in ${Math.round((Date.now() - startedAt) / 1_000)} s. Figures of a shared machine: expect 10 to 20 % from run to run.`,
