@@ -43,6 +43,20 @@ export interface SourceFigures {
   tasksRunning: number
 }
 
+/** One answer of the API. */
+export interface RequestCount {
+  /** The route's template, so that ids make no series. */
+  route: string
+  status: number
+  durationMs: number
+}
+
+/** Answers of one route: by status, and how long they took. */
+export interface RouteCounts {
+  codes: Record<string, number>
+  duration: Histogram
+}
+
 export function noCounts(): WorkflowCounts {
   return { runs: {}, errors: {}, duration: emptyHistogram(), tasks: {}, attempts: {}, rows: { read: 0, written: 0 } }
 }
@@ -51,14 +65,14 @@ export function emptyHistogram(): Histogram {
   return { buckets: new Array(BUCKETS.length + 1).fill(0), sumMs: 0 }
 }
 
-function observe(histogram: Histogram, milliseconds: number): void {
+export function observe(histogram: Histogram, milliseconds: number): void {
   const seconds = milliseconds / 1_000
   const bucket = BUCKETS.findIndex((bound) => seconds <= bound)
   histogram.buckets[bucket === -1 ? BUCKETS.length : bucket]!++
   histogram.sumMs += milliseconds
 }
 
-function increment(counts: Record<string, number>, key: string): void {
+export function increment(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1
 }
 

@@ -12,6 +12,7 @@ import {
   MAX_WORKFLOWS,
   noCounts,
   OTHER,
+  type RouteCounts,
   type SourceFigures,
   type WorkflowCounts,
 } from './counts.ts'
@@ -35,12 +36,19 @@ interface Family {
 
 const PREFIX = 'orchestrator_'
 
-export function render(sources: readonly SourceFigures[], isOpenMetrics: boolean): string {
-  const lines = familiesOf(sources).flatMap((family) => linesOf(family, isOpenMetrics))
+/** All that a scrape shows. */
+export interface Figures {
+  sources: readonly SourceFigures[]
+  /** By route. */
+  requests: Readonly<Record<string, RouteCounts>>
+}
+
+export function render(figures: Figures, isOpenMetrics: boolean): string {
+  const lines = familiesOf(figures).flatMap((family) => linesOf(family, isOpenMetrics))
   return `${[...lines, ...(isOpenMetrics ? ['# EOF'] : [])].join('\n')}\n`
 }
 
-function familiesOf(sources: readonly SourceFigures[]): Family[] {
+function familiesOf({ sources, requests }: Figures): Family[] {
   const workflows = summed(sources)
   const total = (of: (counts: WorkflowCounts) => number) =>
     [...workflows.values()].reduce((sum, counts) => sum + of(counts), 0)
@@ -92,6 +100,16 @@ function familiesOf(sources: readonly SourceFigures[]): Family[] {
       'tasks_running',
       'Attempts under way.',
       single(sources.reduce((sum, { tasksRunning }) => sum + tasksRunning, 0)),
+    ),
+    counter(
+      'requests',
+      'Answers of the API, by route and HTTP status.',
+      Object.entries(requests).flatMap(([route, { codes }]) => labelled(codes, (code) => ({ route, code }))),
+    ),
+    histogram(
+      'request_duration_seconds',
+      'From the arrival of a request to its answer, waiting for the end of a run included.',
+      Object.entries(requests).flatMap(([route, { duration }]) => bucketsOf(duration, { route })),
     ),
     counter(
       'rows_read',

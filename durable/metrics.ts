@@ -4,14 +4,22 @@
 import { DurableObject } from 'cloudflare:workers'
 import { AutoRouter } from 'itty-router'
 import type { Env } from '../src/env.ts'
-import type { SourceFigures } from './counts.ts'
+import {
+  emptyHistogram,
+  increment,
+  observe,
+  type RequestCount,
+  type RouteCounts,
+  type SourceFigures,
+} from './counts.ts'
 import { render } from './exposition.ts'
 import { migrate } from './migrate.ts'
 import { Rows } from './rows.ts'
 
 const MIGRATIONS = [
   `CREATE TABLE sources (shard INTEGER PRIMARY KEY, figures TEXT NOT NULL);
-   CREATE TABLE marks (shard INTEGER PRIMARY KEY);`,
+   CREATE TABLE marks (shard INTEGER PRIMARY KEY);
+   CREATE TABLE requests (route TEXT PRIMARY KEY, figures TEXT NOT NULL) WITHOUT ROWID;`,
 ] as const
 
 /** OpenMetrics is asked for by name; everything else gets the text format that every scraper reads. */
@@ -30,7 +38,8 @@ export class Metrics extends DurableObject<Env> {
       const contentType = isOpen
         ? `${OPEN_METRICS}; version=1.0.0; charset=utf-8`
         : 'text/plain; version=0.0.4; charset=utf-8'
-      return new Response(render(await this.#figures(), isOpen), { headers: { 'content-type': contentType } })
+      const figures = { sources: await this.#figures(), requests: this.#requests() }
+      return new Response(render(figures, isOpen), { headers: { 'content-type': contentType } })
     })
   }
 
@@ -41,6 +50,32 @@ export class Metrics extends DurableObject<Env> {
   /** A Runner is about to have figures that were not seen here. Written before it answers, so a scrape finds it. */
   async mark(shard: number): Promise<void> {
     this.#rows.run('INSERT OR IGNORE INTO marks (shard) VALUES (?)', shard)
+  }
+
+  /** Adds what an isolate of the Worker has answered. One row a route that was called. */
+  async countRequests(counts: readonly RequestCount[]): Promise<void> {
+    const requests = this.#requests()
+    const touched = new Set<string>()
+    for (const { route, status, durationMs } of counts) {
+      requests[route] ??= { codes: {}, duration: emptyHistogram() }
+      increment(requests[route].codes, String(status))
+      observe(requests[route].duration, durationMs)
+      touched.add(route)
+    }
+    for (const route of touched) {
+      this.#rows.run(
+        'INSERT OR REPLACE INTO requests (route, figures) VALUES (?, ?)',
+        route,
+        JSON.stringify(requests[route]),
+      )
+    }
+  }
+
+  #requests(): Record<string, RouteCounts> {
+    const rows = this.#rows.all<{ route: string; figures: string }>(
+      'SELECT route, figures FROM requests ORDER BY route',
+    )
+    return Object.fromEntries(rows.map(({ route, figures }) => [route, JSON.parse(figures) as RouteCounts]))
   }
 
   async #figures(): Promise<SourceFigures[]> {

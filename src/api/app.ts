@@ -4,10 +4,11 @@
 import { type Context, Hono } from 'hono'
 import type { Env } from '../env.ts'
 import { isOverloaded, isRetryable } from '../start.ts'
-import { authenticate, type Principal } from './auth.ts'
+import { authenticate, DEFAULT_TENANT, type Principal } from './auth.ts'
 import { allowOrigin, checkHost, preflightHeaders } from './hosts.ts'
 import { isLater } from './later.ts'
 import { ApiProblem, renderProblem } from './problem.ts'
+import { countRequest } from './request-counts.ts'
 import { patternOf, type Route } from './route.ts'
 import { runPartRoutes } from './run-parts.ts'
 import { startRoutes } from './run-start.ts'
@@ -38,11 +39,11 @@ export const app = new Hono<{ Bindings: Env }>()
 for (const { method, path, respond } of routes) {
   const honoPath = path.replaceAll(/\{([a-z]+)\}/g, ':$1')
   app.on(method, honoPath, (c) =>
-    surround(c, (principal) => respond({ request: c.req.raw, env: c.env, principal, params: c.req.param() })),
+    surround(c, path, (principal) => respond({ request: c.req.raw, env: c.env, principal, params: c.req.param() })),
   )
 }
 
-app.notFound((c) => surround(c, () => unrouted(c)))
+app.notFound((c) => surround(c, '_unrouted', () => unrouted(c)))
 
 /**
  * What stands around every answer, in this order: request id, host and origin, key, the route itself, problems, CORS.
@@ -50,8 +51,10 @@ app.notFound((c) => surround(c, () => unrouted(c)))
  */
 async function surround(
   c: App,
+  route: string,
   serve: (principal: Principal | null) => Response | Promise<Response>,
 ): Promise<Response> {
+  const begunAt = Date.now()
   const request = c.req.raw
   const given = request.headers.get('X-Request-Id')
   const requestId = given !== null && SANE_REQUEST_ID.test(given) ? given : crypto.randomUUID()
@@ -66,6 +69,8 @@ async function surround(
   }
   response.headers.set('X-Request-Id', requestId)
   allowOrigin(request, c.env, response.headers)
+  const count = { route, status: response.status, durationMs: Date.now() - begunAt }
+  countRequest(c.env, DEFAULT_TENANT, count, (work) => c.executionCtx.waitUntil(work))
   return response
 }
 

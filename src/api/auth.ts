@@ -10,7 +10,9 @@ export interface Principal {
 }
 
 /** Until tenants can be made there is one. */
-const DEFAULT: Principal = { tenant: 'default' }
+export const DEFAULT_TENANT = 'default'
+
+const DEFAULT: Principal = { tenant: DEFAULT_TENANT }
 
 const BEARER = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i
 

@@ -6,6 +6,7 @@ import { authMode, authNotConfigured, isAuthConfigured } from './auth.ts'
 import { docsPage, errorsPage } from './docs.ts'
 import { repeating } from './objects.ts'
 import { openApiText } from './openapi.ts'
+import { tellRequests } from './request-counts.ts'
 import { type Route, route } from './route.ts'
 
 const NOT_READY_SECONDS = '30'
@@ -63,6 +64,8 @@ const metrics = route({
   },
   problems: [],
   async handle({ request, env, tenant }) {
+    // What this isolate has answered so far belongs to the picture.
+    await tellRequests(env, tenant)
     const format = preferredType(request.headers, [PLAIN, OPEN_METRICS]) ?? PLAIN
     const init = { headers: { Accept: format } }
     const metrics = () => env.METRICS.get(env.METRICS.idFromName(tenant)).fetch('https://metrics/metrics', init)

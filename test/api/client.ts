@@ -1,6 +1,7 @@
 // Calls of the API as a client makes them. Every answer is held against the route's declaration, which is what the OpenAPI
 // document shows: its status, its headers, its body by the strict schema, and the code of a problem.
 
+import { createExecutionContext } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import { z } from 'zod'
@@ -54,7 +55,7 @@ export function fetchRaw(
     ...(body === undefined ? {} : { body: (isRaw ? body : JSON.stringify(body)) as BodyInit }),
   })
   if (changes === undefined) return exports.default.fetch(request)
-  return Promise.resolve(app.fetch(request, { ...env, ...changes } as Env, {} as ExecutionContext))
+  return Promise.resolve(app.fetch(request, { ...env, ...changes } as Env, createExecutionContext()))
 }
 
 export function routeOf(method: string, path: string): Route | undefined {

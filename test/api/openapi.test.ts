@@ -117,6 +117,15 @@ describe('the service', () => {
     expect([status, headers.get('Cache-Control'), body]).toEqual([200, 'no-store', { status: 'ok' }])
   })
 
+  test('metrics count what this isolate has answered, by the template of the route and the status', async () => {
+    await get('/v1/runs/run_00nothing')
+    await get('/nothing')
+    const { text } = await get('/metrics')
+    expect(text).toContain('orchestrator_requests_total{route="/v1/runs/{id}",code="404"}')
+    expect(text).toContain('orchestrator_requests_total{route="_unrouted",code="404"}')
+    expect(text).not.toContain('run_00nothing')
+  })
+
   test('metrics are text, or OpenMetrics if Accept asks for it', async () => {
     await post('/v1/run', { workflow: await aWorkflow() })
     const plain = await get('/metrics')

@@ -91,6 +91,21 @@ describe('figures', () => {
     expect(await seriesValue(tenant, 'run_errors_total{workflow="slow",code="run_timeout"}')).toBe(1)
   })
 
+  test('of requests are added up by route and status, and outlive the object', async () => {
+    const tenant = aTenant()
+    const metrics = () => env.METRICS.get(env.METRICS.idFromName(tenant.name))
+    await metrics().countRequests([
+      { route: '/v1/run', status: 200, durationMs: 3 },
+      { route: '/v1/run', status: 404, durationMs: 1 },
+    ])
+    await evictAllDurableObjects()
+    await metrics().countRequests([{ route: '/v1/run', status: 200, durationMs: 40 }])
+    expect(await seriesValue(tenant, 'requests_total{route="/v1/run",code="200"}')).toBe(2)
+    expect(await seriesValue(tenant, 'requests_total{route="/v1/run",code="404"}')).toBe(1)
+    expect(await seriesValue(tenant, 'request_duration_seconds_bucket{route="/v1/run",le="0.005"}')).toBe(2)
+    expect(await seriesValue(tenant, 'request_duration_seconds_sum{route="/v1/run"}')).toBe(0.044)
+  })
+
   test('other paths of the object are none of its business', async () => {
     const metrics = env.METRICS.get(env.METRICS.idFromName(aTenant().name))
     expect((await metrics.fetch('http://metrics/other')).status).toBe(404)
@@ -108,7 +123,7 @@ describe('the text', () => {
   }
 
   test('of histograms is cumulative, in seconds, and ends with +Inf', () => {
-    const text = render([figures('wf'), figures('wf')], false)
+    const text = render({ sources: [figures('wf'), figures('wf')], requests: {} }, false)
     const lines = text.split('\n').filter((line) => line.startsWith('orchestrator_run_duration_seconds_'))
     expect(lines[0]).toBe('orchestrator_run_duration_seconds_bucket{workflow="wf",le="0.001"} 2')
     expect(lines).toContain('orchestrator_run_duration_seconds_bucket{workflow="wf",le="0.01"} 4')
@@ -120,12 +135,12 @@ describe('the text', () => {
   })
 
   test('differs between the formats where they differ', async () => {
-    const open = render([figures('wf')], true)
+    const open = render({ sources: [figures('wf')], requests: {} }, true)
     expect(open).toContain('# TYPE orchestrator_runs counter\n')
     expect(open).toContain('# UNIT orchestrator_run_duration_seconds seconds\n')
     expect(open).toContain('# TYPE orchestrator_build info\n')
     expect(open.endsWith('# EOF\n')).toBe(true)
-    const plain = render([figures('wf')], false)
+    const plain = render({ sources: [figures('wf')], requests: {} }, false)
     expect(plain).toContain('# TYPE orchestrator_runs_total counter\n')
     expect(plain).not.toContain('# UNIT')
     expect(plain).not.toContain('# EOF')
@@ -138,13 +153,15 @@ describe('the text', () => {
   test('gives at most 200 workflows a name of their own', () => {
     const sources = Array.from({ length: 300 }, (_, index) => figures(`wf${index}`))
     const names = new Set(
-      [...render(sources, false).matchAll(/runs_total\{workflow="([^"]+)"/g)].map(([, name]) => name),
+      [...render({ sources: sources, requests: {} }, false).matchAll(/runs_total\{workflow="([^"]+)"/g)].map(
+        ([, name]) => name,
+      ),
     )
     expect(names.size).toBe(201)
     expect(names).toContain('_other')
   })
 
   test('escapes what a label may not hold as it is', () => {
-    expect(render([figures('a"b\\c\nd')], false)).toContain('workflow="a\\"b\\\\c\\nd"')
+    expect(render({ sources: [figures('a"b\\c\nd')], requests: {} }, false)).toContain('workflow="a\\"b\\\\c\\nd"')
   })
 })
