@@ -81,8 +81,8 @@ export interface Run {
   // What `apply` marks so that deciding costs what has changed, not the size of the run. Each is derived from `tasks`.
   /** Pending tasks that can no longer start, with the dependency that is to blame. */
   readonly doomed: Map<TaskIndex, TaskIndex>
-  /** Tasks whose attempt was cut off and about which nothing is decided yet. */
-  readonly interrupted: Set<TaskIndex>
+  /** Tasks whose attempt ended without success (failed, timed out, cut off) and about which nothing is decided yet. */
+  readonly undecided: Set<TaskIndex>
   /** Tasks with a `wakeAt`. */
   readonly sleeping: Set<TaskIndex>
   /** Every task before this position has ended. */
@@ -163,7 +163,7 @@ export function accept(event: AcceptedEvent): Run {
     ending: null,
     firstFailure: null,
     doomed: new Map(),
-    interrupted: new Set(),
+    undecided: new Set(),
     sleeping: new Set(),
     firstUnsettled: 0,
   }
@@ -211,21 +211,15 @@ export function apply(run: Run, event: LaterEvent): void {
       settle(run, event.task, 'succeeded', event.at, null)
       return
     case 'AttemptFailed':
-      endAttempt(run, event.task, 'failed', event.at, event.error)
-      settle(run, event.task, 'failed', event.at, event.error)
+      leaveUndecided(run, event.task, 'failed', event.at, event.error)
       return
     case 'AttemptTimedOut':
-      endAttempt(run, event.task, 'timed_out', event.at, event.error)
-      settle(run, event.task, 'timed_out', event.at, event.error)
+      leaveUndecided(run, event.task, 'timed_out', event.at, event.error)
       return
-    case 'AttemptInterrupted': {
-      endAttempt(run, event.task, 'interrupted', event.at, null)
-      const task = move(run, event.task, 'pending')
-      run.slots.release(event.task)
-      task.interruptions++
-      run.interrupted.add(event.task)
+    case 'AttemptInterrupted':
+      leaveUndecided(run, event.task, 'interrupted', event.at, null)
+      run.tasks[event.task]!.interruptions++
       return
-    }
     case 'TaskWaiting': {
       const task = move(run, event.task, 'waiting')
       task.wakeAt = event.until
@@ -236,7 +230,7 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'TaskTimedOut':
       endAttempt(run, event.task, 'timed_out', event.at, null)
-      settle(run, event.task, 'timed_out', event.at, null)
+      settle(run, event.task, 'timed_out', event.at, run.tasks[event.task]!.attempts.at(-1)?.error ?? null)
       return
     case 'TaskCancelled':
       endAttempt(run, event.task, 'cancelled', event.at, null)
@@ -268,10 +262,18 @@ function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
   run.progress[status]++
   task.status = status
   task.wakeAt = null
-  run.interrupted.delete(index)
+  run.undecided.delete(index)
   if (status === 'waiting') run.sleeping.add(index)
   else run.sleeping.delete(index)
   return task
+}
+
+/** An attempt ended without success: whether its task has, or is tried again, is for the scheduler to decide. */
+function leaveUndecided(run: Run, index: TaskIndex, status: AttemptStatus, at: number, error: TaskError | null): void {
+  endAttempt(run, index, status, at, error)
+  move(run, index, 'pending')
+  run.slots.release(index)
+  run.undecided.add(index)
 }
 
 /** Ends the attempt that is executing, if one is: a task can be cancelled or timed out while none is. */

@@ -31,9 +31,10 @@ export function decide(run: Run, at: number, load: LoadPayload): LaterEvent[] {
   if (run.finishedAt !== null) return []
   if (run.startedAt === null) return [{ type: 'RunStarted', at }]
   if (run.ending === null && run.events >= HISTORY_LIMIT) return [stopped(run, at, 'history_limit')]
+  if (run.undecided.size > 0 && run.ending === null)
+    return [...run.undecided].map((task) => afterAttempt(run, task, at))
   if (run.doomed.size > 0 && run.ending !== 'timed_out') return skipDoomed(run, at)
   if (run.ending !== null) return endRest(run, at) ?? [finish(run, at, load)]
-  if (run.interrupted.size > 0) return [...run.interrupted].map((task) => afterInterruption(run, task, at))
 
   const starts = startReady(run, at)
   if (starts.length > 0) return starts
@@ -54,12 +55,19 @@ function endRest(run: Run, at: number): LaterEvent[] | null {
   const events: LaterEvent[] = []
   for (let task = run.firstUnsettled; task < run.tasks.length && events.length < MAX_DECISIONS; task++) {
     const { status } = run.tasks[task]!
-    // A task between an interruption and its next attempt has begun, so it ends like an executing one.
-    const hasBegun = status === 'running' || status === 'waiting' || run.interrupted.has(task)
+    // A task whose attempt has just ended without success has begun, so it ends like an executing one.
+    const hasBegun = status === 'running' || status === 'waiting' || run.undecided.has(task)
     if (hasBegun) events.push({ type: run.ending === 'timed_out' ? 'TaskTimedOut' : 'TaskCancelled', at, task })
     else if (status === 'pending') events.push({ type: 'TaskSkipped', at, task, reason: 'run_stopped', because: null })
   }
   return events.length > 0 ? events : null
+}
+
+/** An attempt ended without success: its task waits for another, or ends as the attempt did. */
+function afterAttempt(run: Run, task: TaskIndex, at: number): LaterEvent {
+  const { status, error } = run.tasks[task]!.attempts.at(-1)!
+  if (status === 'interrupted') return afterInterruption(run, task, at)
+  return status === 'timed_out' ? { type: 'TaskTimedOut', at, task } : { type: 'TaskFailed', at, task, error: error! }
 }
 
 /** A crash spends no attempt, but not without end. */
