@@ -125,7 +125,13 @@ function toFact(task: TaskIndex, token: number, result: TaskResult): Fact {
     case 'succeeded':
       return { type: 'AttemptSucceeded', task, token, output: result.output }
     case 'failed':
-      return { type: 'AttemptFailed', task, token, error: { ...result.error, retryable: result.retryable } }
+      return {
+        type: 'AttemptFailed',
+        task,
+        token,
+        error: { ...result.error, retryable: result.retryable },
+        ...(result.retryAfterMs === undefined ? {} : { retryAfterMs: result.retryAfterMs }),
+      }
     case 'timed_out':
       return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true } }
     default:

@@ -31,6 +31,8 @@ export interface WorkflowCounts {
   tasks: Record<string, Histogram>
   /** Attempts by `type/outcome`. */
   attempts: Record<string, number>
+  /** Attempts after which another was made, by `type/code` of their error. */
+  retries: Record<string, number>
   rows: { read: number; written: number }
 }
 
@@ -58,7 +60,15 @@ export interface RouteCounts {
 }
 
 export function noCounts(): WorkflowCounts {
-  return { runs: {}, errors: {}, duration: emptyHistogram(), tasks: {}, attempts: {}, rows: { read: 0, written: 0 } }
+  return {
+    runs: {},
+    errors: {},
+    duration: emptyHistogram(),
+    tasks: {},
+    attempts: {},
+    retries: {},
+    rows: { read: 0, written: 0 },
+  }
 }
 
 export function emptyHistogram(): Histogram {
@@ -101,6 +111,9 @@ export class RunCounts {
       }
       const type = isPlaceholder(definition) ? 'placeholder' : definition.type
       for (const { status } of task.attempts) increment(counts.attempts, `${type}/${status}`)
+      for (const { error } of task.attempts.slice(0, -1)) {
+        if (error !== null) increment(counts.retries, `${type}/${error.code}`)
+      }
     })
     this.#save(key, counts)
   }
@@ -138,6 +151,6 @@ export class RunCounts {
 
   #stored(): Map<string, WorkflowCounts> {
     const rows = this.#rows.all<{ key: string; data: string }>('SELECT key, data FROM counts')
-    return new Map(rows.map(({ key, data }) => [key, JSON.parse(data) as WorkflowCounts]))
+    return new Map(rows.map(({ key, data }) => [key, { ...noCounts(), ...(JSON.parse(data) as WorkflowCounts) }]))
   }
 }

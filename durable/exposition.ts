@@ -57,7 +57,11 @@ function familiesOf({ sources, requests }: Figures): Family[] {
   const single = (value: number): Sample[] => [{ suffix: '', labels: {}, value }]
 
   const attempts: Record<string, number> = {}
-  for (const counts of workflows.values()) addAll(attempts, counts.attempts)
+  const retries: Record<string, number> = {}
+  for (const counts of workflows.values()) {
+    addAll(attempts, counts.attempts)
+    addAll(retries, counts.retries)
+  }
 
   return [
     counter(
@@ -84,6 +88,11 @@ function familiesOf({ sources, requests }: Figures): Family[] {
       'task_attempts',
       'Attempts of tasks in ended runs, by outcome.',
       labelled(attempts, (key) => ({ type: key.split('/')[0]!, outcome: key.split('/')[1]! })),
+    ),
+    counter(
+      'task_retries',
+      'Attempts of tasks in ended runs after which another was made, by the code that they ended with.',
+      labelled(retries, (key) => ({ type: key.split('/')[0]!, code: key.split('/')[1]! })),
     ),
     counter('deadlocks', 'Runs that ended in a deadlock.', single(total(({ errors }) => errors.deadlock ?? 0))),
     counter(
@@ -191,6 +200,7 @@ function summed(sources: readonly SourceFigures[]): Map<string, WorkflowCounts> 
       addAll(sum.runs, figures.runs)
       addAll(sum.errors, figures.errors)
       addAll(sum.attempts, figures.attempts)
+      addAll(sum.retries, figures.retries ?? {})
       addHistogram(sum.duration, figures.duration)
       for (const [type, histogram] of Object.entries(figures.tasks)) {
         sum.tasks[type] ??= emptyHistogram()

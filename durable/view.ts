@@ -120,7 +120,7 @@ function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
   const task = run.tasks[index]!
   const { tasks } = run.workflow.definition
   if (task.status === 'waiting') {
-    return { for: 'retry', detail: 'cut off by a restart, to be made again', until: timestamp(task.wakeAt) }
+    return { for: 'retry', detail: retryDetail(run, index), until: timestamp(task.wakeAt) }
   }
   if (task.status !== 'pending') return null
   if (task.unmet > 0) {
@@ -136,6 +136,15 @@ function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
   }
   const position = run.slots.position(index)
   return { for: 'slot', detail: `all ${run.slots.capacity} slots of the run are taken`, position }
+}
+
+/** What the next attempt waits for, and how many are left. */
+function retryDetail(run: Run, index: TaskIndex): string {
+  const { status, number, error } = run.tasks[index]!.attempts.at(-1)!
+  if (status === 'interrupted') return `attempt ${number} was cut off by a restart and is made again`
+  const most = run.workflow.definition.tasks[index]!.retry?.max_attempts ?? 1
+  if (status === 'snoozed') return `attempt ${number} of ${most} was put off by the server (${error?.code})`
+  return `attempt ${number} of ${most} ended with ${error?.code}`
 }
 
 /** The run's `output`: the template's, or those of the tasks that nothing depends on, by id. */
@@ -225,7 +234,10 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
     case 'AttemptInterrupted':
       return { name: 'attempt.interrupted', data: { started_by: event.token } }
     case 'TaskWaiting':
-      return { name: 'task.waiting', data: { for: event.for, until: timestamp(event.until) } }
+      return {
+        name: 'task.waiting',
+        data: { for: event.for, until: timestamp(event.until), ...(event.isSnoozed ? { snoozed: true } : {}) },
+      }
     case 'TaskFailed':
       return { name: 'task.failed', data: { error: event.error } }
     case 'TaskTimedOut':

@@ -39,6 +39,9 @@ export const TaskErrorSchema = z
     code: z.string().meta({ examples: ['http_502'] }),
     message: z.string().meta({ examples: ['POST api.example.com answered 502'] }),
     retryable: z.boolean().meta({ description: 'Whether the same call may well succeed.' }),
+    get cause() {
+      return TaskErrorSchema.exactOptional().meta({ description: 'What the last attempt ended with.' })
+    },
   })
   .meta({ id: 'TaskError', description: 'Why a task or an attempt failed.' })
 
@@ -59,8 +62,11 @@ const WaitingSchema = z
 
 const AttemptSchema = z
   .strictObject({
-    number: z.int().min(1).meta({ description: 'An interrupted attempt shares its number with the one that follows.' }),
-    status: z.enum(['running', 'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted']),
+    number: z
+      .int()
+      .min(1)
+      .meta({ description: 'An interrupted or snoozed attempt shares its number with the one that follows.' }),
+    status: z.enum(['running', 'succeeded', 'failed', 'timed_out', 'cancelled', 'interrupted', 'snoozed']),
     started_at: timestamp,
     finished_at: timestamp.nullable(),
     duration_ms: milliseconds.nullable(),

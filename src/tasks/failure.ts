@@ -6,7 +6,7 @@ import type { TaskResult } from './plugin.ts'
 const ENTRIES: Readonly<Record<string, CodeEntry>> = CODES
 
 /** @param message for people: no header, query, secret or stack in it */
-export function failed(code: TaskCode, message: string): TaskResult {
+export function failed(code: TaskCode, message: string): Extract<TaskResult, { kind: 'failed' }> {
   return { kind: 'failed', error: { code, message }, retryable: isRetryable(code) }
 }
 

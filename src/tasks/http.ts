@@ -9,6 +9,7 @@ import { failed } from './failure.ts'
 import { excerpt, parseBody, readBody } from './http-body.ts'
 import { DEFAULT_REDIRECTS, type HttpWith, sizeBytes } from './http-with.ts'
 import type { PluginCall, PluginSurroundings, TaskPlugin, TaskResult } from './plugin.ts'
+import { parseRetryAfter } from './retry-after.ts'
 
 export const http: TaskPlugin<HttpWith> = { type: 'http', execute }
 
@@ -50,10 +51,12 @@ async function ending(call: PluginCall<HttpWith>, request: HttpRequest, response
   if (!isExpected(response.status, config.expect_status)) {
     const { bytes } = await readBody(response.body, EXCERPT_BYTES, signal)
     const said = excerpt(bytes, contentType)
-    return failed(
+    const failure = failed(
       `http_${response.status}`,
       `${told(request)} answered ${response.status}${said === '' ? '' : `: ${said}`}`,
     )
+    const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now())
+    return retryAfterMs === null ? failure : { ...failure, retryAfterMs }
   }
 
   const { bytes, isCut, isBroken } = await readBody(response.body, sizeBytes(config.max_bytes), signal)

@@ -30,7 +30,8 @@ export interface AttemptError {
 /** How an attempt ended. The executor turns every throw, time-out and refusal into one of these. */
 export type TaskResult =
   | { kind: 'succeeded'; output: Json }
-  | { kind: 'failed'; error: AttemptError; retryable: boolean }
+  /** `retryAfterMs`: how long the server that was called wants to be left alone (Retry-After). */
+  | { kind: 'failed'; error: AttemptError; retryable: boolean; retryAfterMs?: number }
   | { kind: 'timed_out'; error: AttemptError }
 
 /** What a plugin may use of its surroundings; it reads no environment of its own. */

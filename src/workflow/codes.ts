@@ -122,6 +122,16 @@ export const CODES = {
     retryable: false,
     meaning: 'Five attempts were cut off by a crash or a deploy.',
   },
+  deadline_before_retry: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The next attempt would come after the deadline of the run; `cause` is what the last one ended with.',
+  },
+  retry_after_too_long: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The server asked to be left alone until after the deadline of the run; `cause` is what it answered.',
+  },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
 
   // How a run failed, when it was no task.

@@ -2,6 +2,7 @@
 
 import { buildGraph, type Graph } from './graph.ts'
 import type { Json, JsonObject } from './json.ts'
+import type { RetryPolicy } from './retry.ts'
 import { spanMs } from './span.ts'
 
 export interface TaskDefinition {
@@ -10,6 +11,8 @@ export interface TaskDefinition {
   depends_on: string[]
   /** What the task does. Without it the task is a placeholder: it does nothing and succeeds with null. */
   with?: JsonObject
+  /** Without it there is one attempt. */
+  retry?: RetryPolicy
 }
 
 /** A definition after parsing: every default filled in, fields in one order, so that equal definitions are equal texts. */

@@ -52,13 +52,19 @@ function toTuple(event: RunEvent): Tuple {
     case 'AttemptSucceeded':
       return ['K', event.task, event.token, encodeHeld(event.output)]
     case 'AttemptFailed':
-      return ['F', event.task, event.token, event.error]
+      return [
+        'F',
+        event.task,
+        event.token,
+        event.error,
+        ...(event.retryAfterMs === undefined ? [] : [event.retryAfterMs]),
+      ]
     case 'AttemptTimedOut':
       return ['T', event.task, event.token, event.error]
     case 'AttemptInterrupted':
       return ['I', event.task, event.token]
     case 'TaskWaiting':
-      return ['W', event.task, event.for, event.until]
+      return ['W', event.task, event.for, event.until, ...(event.isSnoozed ? [1] : [])]
     case 'TaskFailed':
       return ['f', event.task, event.error]
     case 'TaskTimedOut':
@@ -98,13 +104,20 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
     case 'K':
       return { type: 'AttemptSucceeded', at, task, token: f[1] as number, output: decodeHeld(f[2]) }
     case 'F':
-      return { type: 'AttemptFailed', at, task, token: f[1] as number, error: f[2] as TaskError }
+      return {
+        type: 'AttemptFailed',
+        at,
+        task,
+        token: f[1] as number,
+        error: f[2] as TaskError,
+        ...(f[3] === undefined ? {} : { retryAfterMs: f[3] as number }),
+      }
     case 'T':
       return { type: 'AttemptTimedOut', at, task, token: f[1] as number, error: f[2] as TaskError }
     case 'I':
       return { type: 'AttemptInterrupted', at, task, token: f[1] as number }
     case 'W':
-      return { type: 'TaskWaiting', at, task, for: f[1] as 'retry', until: f[2] as number }
+      return { type: 'TaskWaiting', at, task, for: f[1] as 'retry', until: f[2] as number, isSnoozed: f[3] === 1 }
     case 'f':
       return { type: 'TaskFailed', at, task, error: f[1] as TaskError }
     case 't':

@@ -13,6 +13,8 @@ export interface TaskError {
   code: string
   message: string
   retryable: boolean
+  /** The error that this one is about: what the last attempt ended with. */
+  cause?: TaskError
 }
 
 export interface RunError extends TaskError {
@@ -58,7 +60,8 @@ export type RunEvent =
     }
   | { type: 'RunTimedOut'; at: number }
   | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held }
-  | { type: 'AttemptFailed'; at: number; task: TaskIndex; token: number; error: TaskError }
+  /** `retryAfterMs`: how long the server that was called wants to be left alone. */
+  | { type: 'AttemptFailed'; at: number; task: TaskIndex; token: number; error: TaskError; retryAfterMs?: number }
   | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError }
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number }
   // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
@@ -66,7 +69,8 @@ export type RunEvent =
   // Decisions: each records what the scheduler decided, so that a later release never decides it again.
   | { type: 'RunStarted'; at: number }
   | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number }
-  | { type: 'TaskWaiting'; at: number; task: TaskIndex; for: 'retry'; until: number }
+  /** `isSnoozed`: the attempt before does not count against `max_attempts`. */
+  | { type: 'TaskWaiting'; at: number; task: TaskIndex; for: 'retry'; until: number; isSnoozed: boolean }
   | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError }
   | { type: 'TaskTimedOut'; at: number; task: TaskIndex }
   | { type: 'TaskSkipped'; at: number; task: TaskIndex; reason: SkipReason; because: TaskIndex | null }

@@ -1,5 +1,51 @@
 // When an attempt is made again. Pure: jitter is a hash of what is made again, so a replay waits as long (R2).
 
+import type { TaskError } from './event.ts'
+import { spanMs } from './span.ts'
+
+/** How often and when a task is tried again. Spans are texts ("1s"), as definitions write them. */
+export interface RetryPolicy {
+  /** 1 to 100; the first attempt counts. */
+  max_attempts: number
+  initial_interval: string
+  multiplier: number
+  max_interval: string
+  jitter: 'full' | 'none'
+  /** Codes worth another attempt, instead of those that are by themselves; `http_5xx` and `*` are patterns. */
+  retry_on?: string[]
+  never_retry_on?: string[]
+}
+
+/** The most waits that a server may ask for with Retry-After without spending an attempt. */
+export const MAX_SNOOZES = 20
+
+/** Whether this error is worth another attempt, the number of attempts aside. */
+export function isRetried(policy: RetryPolicy, error: TaskError): boolean {
+  if (policy.never_retry_on?.some((pattern) => matchesCode(pattern, error.code))) return false
+  return policy.retry_on?.some((pattern) => matchesCode(pattern, error.code)) ?? error.retryable
+}
+
+function matchesCode(pattern: string, code: string): boolean {
+  if (pattern === '*') return true
+  // `http_5xx` is every status of its hundred.
+  return pattern.endsWith('xx')
+    ? code.length === pattern.length && code.startsWith(pattern.slice(0, -2))
+    : code === pattern
+}
+
+/**
+ * Wait before the attempt after this one: exponential, capped, with full jitter (uniform from 0 to the capped wait).
+ * @param attempt the attempt that failed, from 1
+ * @param seed what is tried again: equal seeds wait as long
+ * @returns whole milliseconds, 0 to `max_interval`
+ * @see "Exponential Backoff and Jitter", AWS Architecture Blog ("full jitter")
+ */
+export function retryDelayMs(policy: RetryPolicy, attempt: number, seed: string): number {
+  const backoff = spanMs(policy.initial_interval) * policy.multiplier ** (attempt - 1)
+  const capped = Math.min(backoff, spanMs(policy.max_interval))
+  return policy.jitter === 'none' ? Math.round(capped) : Math.floor((capped + 1) * (hash32(seed) / 2 ** 32))
+}
+
 /** The longest wait before an interrupted attempt is made again, in ms. */
 const RESTART_JITTER_MS = 1_000
 

@@ -20,7 +20,7 @@ export const TASK_STATUSES = [
 ] as const
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
-export type AttemptStatus = 'running' | 'succeeded' | 'failed' | 'timed_out' | 'cancelled' | 'interrupted'
+export type AttemptStatus = 'running' | 'succeeded' | 'failed' | 'timed_out' | 'cancelled' | 'interrupted' | 'snoozed'
 
 export interface Attempt {
   /** Counts what counts against `max_attempts`: an interrupted attempt shares its number with the next. */
@@ -45,6 +45,10 @@ export interface Task {
   /** Number of the AttemptStarted that is executing now, 0 when none is: only a report with this token counts (R5). */
   token: number
   interruptions: number
+  /** Attempts that a server put off with Retry-After. */
+  snoozes: number
+  /** How long the server called last wants to be left alone, in ms; null if it did not say. */
+  retryAfterMs: number | null
   /** When a waiting task is due. */
   wakeAt: number | null
   /** Dependencies that have not succeeded yet. */
@@ -144,6 +148,8 @@ export function accept(event: AcceptedEvent): Run {
       attempts: [],
       token: 0,
       interruptions: 0,
+      snoozes: 0,
+      retryAfterMs: null,
       wakeAt: null,
       unmet: graph.dependencies[index]!.length,
     })),
@@ -212,6 +218,7 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'AttemptFailed':
       leaveUndecided(run, event.task, 'failed', event.at, event.error)
+      run.tasks[event.task]!.retryAfterMs = event.retryAfterMs ?? null
       return
     case 'AttemptTimedOut':
       leaveUndecided(run, event.task, 'timed_out', event.at, event.error)
@@ -223,6 +230,10 @@ export function apply(run: Run, event: LaterEvent): void {
     case 'TaskWaiting': {
       const task = move(run, event.task, 'waiting')
       task.wakeAt = event.until
+      task.retryAfterMs = null
+      if (!event.isSnoozed) return
+      task.snoozes++
+      task.attempts.at(-1)!.status = 'snoozed'
       return
     }
     case 'TaskFailed':

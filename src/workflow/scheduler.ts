@@ -6,9 +6,9 @@
 // most 2 x tasks + 3 rounds (test/workflow/simulation.test.ts).
 
 import { isPlaceholder } from './definition.ts'
-import type { LaterEvent, LoadPayload, RunError, TaskIndex } from './event.ts'
+import type { LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
 import { renderTemplate } from './expression.ts'
-import { MAX_INTERRUPTIONS, restartDelayMs } from './retry.ts'
+import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, restartDelayMs, retryDelayMs } from './retry.ts'
 import type { Run } from './run.ts'
 import { runScope } from './scope.ts'
 
@@ -67,14 +67,40 @@ function endRest(run: Run, at: number): LaterEvent[] | null {
 function afterAttempt(run: Run, task: TaskIndex, at: number): LaterEvent {
   const { status, error } = run.tasks[task]!.attempts.at(-1)!
   if (status === 'interrupted') return afterInterruption(run, task, at)
-  return status === 'timed_out' ? { type: 'TaskTimedOut', at, task } : { type: 'TaskFailed', at, task, error: error! }
+  return (
+    retry(run, task, error!, at) ??
+    (status === 'timed_out' ? { type: 'TaskTimedOut', at, task } : { type: 'TaskFailed', at, task, error: error! })
+  )
+}
+
+/** Statuses with which a server puts a caller off rather than failing it; with Retry-After they spend no attempt. */
+const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503'])
+
+/** The wait for another attempt, or the failure that a wait which cannot end before the deadline is; null if there is none. */
+function retry(run: Run, task: TaskIndex, error: TaskError, at: number): LaterEvent | null {
+  const policy = run.workflow.definition.tasks[task]!.retry
+  if (policy === undefined || policy.max_attempts === 1 || !isRetried(policy, error)) return null
+  const { attempts, snoozes, retryAfterMs } = run.tasks[task]!
+  const attempt = attempts.at(-1)!.number
+  const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
+  if (attempt >= policy.max_attempts && !isSnoozed) return null
+  const backoffMs = retryDelayMs(policy, attempt, `${run.id}/${task}/${attempt}/${snoozes}`)
+  // Never sooner than the server asked.
+  const until = at + Math.max(backoffMs, retryAfterMs ?? 0)
+  if (run.deadlineAt === null || until < run.deadlineAt) {
+    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed }
+  }
+  const code = retryAfterMs !== null && retryAfterMs > backoffMs ? 'retry_after_too_long' : 'deadline_before_retry'
+  const message = `The next attempt would be due in ${until - at} ms, after the run's deadline; ${error.code} before`
+  return { type: 'TaskFailed', at, task, error: { code, message, retryable: false, cause: error } }
 }
 
 /** A crash spends no attempt, but not without end. */
 function afterInterruption(run: Run, task: TaskIndex, at: number): LaterEvent {
   const { interruptions } = run.tasks[task]!
   if (interruptions < MAX_INTERRUPTIONS) {
-    return { type: 'TaskWaiting', at, task, for: 'retry', until: at + restartDelayMs(run.id, task, interruptions) }
+    const until = at + restartDelayMs(run.id, task, interruptions)
+    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed: false }
   }
   const message = `${MAX_INTERRUPTIONS} attempts of this task were cut off by a crash or a deploy`
   return { type: 'TaskFailed', at, task, error: { code: 'interrupted_too_often', message, retryable: false } }
@@ -107,7 +133,7 @@ function dueSleepers(run: Run, at: number): TaskIndex[] {
   return due.sort((a, b) => run.tasks[a]!.wakeAt! - run.tasks[b]!.wakeAt! || a - b)
 }
 
-/** An attempt that failed or timed out counts; one that was interrupted shares its number with the next. */
+/** An attempt that failed or timed out counts; one that was interrupted or snoozed shares its number with the next. */
 function nextAttempt(run: Run, task: TaskIndex): number {
   const counted = run.tasks[task]!.attempts.filter(({ status }) => status === 'failed' || status === 'timed_out')
   return counted.length + 1

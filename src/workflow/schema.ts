@@ -2,9 +2,10 @@
 // What a schema cannot see, faults between tasks, is found by parse.ts.
 
 import { z } from 'zod'
-import type { FaultCode } from './codes.ts'
+import { CODES, type CodeEntry, type FaultCode } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
 import type { Json, JsonObject } from './json.ts'
+import type { RetryPolicy } from './retry.ts'
 import { SPAN_PATTERN, spanMs } from './span.ts'
 
 export const MAX_TASKS = 10_000
@@ -15,7 +16,7 @@ const MAX_DESCRIPTION = 1_000
 /** Fields of the contract that this release does not have yet. A field that is built leaves its list and enters the schema. */
 export const LATER_FIELDS = {
   definition: ['queue_timeout', 'input_schema', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'],
-  task: ['when', 'trigger_rule', 'timeout', 'retry', 'breaker', 'compensate'],
+  task: ['when', 'trigger_rule', 'timeout', 'breaker', 'compensate'],
 } as const
 
 /** `params` of a custom issue: the code that its fault gets. */
@@ -59,6 +60,59 @@ const descriptionSchema = z
     error: `must have at most ${MAX_DESCRIPTION.toLocaleString('en-US')} characters`,
   })
 
+/** What `retry_on` may say: a code that a task can end an attempt with, a hundred of HTTP statuses, or all. */
+const retryCodes = z
+  .array(
+    z.string().refine(isRetryWord, {
+      params: fault('invalid_value'),
+      error: ({ input }) =>
+        `${JSON.stringify(input)} is no code of an attempt; write http_503, http_5xx, timeout or "*"`,
+    }),
+  )
+  .min(1)
+  .max(50)
+
+const interval = (span: string) => spanSchema({ min: '1ms', max: '30d' }).default(span)
+
+export const RetryPolicySchema = z
+  .strictObject({
+    max_attempts: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(1)
+      .meta({ description: 'The first attempt counts.', examples: [4] }),
+    initial_interval: interval('1s').meta({ description: 'Wait before the second attempt.' }),
+    multiplier: z
+      .number()
+      .min(1)
+      .max(100)
+      .default(2)
+      .meta({ description: 'By how much each wait is longer than the last.' }),
+    max_interval: interval('30s').meta({ description: 'The longest wait.' }),
+    jitter: z.enum(['full', 'none']).default('full').meta({
+      description: '`full`: each wait is drawn between 0 and its length, so that callers do not come back all at once.',
+    }),
+    retry_on: retryCodes.exactOptional().meta({
+      description: 'Codes worth another attempt, instead of those that are by themselves.',
+      examples: [['http_5xx', 'timeout']],
+    }),
+    never_retry_on: retryCodes
+      .exactOptional()
+      .meta({ description: 'Codes that end the task at once.', examples: [['http_501']] }),
+  })
+  .meta({
+    id: 'RetryPolicy',
+    description:
+      'When an attempt that failed is made again. A `Retry-After` of the server called is obeyed, never sooner than asked; with 429 or 503 it spends no attempt (20 times at most). A wait that cannot end before the deadline of the run fails the task at once.',
+    examples: [{ max_attempts: 4, initial_interval: '500ms' }],
+  }) satisfies z.ZodType<RetryPolicy>
+
+function isRetryWord(word: string): boolean {
+  const known: Readonly<Record<string, CodeEntry>> = CODES
+  return word === '*' || /^http_[1-5](?:\d\d|xx)$/.test(word) || known[word]?.kind === 'task'
+}
+
 export const TaskDefinitionSchema = z
   .strictObject({
     id: taskIdSchema.meta({ description: 'Unique within the workflow.', examples: ['fetch'] }),
@@ -77,6 +131,7 @@ export const TaskDefinitionSchema = z
       description: `What the task does, by the schema of its type; any text in it may hold \`\${{ expressions }}\`. Without it the task is a placeholder: it does nothing and succeeds with null.`,
       examples: [{ url: `https://api.example.com/orders/\${{ input.order }}` }],
     }),
+    retry: RetryPolicySchema.exactOptional(),
   })
   .meta({
     id: 'TaskDefinition',

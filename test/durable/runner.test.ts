@@ -334,6 +334,69 @@ describe('a crash', () => {
   })
 })
 
+describe('a retry', () => {
+  const retry = { max_attempts: 3, initial_interval: '2s', multiplier: 2, max_interval: '30s', jitter: 'none' } as const
+  async function aRetryingRun(answers: (number: number) => Response) {
+    const tenant = aTenant()
+    const definition = aDefinition({ a: [] }, { timeout: '10m' })
+    definition.tasks[0]!.retry = retry
+    await tenant.register(definition)
+    const { requests } = fakeUpstream((_, number) => answers(number))
+    const start = tenant.start('wf', { waitMs: 0 })
+    await tenant.runner().start(start)
+    await vi.waitFor(async () => expect((await get(tenant.runner(), start.runId)).tasks[0]!.status).toBe('waiting'))
+    return {
+      tenant,
+      start,
+      requests,
+      alarmAt: () => runInDurableObject(tenant.runner(), (_, s) => s.storage.getAlarm()),
+    }
+  }
+
+  test('is kept by the alarm: due when it is due, with the same key, and counted', async () => {
+    const { tenant, start, requests, alarmAt } = await aRetryingRun((number) =>
+      number < 3 ? new Response('', { status: 503 }) : ok(),
+    )
+    const waiting = await get(tenant.runner(), start.runId)
+    expect(waiting.tasks[0]).toMatchObject({ waiting: { for: 'retry', detail: 'attempt 1 of 3 ended with http_503' } })
+    expect(await alarmAt()).toBeLessThanOrEqual(Date.parse(waiting.tasks[0]!.waiting!.until!))
+    const run = await endByAlarms(tenant.runner(), start.runId)
+    expect(run.status).toBe('succeeded')
+    expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+      [1, 'failed'],
+      [2, 'failed'],
+      [3, 'succeeded'],
+    ])
+    expect(new Set(requests.map(({ headers }) => headers.get('idempotency-key')))).toEqual(
+      new Set([`${start.runId}/a`]),
+    )
+    const { counts } = await tenant.runner().counts()
+    expect(counts.wf!.retries).toEqual({ 'http/http_503': 2 })
+  })
+
+  test('survives a crash while it waits, and spends no attempt on it', async () => {
+    const { tenant, start, requests } = await aRetryingRun((number) =>
+      number < 2 ? new Response('', { status: 500 }) : ok(),
+    )
+    await abortAllDurableObjects()
+    const run = await endByAlarms(tenant.runner(), start.runId)
+    expect(run.status).toBe('succeeded')
+    expect(run.tasks[0]!.attempts).toHaveLength(2)
+    expect(requests).toHaveLength(2)
+  })
+
+  test('waits as long as Retry-After asks, and spends no attempt on a 429', async () => {
+    const { tenant, start } = await aRetryingRun((number) =>
+      number < 2 ? new Response('', { status: 429, headers: { 'retry-after': '60' } }) : ok(),
+    )
+    const { tasks } = await get(tenant.runner(), start.runId)
+    expect(tasks[0]!.attempts).toMatchObject([{ number: 1, status: 'snoozed' }])
+    expect(Date.parse(tasks[0]!.waiting!.until!) - Date.now()).toBeGreaterThan(50_000)
+    const run = await endByAlarms(tenant.runner(), start.runId)
+    expect(run.tasks[0]!.attempts).toMatchObject([{ number: 1 }, { number: 1, status: 'succeeded' }])
+  })
+})
+
 describe('outputs', () => {
   test('that are large are kept outside the history and come back whole', async () => {
     const tenant = aTenant()

@@ -45,7 +45,7 @@ const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams,
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ method, headers, body: Buffer.concat(chunks).toString() }))
   },
-  status: (response, query) => void response.writeHead(Number(query.get('code'))).end('said so'),
+  status: (response, query) => void response.writeHead(Number(query.get('code'))).end('said so '.repeat(30)),
   redirect: (response, query) => {
     response.writeHead(Number(query.get('code') ?? 302), { location: query.get('to')! }).end('look there')
   },

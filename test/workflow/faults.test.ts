@@ -46,7 +46,7 @@ describe('the table of codes', () => {
     unknown_name: reading('nope'),
     not_upstream: reading('tasks.a.output'),
     conflicting_fields: task({ with: { url: 'https://x.test', json: 1, form: {} } }),
-    not_available: task({ retry: { max_attempts: 3 } }),
+    not_available: task({ breaker: false }),
   }
 
   test.each(Object.entries(FAULTY))('%s is what a definition can have', (code, definition) => {

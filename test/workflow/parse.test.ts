@@ -206,7 +206,7 @@ describe('fields that do not exist', () => {
     },
   )
 
-  test.each(['when', 'trigger_rule', 'timeout', 'retry', 'breaker', 'compensate'])(
+  test.each(['when', 'trigger_rule', 'timeout', 'breaker', 'compensate'])(
     'nor is %s of a task available yet',
     (field) => {
       expect(faults(parse({}, [aTask({ [field]: 'all_success' })]))).toEqual([[`/tasks/0/${field}`, 'not_available']])
@@ -228,7 +228,7 @@ describe('many faults', () => {
             id: 'b',
             type: 'call',
             depends_on: ['a', 'b', 'nowhere'],
-            retry: {},
+            breaker: {},
             with: { url: '${{ tasks.c.output }}' },
           },
           { id: 'c', type: 'cal' },
@@ -245,7 +245,7 @@ describe('many faults', () => {
       ['/tasks/0/with/url', 'invalid_type'],
       ['/tasks/0/with/method', 'unknown_field'],
       ['/tasks/0/depends_on/2', 'duplicate_dependency'],
-      ['/tasks/1/retry', 'not_available'],
+      ['/tasks/1/breaker', 'not_available'],
       ['/tasks/1/depends_on/1', 'self_dependency'],
       ['/tasks/1/depends_on/2', 'unknown_dependency'],
       ['/tasks/2/type', 'unknown_task_type'],
@@ -304,5 +304,44 @@ describe('many faults', () => {
     )
     expect(parsed.ok).toBe(false)
     expect(JSON.stringify(parsed).length).toBeLessThan(300_000)
+  })
+})
+
+describe('a retry policy', () => {
+  const withRetry = (retry: unknown) =>
+    parseDefinition(
+      { name: 'wf', tasks: [{ id: 'a', type: 'http', with: { url: 'https://x.test' }, retry }] },
+      TASK_TYPES,
+    )
+
+  test('gets the defaults of the contract', () => {
+    const parsed = withRetry({ max_attempts: 4 })
+    expect(parsed).toMatchObject({
+      ok: true,
+      definition: {
+        tasks: [
+          { retry: { max_attempts: 4, initial_interval: '1s', multiplier: 2, max_interval: '30s', jitter: 'full' } },
+        ],
+      },
+    })
+  })
+
+  test('takes codes, hundreds of statuses and all', () => {
+    expect(withRetry({ retry_on: ['http_5xx', 'http_404', 'timeout', '*'] })).toMatchObject({ ok: true })
+  })
+
+  test.each([
+    [{ max_attempts: 0 }, '/max_attempts'],
+    [{ max_attempts: 101 }, '/max_attempts'],
+    [{ initial_interval: 5 }, '/initial_interval'],
+    [{ multiplier: 0.5 }, '/multiplier'],
+    [{ jitter: 'some' }, '/jitter'],
+    [{ retry_on: ['http_6xx'] }, '/retry_on/0'],
+    [{ retry_on: ['run_timeout'] }, '/retry_on/0'],
+    [{ never_retry_on: [] }, '/never_retry_on'],
+    [{ max_atempts: 3 }, '/max_atempts'],
+  ])('%o has a fault at %s', (retry, path) => {
+    const parsed = withRetry(retry)
+    expect(parsed.ok ? [] : parsed.faults.map((fault) => fault.path)).toEqual([`/tasks/0/retry${path}`])
   })
 })

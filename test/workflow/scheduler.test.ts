@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
@@ -214,6 +215,117 @@ describe('an interrupted attempt', () => {
     expect(statusOf(run, 'b')).toBe('running')
     expect(dueAt(run, 3_000)).toBe(5_000)
     expect(startedIn(run, step(run, [succeeded(run, 'b')], 3_000))).toEqual(['a'])
+  })
+})
+
+describe('a task with a retry policy', () => {
+  const policy: RetryPolicy = {
+    max_attempts: 3,
+    initial_interval: '1s',
+    multiplier: 2,
+    max_interval: '30s',
+    jitter: 'none',
+  }
+  function retrying(rest: Partial<RetryPolicy> = {}, timeoutMs = 60_000): Run {
+    const definition = aDefinition({ a: [], b: ['a'] })
+    definition.tasks[0]!.retry = { ...policy, ...rest }
+    const run = aRun(definition, { timeoutMs })
+    step(run)
+    return run
+  }
+  const failedWith = (run: Run, code: string, retryable: boolean, retryAfterMs?: number): Fact => ({
+    type: 'AttemptFailed',
+    task: 0,
+    token: run.tasks[0]!.token,
+    error: { code, message: code, retryable },
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  })
+
+  test('is tried again after each wait, from the time of failure, and fails when its attempts are used up', () => {
+    const run = retrying()
+    step(run, [failedWith(run, 'http_503', true)], 100)
+    expect([statusOf(run, 'a'), run.tasks[0]!.wakeAt]).toEqual(['waiting', 1_100])
+    expect(startedIn(run, step(run, [], 1_099))).toEqual([])
+    expect(startedIn(run, step(run, [], 1_100))).toEqual(['a'])
+    step(run, [failedWith(run, 'http_503', true)], 1_200)
+    expect(run.tasks[0]!.wakeAt).toBe(3_200)
+    step(run, [], 3_200)
+    step(run, [failedWith(run, 'http_500', true)], 3_300)
+    expect(run.status).toBe('failed')
+    expect(run.error).toMatchObject({ code: 'http_500', task_id: 'a' })
+    expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+      [1, 'failed'],
+      [2, 'failed'],
+      [3, 'failed'],
+    ])
+  })
+
+  test('that succeeds at last lets the run go on', () => {
+    const run = retrying()
+    step(run, [failedWith(run, 'http_503', true)])
+    step(run, [], 1_000)
+    expect(startedIn(run, step(run, [succeeded(run, 'a')]))).toEqual(['b'])
+  })
+
+  test('holds no slot while it waits', () => {
+    const run = retrying()
+    step(run, [failedWith(run, 'http_503', true)])
+    expect(run.slots.holders.size).toBe(0)
+  })
+
+  test('is not tried again for an error that is not worth it', () => {
+    const run = retrying()
+    step(run, [failedWith(run, 'http_404', false)])
+    expect(run.error).toMatchObject({ code: 'http_404' })
+  })
+
+  test('fails at once when the wait cannot end before the deadline, and keeps the cause', () => {
+    const run = retrying({}, 900)
+    step(run, [failedWith(run, 'http_503', true)], 100)
+    expect(run.error).toMatchObject({ code: 'deadline_before_retry', cause: { code: 'http_503' } })
+  })
+
+  test('waits as long as the server asks, and spends no attempt on it', () => {
+    const run = retrying()
+    step(run, [failedWith(run, 'http_429', true, 7_000)])
+    expect(run.tasks[0]!.wakeAt).toBe(7_000)
+    step(run, [], 7_000)
+    expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+      [1, 'snoozed'],
+      [1, 'running'],
+    ])
+  })
+
+  test('is not put off for ever: after twenty times Retry-After spends attempts too', () => {
+    const run = retrying({ max_attempts: 2 }, 1e9)
+    let attempts = 0
+    for (; run.status === 'running'; attempts++) {
+      step(run, [failedWith(run, 'http_503', true, 1_000)])
+      if (run.tasks[0]!.wakeAt !== null) step(run, [], run.tasks[0]!.wakeAt)
+    }
+    expect(attempts).toBe(22)
+    expect(run.error).toMatchObject({ code: 'http_503' })
+  })
+
+  test('whose server asks for more time than the run has fails at once', () => {
+    const run = retrying()
+    step(run, [failedWith(run, 'http_503', true, 3_600_000)])
+    expect(run.error).toMatchObject({ code: 'retry_after_too_long', cause: { code: 'http_503' } })
+  })
+
+  test('that waits when the run stops is cancelled, when it times out is timed out', () => {
+    const definition = aDefinition({ a: [], x: [] })
+    definition.tasks[0]!.retry = policy
+    const stopping = aRun(definition)
+    step(stopping)
+    step(stopping, [failedWith(stopping, 'http_503', true)])
+    step(stopping, [failed(stopping, 'x')])
+    expect(statusOf(stopping, 'a')).toBe('cancelled')
+    const late = aRun(definition)
+    step(late)
+    step(late, [failedWith(late, 'http_503', true)])
+    step(late, [], 5_000)
+    expect(statusOf(late, 'a')).toBe('timed_out')
   })
 })
 

@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
 import { type Random, seeded } from '../support/random.ts'
@@ -18,11 +19,13 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
   const size = random.chance(0.05) ? random.int(50, 200) : random.int(1, 25)
   const density = random.next() * (random.chance(0.5) ? 0.2 : 0.6)
   const isCyclic = size > 1 && random.chance(0.08)
+  const retries = random.chance(0.4)
   const tasks = Array.from({ length: size }, (_, index) => {
     const depends_on: string[] = []
     for (let earlier = 0; earlier < index; earlier++) if (random.chance(density)) depends_on.push(`t${earlier}`)
     const base = { id: `t${index}`, type: 'http', depends_on }
-    return random.chance(0.3) ? base : { ...base, with: { url: 'https://upstream.test' } }
+    if (random.chance(0.3)) return base
+    return { ...base, with: { url: 'https://upstream.test' }, ...(retries ? { retry: randomRetry(random) } : {}) }
   })
   if (isCyclic) {
     const from = random.int(0, size - 2)
@@ -41,6 +44,16 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
     ...(random.chance(0.2) ? { output: { of: `\${{ tasks.t0.status }}` } } : {}),
   }
   return { definition, isCyclic }
+}
+
+function randomRetry(random: Random): RetryPolicy {
+  return {
+    max_attempts: random.int(1, 4),
+    initial_interval: `${random.int(1, 300)}ms`,
+    multiplier: random.int(1, 3),
+    max_interval: '1s',
+    jitter: random.chance(0.5) ? 'full' : 'none',
+  }
 }
 
 function randomTrouble(random: Random): Trouble {
@@ -167,11 +180,12 @@ function simulate(seed: number): void {
   const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut === 0
   if (isCalm && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 500) expect(run.status).toBe('succeeded')
   for (const [task, calls] of world.calls) {
-    expect(calls, 'a task is called again only after an interruption').toBeLessThanOrEqual(
-      1 + world.history.filter((event) => event.type === 'AttemptInterrupted' && event.task === task).length,
+    expect(calls, 'a task is called again only after an interruption or as its policy says').toBeLessThanOrEqual(
+      (definition.tasks[task]!.retry?.max_attempts ?? 1) +
+        world.history.filter((event) => event.type === 'AttemptInterrupted' && event.task === task).length,
     )
   }
-  const bound = 3 + 3 * definition.tasks.length + 3 * interruptions() + 2
+  const bound = 3 + 12 * definition.tasks.length + 3 * interruptions() + 2
   expect(world.history.length, 'the history is bounded').toBeLessThanOrEqual(bound)
 }
 
