@@ -75,10 +75,22 @@ const FAULTS: Fault[] = [
     to: 'token: run.events + events.length - 1, output: null',
   },
   {
+    name: 'a retry comes sooner than the server asked',
+    file: 'src/workflow/scheduler.ts',
+    from: 'Math.max(backoffMs, retryAfterMs ?? 0)',
+    to: 'backoffMs',
+  },
+  {
+    name: 'a policy gives one attempt too many',
+    file: 'src/workflow/scheduler.ts',
+    from: 'attempt >= policy.max_attempts',
+    to: 'attempt > policy.max_attempts',
+  },
+  {
     name: 'when a waiting task is due is not written down',
     file: 'src/workflow/encoding.ts',
-    from: "['W', event.task, event.for, event.until]",
-    to: "['W', event.task, event.for]",
+    from: 'event.for, event.until,',
+    to: 'event.for,',
   },
 ]
 
