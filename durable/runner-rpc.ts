@@ -31,6 +31,9 @@ export type StartAnswer =
   /** The start asked for a longer time limit than the definition's. */
   | { kind: 'timeout_too_long'; definitionMs: number }
 
+/** The run had ended before it could be cancelled; it is shown as it ended. */
+export type RunFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_finished' }
+
 export type RunNotFound = { kind: 'run_not_found' }
 export type TaskNotFound = { kind: 'task_not_found' }
 

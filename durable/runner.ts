@@ -7,7 +7,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
 import type { Fact } from '../src/workflow/advance.ts'
-import type { TaskStatus } from '../src/workflow/run.ts'
+import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
 import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { type Committed, Committer } from './commit.ts'
@@ -23,6 +23,7 @@ import { Rows } from './rows.ts'
 import type {
   ListFilter,
   RunAnswer,
+  RunFinished,
   RunNotFound,
   RunPage,
   StartAnswer,
@@ -116,6 +117,24 @@ export class Runner extends DurableObject<Env> {
 
   async get(runId: string, waitMs: number): Promise<RunAnswer | RunNotFound> {
     return this.#reading.run(runId, waitMs)
+  }
+
+  /**
+   * Ends a run: attempts that execute are aborted, whatever has not ended is cancelled, in one commit. Cancelling, ending and
+   * timing out race; the first in the history wins, and what was reported before the request comes before it.
+   */
+  async cancel(runId: string): Promise<RunAnswer | RunFinished | RunNotFound> {
+    const before = await this.#reading.run(runId, 0)
+    if (before.kind === 'run_not_found') return before
+    if (isFinal(before.status)) return { ...before, kind: 'run_finished' }
+    if (!this.#isMarked) await this.#mark()
+    const reported = this.#facts.get(runId) ?? []
+    this.#facts.delete(runId)
+    this.#commit(runId, [...reported, { type: 'RunCancelRequested' }], Date.now())
+    const after = await this.#reading.run(runId, 0)
+    if (after.kind === 'run_not_found') return after
+    const hasWon = !isFinal(after.status) || after.status === 'cancelled'
+    return hasWon ? after : { ...after, kind: 'run_finished' }
   }
 
   async tasks(runId: string, status: TaskStatus | null, after: number, limit: number): Promise<TextPage | RunNotFound> {

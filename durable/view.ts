@@ -43,6 +43,7 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     started_at: timestamp(run.startedAt),
     finished_at: timestamp(run.finishedAt),
     deadline_at: timestamp(run.deadlineAt),
+    ...(run.cancelRequestedAt === null ? {} : { cancel_requested_at: timestamp(run.cancelRequestedAt) }),
     duration_ms: duration(run.startedAt, run.finishedAt),
     progress: { total: run.tasks.length, ...run.progress },
   }
@@ -216,6 +217,8 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
       return { name: 'run.started', data: {} }
     case 'RunTimedOut':
       return { name: 'run.timed_out', data: {} }
+    case 'RunCancelRequested':
+      return { name: 'run.cancel_requested', data: {} }
     case 'RunStopped':
       return { name: 'run.stopped', data: { error: event.error } }
     case 'RunFinished':

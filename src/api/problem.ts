@@ -9,6 +9,8 @@ interface Extras {
   /** Every fault of the body, each with a JSON Pointer. */
   errors?: readonly Fault[]
   headers?: Readonly<Record<string, string>>
+  /** The run that stands in the way. */
+  run?: unknown
 }
 
 /** Thrown by whatever serves a request, and nowhere else; app.ts renders it. */
@@ -37,6 +39,7 @@ export function renderProblem(problem: ApiProblem, url: string, requestId: strin
     code,
     request_id: requestId,
     ...(extras.errors === undefined ? {} : { errors: extras.errors }),
+    ...(extras.run === undefined ? {} : { run: extras.run }),
   }
   return new Response(JSON.stringify(body), {
     status,

@@ -115,6 +115,7 @@ export const RunSummarySchema = z
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
     deadline_at: timestamp.nullable(),
+    cancel_requested_at: timestamp.exactOptional(),
     duration_ms: milliseconds.nullable(),
     progress: z.strictObject({
       total: count,

@@ -7,6 +7,7 @@ import { RUN_STATUSES } from '../workflow/run.ts'
 import { repeating } from './objects.ts'
 import { PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { readPreference } from './prefer.ts'
+import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
 import { type Route, route } from './route.ts'
 import { askRunner, runResponse } from './run-answers.ts'
@@ -35,6 +36,31 @@ const get = route({
       runner.get(params.id, Math.max(0, waitUntil - Date.now())),
     )
     return runResponse(run, 200, preference, false)
+  },
+})
+
+const cancel = route({
+  method: 'POST',
+  path: '/v1/runs/{id}/cancel',
+  tag: 'Runs',
+  summary: 'Cancel a run',
+  description:
+    'Attempts that execute are aborted, and whatever has not ended is cancelled. Cancelling, ending and timing out race: the first wins, and after the end the answer is 409 `run_finished` with the run.',
+  access: 'key',
+  answers: {
+    202: {
+      description: 'The run, cancelled; one of very many tasks may still be on its way there.',
+      content: RunSchema,
+      headers: ['Location', 'Retry-After', 'Run-Status'],
+    },
+  },
+  problems: ['run_not_found', 'run_finished'],
+  async handle({ env, tenant, params }) {
+    const run = await askRunner(env, tenant, params.id, (runner) => runner.cancel(params.id))
+    if (run.kind === 'run_finished') {
+      throw new ApiProblem('run_finished', `Run ${params.id} has ended: ${run.status}`, { run: JSON.parse(run.body) })
+    }
+    return runResponse(run, 202, { respondAsync: false, wait: null }, false)
   },
 })
 
@@ -108,4 +134,4 @@ function isUlid(position: unknown): position is string {
   return typeof position === 'string' && ULID.test(position)
 }
 
-export const runRoutes: readonly Route[] = [list, get]
+export const runRoutes: readonly Route[] = [list, get, cancel]

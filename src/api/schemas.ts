@@ -44,6 +44,7 @@ export const ProblemSchema = z
     detail: z.string().meta({ description: 'What is wrong with this request.' }),
     code: z.enum(PROBLEM_CODES).meta({ description: 'For programs; never changes its meaning.' }),
     request_id: z.string().meta({ description: 'Also in X-Request-Id.' }),
+    run: z.unknown().optional().meta({ description: 'The run that stands in the way; with `run_finished`.' }),
     errors: z
       .array(ProblemFaultSchema)
       .exactOptional()

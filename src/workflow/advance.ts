@@ -11,7 +11,15 @@ type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never
 export type Fact = Untimed<
   Extract<
     LaterEvent,
-    { type: 'AttemptSucceeded' | 'AttemptFailed' | 'AttemptTimedOut' | 'AttemptInterrupted' | 'RunStopped' }
+    {
+      type:
+        | 'AttemptSucceeded'
+        | 'AttemptFailed'
+        | 'AttemptTimedOut'
+        | 'AttemptInterrupted'
+        | 'RunCancelRequested'
+        | 'RunStopped'
+    }
   >
 >
 
@@ -53,6 +61,6 @@ export function advance(run: Run, facts: readonly Fact[], now: number, load: Loa
 
 function counts(run: Run, fact: Fact): boolean {
   if (run.finishedAt !== null || run.ending === 'timed_out') return false
-  if (fact.type === 'RunStopped') return run.ending === null
+  if (fact.type === 'RunStopped' || fact.type === 'RunCancelRequested') return run.ending === null
   return isCurrent(run, fact.task, fact.token)
 }

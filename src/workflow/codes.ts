@@ -43,6 +43,7 @@ export const CODES = {
     meaning: 'The path does not take this method; Allow lists those it takes.',
   },
   not_acceptable: { kind: 'problem', status: 406, meaning: 'None of the media types asked for can be given.' },
+  run_finished: { kind: 'problem', status: 409, meaning: 'The run has ended already; `run` shows how.' },
   workflow_paused: { kind: 'problem', status: 409, meaning: 'The workflow is paused: it takes no new runs.' },
   version_conflict: { kind: 'problem', status: 412, meaning: 'The newest version is not the one that If-Match names.' },
   too_large: { kind: 'problem', status: 413, meaning: 'The body, or a part of it, is larger than allowed.' },

@@ -75,6 +75,8 @@ function toTuple(event: RunEvent): Tuple {
       return ['c', event.task]
     case 'RunTimedOut':
       return ['X']
+    case 'RunCancelRequested':
+      return ['Q']
     case 'RunStopped':
       return ['P', event.error]
     case 'RunFinished':
@@ -128,6 +130,8 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
       return { type: 'TaskCancelled', at, task }
     case 'X':
       return { type: 'RunTimedOut', at }
+    case 'Q':
+      return { type: 'RunCancelRequested', at }
     case 'P':
       return { type: 'RunStopped', at, error: f[0] as RunError }
     case 'Z':

@@ -59,6 +59,7 @@ export type RunEvent =
       timeoutMs: number
     }
   | { type: 'RunTimedOut'; at: number }
+  | { type: 'RunCancelRequested'; at: number }
   | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held }
   /** `retryAfterMs`: how long the server that was called wants to be left alone. */
   | { type: 'AttemptFailed'; at: number; task: TaskIndex; token: number; error: TaskError; retryAfterMs?: number }
@@ -77,6 +78,6 @@ export type RunEvent =
   | { type: 'TaskCancelled'; at: number; task: TaskIndex }
   | { type: 'RunFinished'; at: number; status: FinalStatus; output: Held; error: RunError | null }
 
-export type FinalStatus = 'succeeded' | 'failed' | 'timed_out'
+export type FinalStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
 export type AcceptedEvent = Extract<RunEvent, { type: 'RunAccepted' }>
 export type LaterEvent = Exclude<RunEvent, AcceptedEvent>

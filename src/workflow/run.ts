@@ -56,7 +56,7 @@ export interface Task {
 }
 
 /** Why nothing new starts any more. */
-export type Ending = 'task_failed' | 'timed_out' | 'stopped'
+export type Ending = 'task_failed' | 'timed_out' | 'cancelled' | 'stopped'
 
 export interface Run {
   readonly id: string
@@ -69,6 +69,8 @@ export interface Run {
   startedAt: number | null
   deadlineAt: number | null
   finishedAt: number | null
+  /** When somebody asked for its end. */
+  cancelRequestedAt: number | null
   output: Held
   error: RunError | null
   readonly tasks: Task[]
@@ -135,6 +137,7 @@ export function accept(event: AcceptedEvent): Run {
     startedAt: null,
     deadlineAt: null,
     finishedAt: null,
+    cancelRequestedAt: null,
     output: null,
     error: null,
     tasks: definition.tasks.map((_, index) => ({
@@ -192,6 +195,10 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'RunTimedOut':
       run.ending = 'timed_out'
+      return
+    case 'RunCancelRequested':
+      run.ending = 'cancelled'
+      run.cancelRequestedAt = event.at
       return
     case 'RunStopped':
       run.ending = 'stopped'

@@ -33,7 +33,7 @@ export function decide(run: Run, at: number, load: LoadPayload): LaterEvent[] {
   if (run.ending === null && run.events >= HISTORY_LIMIT) return [stopped(run, at, 'history_limit')]
   if (run.undecided.size > 0 && run.ending === null)
     return [...run.undecided].map((task) => afterAttempt(run, task, at))
-  if (run.doomed.size > 0 && run.ending !== 'timed_out') return skipDoomed(run, at)
+  if (run.doomed.size > 0 && run.ending !== 'timed_out' && run.ending !== 'cancelled') return skipDoomed(run, at)
   if (run.ending !== null) return endRest(run, at) ?? [finish(run, at, load)]
 
   const starts = startReady(run, at)
@@ -57,7 +57,9 @@ function endRest(run: Run, at: number): LaterEvent[] | null {
     const { status } = run.tasks[task]!
     // A task whose attempt has just ended without success has begun, so it ends like an executing one.
     const hasBegun = status === 'running' || status === 'waiting' || run.undecided.has(task)
-    if (hasBegun) events.push({ type: run.ending === 'timed_out' ? 'TaskTimedOut' : 'TaskCancelled', at, task })
+    if (hasBegun && run.ending === 'timed_out') events.push({ type: 'TaskTimedOut', at, task })
+    else if (hasBegun || (status === 'pending' && run.ending === 'cancelled'))
+      events.push({ type: 'TaskCancelled', at, task })
     else if (status === 'pending') events.push({ type: 'TaskSkipped', at, task, reason: 'run_stopped', because: null })
   }
   return events.length > 0 ? events : null
@@ -153,6 +155,7 @@ function stopped(run: Run, at: number, code: 'deadlock' | 'history_limit'): Late
 
 /** Every task has ended. */
 function finish(run: Run, at: number, load: LoadPayload): LaterEvent {
+  if (run.ending === 'cancelled') return { type: 'RunFinished', at, status: 'cancelled', output: null, error: null }
   const error = runError(run)
   if (run.ending === 'timed_out') return { type: 'RunFinished', at, status: 'timed_out', output: null, error }
   if (error !== null) return { type: 'RunFinished', at, status: 'failed', output: null, error }

@@ -369,3 +369,21 @@ describe('listing runs', () => {
     expect(answer.headers.get('Content-Type')).toBe('application/json')
   })
 })
+
+describe('cancelling a run', () => {
+  test('answers 202 with the cancelled run, and 409 with the run after its end', async () => {
+    vi.spyOn(globalThis, 'fetch').mockImplementation(() => new Promise(() => {}))
+    const workflow = await aCallingWorkflow()
+    const { id } = (await post('/v1/run', { workflow }, { Prefer: 'respond-async' })).body
+    const cancelled = await post(`/v1/runs/${id}/cancel`)
+    expect(cancelled).toMatchObject({ status: 202, body: { id, status: 'cancelled' } })
+    expect(cancelled.headers.get('Run-Status')).toBe('cancelled')
+    const again = await post(`/v1/runs/${id}/cancel`)
+    expect(again).toMatchObject({ status: 409, body: { code: 'run_finished', run: { id, status: 'cancelled' } } })
+    expect((await get(`/v1/runs?workflow=${workflow}&status=cancelled`)).body.items).toHaveLength(1)
+  })
+
+  test('of a run that is not there is 404', async () => {
+    expect(await post('/v1/runs/run_nothing/cancel')).toMatchObject({ status: 404, body: { code: 'run_not_found' } })
+  })
+})

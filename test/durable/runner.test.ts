@@ -397,6 +397,54 @@ describe('a retry', () => {
   })
 })
 
+describe('a cancel', () => {
+  test('aborts what executes, wakes who waits, and is told with its time', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ a: [], b: ['a'] }, { timeout: '10m' }))
+    const signals: AbortSignal[] = []
+    fakeUpstream((request) => {
+      signals.push(request.signal)
+      return silence(request)
+    })
+    const start = tenant.start('wf', { waitMs: 20_000 })
+    const waiting = tenant.runner().start(start)
+    await vi.waitFor(() => expect(signals).toHaveLength(1))
+    const answer = await tenant.runner().cancel(start.runId)
+    expect(shown(answer)).toMatchObject({ status: 'cancelled', error: null, cancel_requested_at: expect.any(String) })
+    expect(shown(await waiting).status).toBe('cancelled')
+    await vi.waitFor(() => expect(signals[0]!.aborted).toBe(true))
+    expect(await tenant.runner().counts()).toMatchObject({
+      runsActive: 0,
+      tasksRunning: 0,
+      counts: { wf: { runs: { cancelled: 1 } } },
+    })
+    expect(await tenant.runner().cancel(start.runId)).toMatchObject({ kind: 'run_finished', status: 'cancelled' })
+  })
+
+  test('of a run that has ended changes nothing and shows it; of one that is not there says so', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ 'a?': [] }))
+    const start = tenant.start('wf')
+    const ended = shown(await tenant.runner().start(start))
+    const answer = await tenant.runner().cancel(start.runId)
+    expect(answer.kind).toBe('run_finished')
+    expect(shown(answer)).toEqual(ended)
+    expect(await tenant.runner().cancel(aRunId())).toEqual({ kind: 'run_not_found' })
+  })
+
+  test('holds after a crash that comes right behind it', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ a: [] }, { timeout: '10m' }))
+    const { requests } = fakeUpstream(silence)
+    const start = tenant.start('wf', { waitMs: 0 })
+    await tenant.runner().start(start)
+    await vi.waitFor(() => expect(requests).toHaveLength(1))
+    await tenant.runner().cancel(start.runId)
+    await abortAllDurableObjects()
+    expect(await get(tenant.runner(), start.runId)).toMatchObject({ status: 'cancelled' })
+  })
+})
+
 describe('outputs', () => {
   test('that are large are kept outside the history and come back whole', async () => {
     const tenant = aTenant()

@@ -27,6 +27,7 @@ export interface Trouble {
   failure: number
   timedOut: number
   lostDispatch: number
+  cancel: number
 }
 
 export class SimulatedWorld {
@@ -132,6 +133,7 @@ export class SimulatedWorld {
   /** Lets something happen: a report, an alarm, a crash. */
   step(): void {
     if (this.#random.chance(this.#trouble.crash)) this.crash()
+    else if (this.#random.chance(this.#trouble.cancel)) this.commit([{ type: 'RunCancelRequested' }])
     else if (this.#random.chance(this.#trouble.duplicate) && this.#reported.length > 0) {
       this.commit([this.#random.pick(this.#reported)])
     } else this.commit(this.#happening())

@@ -182,10 +182,11 @@ test(
     disk.close()
     expect(live, 'runs that did not end by themselves').toEqual([])
 
+    // Before the repeats: a start with a key that the last crash cut off may begin its run only when it is repeated.
+    const acknowledged = load.starts.flatMap(({ answered }) => [...answered])
     const keyed = load.starts.filter(({ key }) => key !== null)
     for (const start of keyed) await checkReplay(client, start)
 
-    const acknowledged = load.starts.flatMap(({ answered }) => [...answered])
     const storedIds = new Set(stored.map(({ id }) => id))
     expect(
       acknowledged.filter((id) => !storedIds.has(id)),

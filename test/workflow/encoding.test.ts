@@ -31,6 +31,7 @@ const everyEvent: RunEvent[] = [
   { type: 'TaskSkipped', at, task: 1, reason: 'run_stopped', because: null },
   { type: 'TaskCancelled', at, task: 0 },
   { type: 'RunTimedOut', at },
+  { type: 'RunCancelRequested', at },
   { type: 'RunStopped', at, error: { ...error, tasks: ['b'] } },
   { type: 'RunFinished', at, status: 'failed', output: null, error: { ...error, task_id: 'a' } },
   { type: 'RunFinished', at, status: 'succeeded', output: { n: 1, bytes: 2 }, error: null },

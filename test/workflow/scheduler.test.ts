@@ -158,6 +158,54 @@ describe('the deadline', () => {
   })
 })
 
+describe('a cancel', () => {
+  test('cancels what executes, what waits and what never began, in one step', () => {
+    const definition = aDefinition({ a: [], r: [], b: ['a'] })
+    definition.tasks[1]!.retry = {
+      max_attempts: 2,
+      initial_interval: '1s',
+      multiplier: 1,
+      max_interval: '1s',
+      jitter: 'none',
+    }
+    const run = aRun(definition)
+    step(run)
+    step(run, [failed(run, 'r')])
+    step(run, [{ type: 'RunCancelRequested' }], 300)
+    expect(run).toMatchObject({ status: 'cancelled', error: null, cancelRequestedAt: 300, finishedAt: 300 })
+    expect(run.tasks.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'cancelled'])
+    expect(run.tasks[0]!.attempts[0]!.status).toBe('cancelled')
+  })
+
+  test('loses to an end that was reported with it, and to a deadline that had passed', () => {
+    const ended = aRun(aDefinition({ a: [] }))
+    step(ended)
+    step(ended, [succeeded(ended, 'a')])
+    expect(step(ended, [{ type: 'RunCancelRequested' }])).toEqual([])
+    expect(ended.status).toBe('succeeded')
+    const late = aRun(aDefinition({ a: [] }))
+    step(late)
+    step(late, [{ type: 'RunCancelRequested' }], 5_000)
+    expect(late.status).toBe('timed_out')
+  })
+
+  test('keeps what succeeded before it, and drops what is reported after', () => {
+    const run = aRun(aDefinition({ a: [], b: [] }))
+    step(run)
+    const late = succeeded(run, 'b')
+    step(run, [succeeded(run, 'a'), { type: 'RunCancelRequested' }])
+    expect([statusOf(run, 'a'), statusOf(run, 'b')]).toEqual(['succeeded', 'cancelled'])
+    expect(step(run, [late])).toEqual([])
+  })
+
+  test('given twice is recorded once', () => {
+    const run = aRun(aDefinition({ a: [] }))
+    step(run)
+    const events = step(run, [{ type: 'RunCancelRequested' }, { type: 'RunCancelRequested' }])
+    expect(events.filter(({ type }) => type === 'RunCancelRequested')).toHaveLength(1)
+  })
+})
+
 describe('deadlock', () => {
   test('a cycle that got past validation ends the run and names its tasks', () => {
     const run = aRun(aDefinition({ a: [], b: ['a', 'c'], c: ['b'], d: ['a'] }))

@@ -57,7 +57,7 @@ function randomRetry(random: Random): RetryPolicy {
 }
 
 function randomTrouble(random: Random): Trouble {
-  const calm = { crash: 0, duplicate: 0, clockBack: 0, failure: 0, timedOut: 0, lostDispatch: 0 }
+  const calm = { crash: 0, duplicate: 0, clockBack: 0, failure: 0, timedOut: 0, lostDispatch: 0, cancel: 0 }
   if (random.chance(0.2)) return calm
   return {
     crash: random.next() * 0.15,
@@ -66,6 +66,7 @@ function randomTrouble(random: Random): Trouble {
     failure: random.chance(0.5) ? 0 : random.next() * 0.2,
     timedOut: random.chance(0.7) ? 0 : random.next() * 0.1,
     lostDispatch: random.next() * 0.1,
+    cancel: random.chance(0.8) ? 0 : random.next() * 0.1,
   }
 }
 
@@ -176,8 +177,9 @@ function simulate(seed: number): void {
   if (run.error?.code === 'deadlock') expect(isCyclic).toBe(true)
   if (isCyclic) expect(run.status).not.toBe('succeeded')
   if (run.status === 'succeeded') expect(run.tasks.every(({ status }) => status === 'succeeded')).toBe(true)
+  else if (run.status === 'cancelled') expect(run.error).toBeNull()
   else expect(run.error).not.toBeNull()
-  const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut === 0
+  const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut + trouble.cancel === 0
   if (isCalm && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 500) expect(run.status).toBe('succeeded')
   for (const [task, calls] of world.calls) {
     expect(calls, 'a task is called again only after an interruption or as its policy says').toBeLessThanOrEqual(
