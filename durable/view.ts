@@ -14,7 +14,7 @@ import type { Json } from '../src/workflow/json.ts'
 import { isFinal, type Run, type TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 
-/** The largest answer, in characters of JSON text; beyond it the largest outputs are left out. */
+/** The largest answer, in bytes of JSON text. */
 const MAX_ANSWER = 8 * 1024 * 1024
 
 /** Outputs and inputs of more characters of JSON text than this are kept as payloads, outside the history. */
@@ -49,16 +49,23 @@ export function summaryOf(run: Run): { [key: string]: Json } {
   }
 }
 
-/** The whole run as JSON text, at most 8 MiB: the largest outputs are left out first. */
+/**
+ * The whole run as JSON text, at most 8 MiB: the largest outputs are left out first. Where thousands of errors alone are too
+ * much, the tasks are left out as a whole; they can be read page by page.
+ */
 export function runText(run: Run, load: LoadPayload): string {
   const omitted = largestOutputs(run)
-  const value = {
-    ...summaryOf(run),
-    input: held(run.input, load),
-    ...outputOf(run, load),
-    tasks: run.tasks.map((_, task) => taskView(run, task, load, omitted.has(task))),
-  }
-  return JSON.stringify(value)
+  const value = { ...summaryOf(run), input: held(run.input, load), ...outputOf(run, load) }
+  const tasks = run.tasks.map((_, task) => taskView(run, task, load, omitted.has(task)))
+  const text = JSON.stringify({ ...value, tasks })
+  return fits(text) ? text : JSON.stringify({ ...value, tasks: [], tasks_omitted: true })
+}
+
+const encoder = new TextEncoder()
+
+function fits(text: string): boolean {
+  // A character takes three bytes at most, so most answers need not be measured.
+  return text.length * 3 <= MAX_ANSWER || encoder.encode(text).byteLength <= MAX_ANSWER
 }
 
 export function taskText(run: Run, task: TaskIndex, load: LoadPayload): string {

@@ -136,6 +136,10 @@ export const RunSchema = RunSummarySchema.extend({
   output: anyJson.meta({ description: "By the definition's `output`, or those of the tasks that nothing depends on." }),
   ...omitted,
   tasks: z.array(TaskSchema),
+  tasks_omitted: z
+    .literal(true)
+    .exactOptional()
+    .meta({ description: 'The answer would have become too large even without outputs; read them page by page.' }),
 }).meta({ id: 'Run', description: 'A run.' })
 
 export const EventSchema = z

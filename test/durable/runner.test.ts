@@ -1,7 +1,13 @@
 // Runs in the real runtime: storage, alarms, eviction, crashes. The world outside is a scripted fetch; alarms are fired by
 // hand, and the clock is moved, so that no test waits for time to pass.
 
-import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import {
+  abortAllDurableObjects,
+  evictDurableObject,
+  reset,
+  runDurableObjectAlarm,
+  runInDurableObject,
+} from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Runner } from '../../durable/runner.ts'
@@ -9,7 +15,11 @@ import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aRunId, aTenant, type RunView, shown } from '../support/runner.ts'
 
-afterEach(() => vi.restoreAllMocks())
+afterEach(async () => {
+  vi.restoreAllMocks()
+  // A run that a test left behind would go on by its alarm, and call what the next test listens to.
+  await reset()
+})
 
 /** Puts the clock of the test and of the objects forward. */
 function later(ms: number): void {
