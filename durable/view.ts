@@ -1,7 +1,6 @@
 // A run, its tasks and its history as the API shows them (api.md "Runs"). Pure. It makes
 // JSON text, since the text is made in the object that holds the run and passes through the Worker unread.
 
-import { isPlaceholder } from '../src/workflow/definition.ts'
 import {
   type Held,
   type LoadPayload,
@@ -30,7 +29,7 @@ function timestamp(at: number | null): string | null {
 
 /** A run without tasks, input and output: what lists show. */
 export function summaryOf(run: Run): { [key: string]: Json } {
-  const placeholders = run.workflow.definition.tasks.filter(isPlaceholder).length
+  const { placeholders } = run.workflow
   return {
     id: run.id,
     workflow: run.workflow.definition.name,

@@ -37,10 +37,17 @@ export interface CompiledWorkflow {
   readonly definition: WorkflowDefinition
   readonly graph: Graph
   readonly timeoutMs: number
+  /** How many of its tasks are placeholders. */
+  readonly placeholders: number
 }
 
 export function compile(definition: WorkflowDefinition): CompiledWorkflow {
-  return { definition, graph: buildGraph(definition.tasks), timeoutMs: spanMs(definition.timeout) }
+  return {
+    definition,
+    graph: buildGraph(definition.tasks),
+    timeoutMs: spanMs(definition.timeout),
+    placeholders: definition.tasks.filter(isPlaceholder).length,
+  }
 }
 
 export function isPlaceholder(task: TaskDefinition): boolean {
