@@ -12,6 +12,7 @@ import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { type Committed, Committer } from './commit.ts'
 import { type Counts, RunCounts } from './counts.ts'
+import { logFault } from './fault-log.ts'
 import { History } from './history.ts'
 import { IdempotencyKeys } from './idempotency-keys.ts'
 import { listRuns } from './listing.ts'
@@ -346,10 +347,4 @@ export class Runner extends DurableObject<Env> {
 /** A quarter of the time that the run has left, so that a crash costs it no more than that; within bounds. */
 function heartbeatMs(deadlineAt: number, now: number): number {
   return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, Math.floor((deadlineAt - now) / 4)))
-}
-
-/** One line a fault, for whoever reads the logs; no input, no output, no key. */
-function logFault(where: string, error: unknown, runId?: string): void {
-  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-  console.error(JSON.stringify({ event: 'runner_fault', where, run: runId, message, stack }))
 }
