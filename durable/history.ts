@@ -123,16 +123,8 @@ export class History {
   load(runId: string, workflowOf: (name: string, version: number) => CompiledWorkflow): RunRecord | null {
     const row = this.#row(runId)
     if (row === null) return null
-    const events = this.#events(row, workflowOf(row.workflow, row.version))
-    const [first] = events
-    if (!isAccepted(first)) throw new Error(`the history of ${runId} does not begin with RunAccepted`)
-    const run = accept(first)
-    for (const event of events.slice(1)) {
-      if (isLater(event)) apply(run, event)
-      else run.events++
-    }
     return {
-      run,
+      run: folded(runId, this.#events(row, workflowOf(row.workflow, row.version))),
       head: row.head,
       spilled: row.spilled,
       payloads: row.payloads,
@@ -141,6 +133,11 @@ export class History {
       dueAt: row.due_at,
       inFlight: row.in_flight === 1,
     }
+  }
+
+  /** The run as its first `count` events make it; there have to be so many. */
+  past(runId: string, workflow: CompiledWorkflow, count: number): Run {
+    return folded(runId, this.events(runId, workflow).slice(0, count))
   }
 
   /** Every event of a run, in order; null stands for one that this release does not know. */
@@ -231,4 +228,15 @@ export class History {
   clearSuspect(): void {
     this.#rows.run('DELETE FROM suspect')
   }
+}
+
+function folded(runId: string, events: readonly (RunEvent | null)[]): Run {
+  const [first] = events
+  if (!isAccepted(first)) throw new Error(`the history of ${runId} does not begin with RunAccepted`)
+  const run = accept(first)
+  for (const event of events.slice(1)) {
+    if (isLater(event)) apply(run, event)
+    else run.events++
+  }
+  return run
 }

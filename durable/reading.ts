@@ -1,11 +1,12 @@
 // What a Runner answers about runs that it has: reads only, never changes a run.
 
+import { toDot, toMermaid } from '../src/workflow/diagram.ts'
 import type { TaskIndex } from '../src/workflow/event.ts'
 import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
 import type { Committer } from './commit.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Records } from './records.ts'
-import type { RunAnswer, RunNotFound, TaskNotFound, TextPage } from './runner-rpc.ts'
+import type { EventNotFound, GraphForm, RunAnswer, RunNotFound, TaskNotFound, TextPage } from './runner-rpc.ts'
 import { eventText, outputText, runText, tasksOf, taskText, unreadableText } from './view.ts'
 import type { Waiters } from './waiters.ts'
 
@@ -35,6 +36,31 @@ export class Reading {
     const brief = this.#history.brief(runId)
     if (brief === null) return RUN_NOT_FOUND
     return { kind: 'run', runId, status: brief.status, body: unreadableText(brief.summary) }
+  }
+
+  /** The run as it stood right after an event. Folded anew each time: the past is asked for rarely, and never changes. */
+  at(runId: string, number: number): RunAnswer | RunNotFound | EventNotFound {
+    const record = this.#readable(runId)
+    if (record === null)
+      return this.#history.brief(runId) === null ? RUN_NOT_FOUND : { kind: 'event_not_found', events: 0 }
+    const { workflow, events } = record.run
+    if (number > events) return { kind: 'event_not_found', events }
+    const run = this.#history.past(runId, workflow, number)
+    return { kind: 'run', runId, status: run.status, body: runText(run, this.#committer.loader(runId)) }
+  }
+
+  /** The graph of the run's workflow, with how its tasks stand. Of a run that was ended unread no task is known. */
+  graph(runId: string, form: GraphForm): { kind: 'graph'; body: string } | RunNotFound {
+    const draw = form === 'dot' ? toDot : toMermaid
+    const record = this.#readable(runId)
+    if (record !== null) {
+      const { workflow, tasks } = record.run
+      const standing = tasks.map(({ status }) => status)
+      return { kind: 'graph', body: draw(workflow.definition, standing) }
+    }
+    const brief = this.#history.brief(runId)
+    if (brief === null) return RUN_NOT_FOUND
+    return { kind: 'graph', body: draw({ name: brief.workflow, tasks: [] }, []) }
   }
 
   tasks(runId: string, status: TaskStatus | null, after: number, limit: number): TextPage | RunNotFound {

@@ -36,6 +36,11 @@ export type RunFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_finished' }
 
 export type RunNotFound = { kind: 'run_not_found' }
 export type TaskNotFound = { kind: 'task_not_found' }
+/** The history has only so many events. */
+export type EventNotFound = { kind: 'event_not_found'; events: number }
+
+/** Languages that a graph can be drawn in. */
+export type GraphForm = 'mermaid' | 'dot'
 
 export interface ListFilter {
   workflow?: string

@@ -22,6 +22,8 @@ import { Records } from './records.ts'
 import { Recovery } from './recovery.ts'
 import { Rows } from './rows.ts'
 import type {
+  EventNotFound,
+  GraphForm,
   ListFilter,
   RunAnswer,
   RunFinished,
@@ -118,6 +120,15 @@ export class Runner extends DurableObject<Env> {
 
   async get(runId: string, waitMs: number): Promise<RunAnswer | RunNotFound> {
     return this.#reading.run(runId, waitMs)
+  }
+
+  /** The run as it stood right after the event with this number. */
+  async at(runId: string, number: number): Promise<RunAnswer | RunNotFound | EventNotFound> {
+    return this.#reading.at(runId, number)
+  }
+
+  async graph(runId: string, form: GraphForm): Promise<{ kind: 'graph'; body: string } | RunNotFound> {
+    return this.#reading.graph(runId, form)
   }
 
   /**

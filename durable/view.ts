@@ -126,7 +126,8 @@ function taskView(run: Run, index: TaskIndex, load: LoadPayload, omitOutput: boo
 function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
   const task = run.tasks[index]!
   const { tasks } = run.workflow.definition
-  if (task.status === 'waiting') {
+  // Between the events of one commit, where `at` may look, an attempt has ended and what follows is not decided yet.
+  if (task.status === 'waiting' || run.undecided.has(index)) {
     return { for: 'retry', detail: retryDetail(run, index), until: timestamp(task.wakeAt) }
   }
   if (task.status !== 'pending') return null
@@ -142,7 +143,9 @@ function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
     }
   }
   const position = run.slots.position(index)
-  return { for: 'slot', detail: `all ${run.slots.capacity} slots of the run are taken`, position }
+  const { capacity, free } = run.slots
+  const detail = free > 0 ? 'the run has a slot for it' : `all ${capacity} slots of the run are taken`
+  return { for: 'slot', detail, position }
 }
 
 /** What the next attempt waits for, and how many are left. */

@@ -11,7 +11,6 @@ const LATER: readonly (readonly [methods: string, path: string])[] = [
   ['POST', '/v1/runs/{id}/signals/{name}'],
   ['POST', '/v1/runs/{id}/events/{name}'],
   ['GET', '/v1/runs/{id}/explain'],
-  ['GET', '/v1/runs/{id}/graph'],
   ['GET', '/v1/runs/{id}/tasks/{task}/items'],
   ['GET', '/v1/task-types'],
   ['POST', '/v1/task-types/{type}/try'],

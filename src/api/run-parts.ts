@@ -1,8 +1,9 @@
-// Parts of a run, for runs that are large: its tasks, their outputs, its history.
+// Parts of a run, for runs that are large: its tasks, their outputs, its graph, its history.
 
 import { z } from 'zod'
 import { TASK_STATUSES } from '../workflow/run.ts'
 import { preferredType } from './accept.ts'
+import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from './graph-answers.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
 import { type Route, route } from './route.ts'
@@ -59,6 +60,23 @@ const output = route({
   },
 })
 
+const graph = route({
+  method: 'GET',
+  path: '/v1/runs/{id}/graph',
+  tag: 'Runs',
+  summary: 'Draw a run',
+  description: `Its tasks and their dependencies, coloured by how they stand. ${GRAPH_FORMS}`,
+  access: 'key',
+  headers: ['Accept'],
+  answers: { 200: { description: 'The graph.', content: GRAPH_CONTENT } },
+  problems: ['run_not_found', 'not_acceptable'],
+  async handle({ request, env, tenant, params: { id } }) {
+    const type = graphType(request.headers)
+    const { body } = await askRunner(env, tenant, id, (runner) => runner.graph(id, graphForm(type)))
+    return graphResponse(body, type)
+  },
+})
+
 function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route {
   return route({
     method: 'GET',
@@ -97,6 +115,7 @@ export const runPartRoutes: readonly Route[] = [
   tasks,
   task,
   output,
+  graph,
   history('/v1/runs/{id}/history'),
   history('/v1/runs/{id}/events'),
 ]

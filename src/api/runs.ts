@@ -1,7 +1,7 @@
 // Runs: reading one, listing them. Starting is run-start.ts, their tasks and histories are run-parts.ts.
 
 import { z } from 'zod'
-import type { ListFilter, RunPage } from '../../durable/runner-rpc.ts'
+import type { EventNotFound, ListFilter, RunAnswer, RunPage } from '../../durable/runner-rpc.ts'
 import { runnerOf, SHARDS } from '../start.ts'
 import { RUN_STATUSES } from '../workflow/run.ts'
 import { repeating } from './objects.ts'
@@ -20,15 +20,22 @@ const get = route({
   path: '/v1/runs/{id}',
   tag: 'Runs',
   summary: 'Fetch a run',
-  description: 'As it is now, or with `Prefer: wait=N` at its end or after N seconds (at most 30), whichever is first.',
+  description:
+    'As it is now, or with `Prefer: wait=N` at its end or after N seconds (at most 30), whichever is first. With `at` as it stood right after that event of its history: what had not happened yet is not there.',
   access: 'key',
-  laterQuery: ['at'],
+  query: z.strictObject({
+    at: integerParameter({ min: 1, max: 999_999_999 }).meta({
+      description: 'Number of an event of the history (its `id`).',
+    }),
+  }),
   headers: ['Prefer'],
   answers: {
     200: { description: 'The run.', content: RunSchema, headers: ['Run-Status', 'Preference-Applied'] },
   },
-  problems: ['run_not_found', 'not_available'],
-  async handle({ request, env, tenant, params }) {
+  problems: ['run_not_found', 'event_not_found'],
+  async handle({ request, env, tenant, params, query: { at } }) {
+    if (at !== undefined)
+      return pastResponse(await askRunner(env, tenant, params.id, (runner) => runner.at(params.id, at)))
     // Nothing here is done asynchronously, so of what Prefer can say only the wait counts.
     const preference = { ...readPreference(request.headers), respondAsync: false }
     const waitUntil = Date.now() + 1_000 * (preference.wait ?? 0)
@@ -38,6 +45,12 @@ const get = route({
     return runResponse(run, 200, preference, false)
   },
 })
+
+/** A moment that is past waits for nothing, so no preference applies. */
+function pastResponse(answer: RunAnswer | EventNotFound): Response {
+  if (answer.kind === 'run') return runResponse(answer, 200, { respondAsync: false, wait: null }, false)
+  throw new ApiProblem('event_not_found', `The history of the run has ${answer.events} events so far`)
+}
 
 const cancel = route({
   method: 'POST',

@@ -3,17 +3,13 @@
 import { z } from 'zod'
 import type { WorkflowDefinition } from '../workflow/definition.ts'
 import { toDot, toMermaid } from '../workflow/diagram.ts'
-import { preferredType } from './accept.ts'
+import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from './graph-answers.ts'
 import { registryOf, repeating } from './objects.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { fetchVersion, knownName, present, timestampOf, workflowResponse } from './workflow-answers.ts'
 import { VersionPageSchema, WorkflowSchema } from './workflow-schemas.ts'
-
-const MERMAID = 'text/vnd.mermaid'
-const DOT = 'text/vnd.graphviz'
-const PLAIN = 'text/plain'
 
 const list = route({
   method: 'GET',
@@ -59,21 +55,18 @@ const graph = route({
   path: '/v1/workflows/{name}/versions/{version}/graph',
   tag: 'Workflows',
   summary: 'Draw a version',
-  description: `Its tasks and their dependencies as text for Mermaid (the default; ${MERMAID}, or ${PLAIN}) or Graphviz (${DOT}).`,
+  description: `Its tasks and their dependencies. ${GRAPH_FORMS}`,
   access: 'key',
   headers: ['Accept'],
   answers: {
-    200: { description: 'The graph.', content: { [MERMAID]: z.string(), [DOT]: z.string(), [PLAIN]: z.string() } },
+    200: { description: 'The graph.', content: GRAPH_CONTENT },
   },
   problems: ['workflow_not_found', 'version_not_found', 'not_acceptable'],
   async handle({ request, env, tenant, params: { name, version } }) {
-    const type = preferredType(request.headers, [MERMAID, DOT, PLAIN])
-    if (type === null) throw new ApiProblem('not_acceptable', `A graph is ${MERMAID}, ${DOT} or ${PLAIN}`)
+    const type = graphType(request.headers)
     const stored = await fetchVersion(env, tenant, name, versionNumber(name, version))
     const definition = JSON.parse(stored.definition) as WorkflowDefinition
-    return new Response(type === DOT ? toDot(definition) : toMermaid(definition), {
-      headers: { 'Content-Type': `${type}; charset=utf-8`, 'X-Content-Type-Options': 'nosniff', Vary: 'Accept' },
-    })
+    return graphResponse(graphForm(type) === 'dot' ? toDot(definition) : toMermaid(definition), type)
   },
 })
 

@@ -36,6 +36,7 @@ export const CODES = {
   workflow_not_found: { kind: 'problem', status: 404, meaning: 'No workflow has this name.' },
   version_not_found: { kind: 'problem', status: 404, meaning: 'The workflow has no such version.' },
   run_not_found: { kind: 'problem', status: 404, meaning: 'There is no run with this id.' },
+  event_not_found: { kind: 'problem', status: 404, meaning: 'The history of the run has no event with this number.' },
   task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
   method_not_allowed: {
     kind: 'problem',

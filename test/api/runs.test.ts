@@ -229,14 +229,89 @@ describe('fetching a run', () => {
     'run_0b01K7ZB3V9QJ4X5Y6Z7A8B9C0D12',
     '%F0%9F%98%80',
   ])('there is no run %s', async (id) => {
-    for (const part of ['', '/tasks', '/tasks/a', '/tasks/a/output', '/history', '/events']) {
+    for (const part of ['', '?at=1', '/tasks', '/tasks/a', '/tasks/a/output', '/graph', '/history', '/events']) {
       expect(await get(`/v1/runs/${id}${part}`)).toMatchObject({ status: 404, body: { code: 'run_not_found' } })
     }
   })
 
-  test('as it stood at an event is not available', async () => {
+  test('as it stood at an event has nothing that came later', async () => {
+    const { id } = (await post('/v1/run', { workflow: await aWorkflow({ a: [], b: ['a'] }), input: 7 })).body
+    const { items } = (await get(`/v1/runs/${id}/history`)).body
+    expect(items.map(({ event }: { event: string }) => event)).toEqual([
+      'run.accepted',
+      'run.started',
+      ...['attempt.started', 'attempt.succeeded', 'attempt.started', 'attempt.succeeded'],
+      'run.finished',
+    ])
+    const accepted = await get(`/v1/runs/${id}?at=1`)
+    expect(accepted.headers.get('Run-Status')).toBe('queued')
+    expect(accepted.body).toMatchObject({
+      status: 'queued',
+      input: 7,
+      output: null,
+      started_at: null,
+      deadline_at: null,
+    })
+    expect(accepted.body.tasks[0].waiting).toMatchObject({ for: 'slot', detail: 'the run has a slot for it' })
+    const { body } = await get(`/v1/runs/${id}?at=4`)
+    expect(body).toMatchObject({ status: 'running', output: null, finished_at: null, duration_ms: null })
+    expect(body.progress).toMatchObject({ total: 2, succeeded: 1, pending: 1, running: 0 })
+    expect(body.tasks).toMatchObject([
+      { status: 'succeeded', attempts: [{ status: 'succeeded' }] },
+      { status: 'pending', attempts: [], waiting: { for: 'slot', position: 1 } },
+    ])
+    expect((await get(`/v1/runs/${id}?at=6`)).body).toMatchObject({
+      status: 'running',
+      output: null,
+      finished_at: null,
+    })
+    const last = await get(`/v1/runs/${id}?at=7`, { headers: { Prefer: 'wait=5' } })
+    expect(last.body).toEqual((await get(`/v1/runs/${id}`)).body)
+    expect(last.headers.get('Preference-Applied')).toBeNull()
+    expect(await call('HEAD', `/v1/runs/${id}?at=1`)).toMatchObject({ status: 200, text: '' })
+  })
+
+  test('as it stood between an attempt and what was decided of it', async () => {
+    const retry = { max_attempts: 2, initial_interval: '1ms', jitter: 'none' }
+    const workflow = aName()
+    const tasks = [{ id: 'call', type: 'http', retry, with: { url: 'https://upstream.test/slow' } }]
+    await post('/v1/workflows', { name: workflow, tasks })
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async () => new Response('no', { status: 503 }))
+    const { id } = (await post('/v1/run', { workflow })).body
+    const { items } = (await get(`/v1/runs/${id}/history`)).body
+    const failed = items.find(({ event }: { event: string }) => event === 'attempt.failed').id
+    expect((await get(`/v1/runs/${id}?at=${failed}`)).body.tasks[0]).toMatchObject({
+      status: 'pending',
+      error: null,
+      waiting: { for: 'retry', detail: 'attempt 1 of 2 ended with http_503', until: null },
+      attempts: [{ number: 1, status: 'failed', error: { code: 'http_503' } }],
+    })
+    const waiting = (await get(`/v1/runs/${id}?at=${failed + 1}`)).body.tasks[0]
+    expect(waiting).toMatchObject({ status: 'waiting', waiting: { for: 'retry', until: items[failed].data.until } })
+  })
+
+  test('there is no moment before its first event or after its last', async () => {
     const { id } = (await post('/v1/run', { workflow: await aWorkflow() })).body
-    expect(await get(`/v1/runs/${id}?at=3`)).toMatchObject({ status: 422, body: { code: 'not_available' } })
+    const beyond = await get(`/v1/runs/${id}?at=6`)
+    expect(beyond).toMatchObject({ status: 404, body: { code: 'event_not_found' } })
+    expect(beyond.body.detail).toContain('5 events')
+    for (const at of ['0', '-1', '1.5', '', 'last', '1e3', '1000000000']) {
+      expect(await get(`/v1/runs/${id}?at=${at}`)).toMatchObject({ status: 400, body: { code: 'invalid_parameter' } })
+    }
+  })
+
+  test('its graph shows how its tasks stand, as Mermaid or DOT', async () => {
+    const { id } = (await post('/v1/run', { workflow: await aWorkflow({ a: [], b: ['a'] }) })).body
+    const as = (Accept: string) => get(`/v1/runs/${id}/graph`, { headers: { Accept } })
+    const mermaid = await get(`/v1/runs/${id}/graph`)
+    expect(mermaid.headers.get('Content-Type')).toBe('text/vnd.mermaid; charset=utf-8')
+    expect(mermaid.text).toContain('t0["a<br/>http<br/>succeeded"]')
+    expect(mermaid.text).toContain('class t0,t1 succeeded')
+    const dot = await as('text/vnd.graphviz')
+    expect(dot.headers.get('Content-Type')).toBe('text/vnd.graphviz; charset=utf-8')
+    expect(dot.text).toContain('class="succeeded"')
+    expect(await as('application/json')).toMatchObject({ status: 406, body: { code: 'not_acceptable' } })
+    expect(await call('HEAD', `/v1/runs/${id}/graph`)).toMatchObject({ status: 200, text: '' })
   })
 
   test('its tasks come in pages, by status, and one by one', async () => {

@@ -27,6 +27,44 @@ describe('toMermaid', () => {
   })
 })
 
+describe('of a run', () => {
+  const definition = aDefinition({ done: [], 'bad?': ['done'], 'late?': ['bad'], next: ['done'] })
+  const standing = ['succeeded', 'timed_out', 'skipped', 'succeeded'] as const
+
+  test('Mermaid shows the status of each task, and makes it a class', () => {
+    expect(toMermaid(definition, standing).split('\n').slice(1)).toEqual([
+      '  t0["done<br/>http<br/>succeeded"]',
+      '  t1["bad<br/>http<br/>timed_out"]:::placeholder',
+      '  t2["late<br/>http<br/>skipped"]:::placeholder',
+      '  t3["next<br/>http<br/>succeeded"]',
+      '  t0 --> t1',
+      '  t1 --> t2',
+      '  t0 --> t3',
+      '  classDef placeholder stroke-dasharray: 5 5',
+      '  class t0,t3 succeeded',
+      '  classDef succeeded fill:#dcfce7,stroke:#15803d,color:#111827',
+      '  class t2 skipped',
+      '  classDef skipped fill:#ffffff,stroke:#9ca3af,color:#111827',
+      '  class t1 timed_out',
+      '  classDef timed_out fill:#ffedd5,stroke:#c2410c,color:#111827',
+      '',
+    ])
+  })
+
+  test('DOT shows the status of each task, and fills it', () => {
+    const lines = toDot(definition, standing).split('\n')
+    expect(lines[2]).toBe(
+      '  "done" [label="done\\nhttp\\nsucceeded", style=filled, fillcolor="#dcfce7", color="#15803d", fontcolor="#111827", class="succeeded"]',
+    )
+    expect(lines[3]).toContain('style="filled,dashed", fillcolor="#ffedd5"')
+  })
+
+  test('a run of which nothing is known is a graph without tasks', () => {
+    expect(toMermaid({ name: 'wf', tasks: [] }, [])).toBe('flowchart TD\n')
+    expect(toDot({ name: 'wf', tasks: [] }, [])).toBe('digraph "wf" {\n  node [shape=box]\n}\n')
+  })
+})
+
 describe('toDot', () => {
   test('draws tasks by id, and an arrow to each that waits', () => {
     expect(toDot(aDefinition({ node: [], 'get-user?': ['node'] }, { name: 'my-flow' }))).toBe(

@@ -1,0 +1,32 @@
+// How graphs are asked for and answered with: Mermaid or Graphviz, by Accept.
+
+import { z } from 'zod'
+import { preferredType } from './accept.ts'
+import { ApiProblem } from './problem.ts'
+
+const MERMAID = 'text/vnd.mermaid'
+const DOT = 'text/vnd.graphviz'
+const PLAIN = 'text/plain'
+
+/** What the document says of them. */
+export const GRAPH_FORMS = `Text for Mermaid (the default; ${MERMAID}, or ${PLAIN}) or Graphviz (${DOT}).`
+export const GRAPH_CONTENT = { [MERMAID]: z.string(), [DOT]: z.string(), [PLAIN]: z.string() }
+
+export type GraphType = typeof MERMAID | typeof DOT | typeof PLAIN
+
+/** @throws ApiProblem `not_acceptable` */
+export function graphType(headers: Headers): GraphType {
+  const type = preferredType(headers, [MERMAID, DOT, PLAIN])
+  if (type === null) throw new ApiProblem('not_acceptable', `A graph is ${MERMAID}, ${DOT} or ${PLAIN}`)
+  return type
+}
+
+export function graphForm(type: GraphType): 'mermaid' | 'dot' {
+  return type === DOT ? 'dot' : 'mermaid'
+}
+
+export function graphResponse(text: string, type: GraphType): Response {
+  return new Response(text, {
+    headers: { 'Content-Type': `${type}; charset=utf-8`, 'X-Content-Type-Options': 'nosniff', Vary: 'Accept' },
+  })
+}
