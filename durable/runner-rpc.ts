@@ -1,5 +1,6 @@
 // What a Runner is asked and what it answers. Crosses RPC between releases, so fields are added, never changed (R9).
 
+import type { StartOptions } from '../src/workflow/event.ts'
 import type { RunStatus } from '../src/workflow/run.ts'
 
 export interface StartRequest {
@@ -11,6 +12,8 @@ export interface StartRequest {
   input: string
   /** Shortens the definition's time limit, in ms. */
   timeoutMs: number | null
+  /** Absent when the start said nothing more; its members go into the run's history as they are. */
+  options?: StartOptions
   idempotency: { key: string /** SHA-256 of the request's body, hex */; bodyHash: string } | null
   /** Longest wait for the end of the run, in ms; 0 answers at once. */
   waitMs: number
@@ -46,6 +49,11 @@ export interface ListFilter {
   workflow?: string
   version?: number
   status?: RunStatus
+  /** What started it, as the run's `trigger.type` says. */
+  trigger?: string
+  tag?: string
+  /** Id of the run whose task it is. */
+  parent?: string
   /** Created at or after, and before, ms since the epoch. */
   since?: number
   until?: number

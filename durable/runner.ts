@@ -254,8 +254,17 @@ export class Runner extends DurableObject<Env> {
 
   /** Records a new run. If it throws, nothing of it is recorded. */
   #begin({ request, workflow, version, timeoutMs }: Beginning, now: number): void {
-    const { runId, input: inputText, idempotency } = request
-    const accepted = { type: 'RunAccepted', at: now, runId, workflow, version, inputText, timeoutMs } as const
+    const { runId, input: inputText, options, idempotency } = request
+    const accepted = {
+      type: 'RunAccepted',
+      at: now,
+      runId,
+      workflow,
+      version,
+      inputText,
+      timeoutMs,
+      ...(options === undefined ? {} : { options }),
+    } as const
     let committed: Committed
     try {
       committed = this.ctx.storage.transactionSync(() => {

@@ -36,6 +36,7 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     version: run.version,
     status: run.status,
     trigger: { type: 'api' },
+    tags: [...(run.options.tags ?? [])],
     error: run.error as Json,
     ...(placeholders > 0 ? { placeholders } : {}),
     created_at: timestamp(run.createdAt),
@@ -219,7 +220,13 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
       const input = held(event.input, load)
       return {
         name: 'run.accepted',
-        data: { workflow: definition.name, version: event.version, input, timeout_ms: event.timeoutMs },
+        data: {
+          workflow: definition.name,
+          version: event.version,
+          input,
+          timeout_ms: event.timeoutMs,
+          ...event.options,
+        },
       }
     }
     case 'RunStarted':

@@ -9,7 +9,30 @@ import { anyJson, milliseconds, pageOf, timestamp } from './schemas.ts'
 export const WORKFLOW_REF = /^([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:@(?:([1-9]\d{0,8})|([A-Za-z][A-Za-z0-9_-]{0,63})))?$/
 
 /** Fields of a start that the contract has and this release has not. */
-export const LATER_START_FIELDS = ['tags', 'priority', 'sticky_key', 'start_at'] as const
+export const LATER_START_FIELDS = ['priority', 'sticky_key', 'start_at'] as const
+
+const MAX_TAGS = 20
+
+/** One word by which a run can be found. */
+export const tagSchema = z
+  .string()
+  .regex(/^[a-z0-9_.:-]{1,64}$/, 'must have 1 to 64 of a-z, 0-9, "_", ".", ":" and "-"')
+
+const tagsSchema = z
+  .array(tagSchema)
+  .max(MAX_TAGS)
+  .check((context) => {
+    for (const [position, tag] of context.value.entries()) {
+      if (context.value.indexOf(tag) === position) continue
+      context.issues.push({ code: 'custom', input: tag, path: [position], message: 'stands twice', continue: true })
+    }
+  })
+
+/** What can start a run, as its `trigger.type` says. */
+export const TRIGGER_TYPES = ['api'] as const
+
+/** The others of the contract, which this release has not. */
+export const LATER_TRIGGER_TYPES = ['cron', 'event', 'webhook', 'nats', 'kafka', 'queue', 'workflow', 'retry'] as const
 
 export const StartRunSchema = z
   .strictObject({
@@ -27,6 +50,10 @@ export const StartRunSchema = z
     timeout: timeoutSchema
       .exactOptional()
       .meta({ description: "Shortens the definition's time limit for this run.", examples: ['2s'] }),
+    tags: tagsSchema.exactOptional().meta({
+      description: 'Words by which the run can be found, at most 20, each once.',
+      examples: [['eu', 'customer:17']],
+    }),
   })
   .meta({
     id: 'StartRun',
@@ -107,7 +134,8 @@ export const RunSummarySchema = z
     workflow: nameSchema,
     version: z.int().min(1),
     status: z.enum(RUN_STATUSES),
-    trigger: z.strictObject({ type: z.enum(['api']) }),
+    trigger: z.strictObject({ type: z.enum(TRIGGER_TYPES) }),
+    tags: z.array(z.string()).meta({ description: 'As the start gave them.' }),
     error: RunErrorSchema.nullable(),
     placeholders: z.int().min(1).exactOptional().meta({ description: 'How many tasks do nothing.' }),
     waiting: WaitingSchema.exactOptional(),

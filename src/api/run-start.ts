@@ -93,7 +93,7 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
 }
 
 interface CheckedStart {
-  start: Pick<Start, 'workflow' | 'input' | 'timeoutMs'>
+  start: Pick<Start, 'workflow' | 'input' | 'timeoutMs' | 'options'>
   /** The body as text that is equal for equal bodies; made only for a start with a key. */
   canonical(): string
 }
@@ -102,14 +102,18 @@ function checkStart(value: unknown): CheckedStart {
   const unsound = soundness(value)
   const shape = checkShape(StartRunSchema, value, { notAvailable: () => LATER_START_FIELDS })
   if (!shape.ok || unsound.length > 0) throw faultyBody([...unsound, ...(shape.ok ? [] : shape.faults)])
-  const { workflow, input, timeout } = shape.value
+  const { workflow, input, timeout, tags } = shape.value
   const text = JSON.stringify(input ?? null)
   // A character takes three bytes at most, so most inputs need not be measured.
   if (text.length * 3 > MAX_INPUT_BYTES && encoder.encode(text).length > MAX_INPUT_BYTES) {
     throw new ApiProblem('too_large', `The input may have at most ${MAX_INPUT_BYTES.toLocaleString('en-US')} bytes`)
   }
   const timeoutMs = timeout === undefined ? null : spanMs(timeout)
-  return { start: { workflow: parseRef(workflow), input: text, timeoutMs }, canonical: () => canonicalText(value) }
+  const options = tags === undefined || tags.length === 0 ? {} : { options: { tags } }
+  return {
+    start: { workflow: parseRef(workflow), input: text, timeoutMs, ...options },
+    canonical: () => canonicalText(value),
+  }
 }
 
 /** @param text matches WORKFLOW_REF */

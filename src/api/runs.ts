@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { EventNotFound, ListFilter, RunAnswer, RunPage } from '../../durable/runner-rpc.ts'
-import { runnerOf, SHARDS } from '../start.ts'
+import { parseRunId, runnerOf, SHARDS } from '../start.ts'
 import { RUN_STATUSES } from '../workflow/run.ts'
 import { repeating } from './objects.ts'
 import { PAGE_QUERY, pageResponse, positionOf } from './page.ts'
@@ -11,7 +11,7 @@ import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
 import { type Route, route } from './route.ts'
 import { askRunner, runResponse } from './run-answers.ts'
-import { RunPageSchema, RunSchema } from './run-schemas.ts'
+import { LATER_TRIGGER_TYPES, RunPageSchema, RunSchema, TRIGGER_TYPES, tagSchema } from './run-schemas.ts'
 
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 
@@ -96,6 +96,16 @@ const list = route({
     workflow: z.string().exactOptional(),
     version: integerParameter({ min: 1, max: 999_999_999 }),
     status: z.enum(RUN_STATUSES).exactOptional(),
+    trigger: z
+      .enum([...TRIGGER_TYPES, ...LATER_TRIGGER_TYPES])
+      .exactOptional()
+      .meta({ description: 'What started it.', override: { type: 'string', enum: [...TRIGGER_TYPES] } }),
+    tag: tagSchema.exactOptional().meta({ description: 'One of its tags.', override: { type: 'string' } }),
+    parent: z
+      .string()
+      .refine((id) => parseRunId(id) !== null, 'must be the id of a run')
+      .exactOptional()
+      .meta({ description: 'Id of the run whose task it is.', override: { type: 'string' } }),
     since: instant
       .exactOptional()
       .meta({ description: 'Created at this time or later.', override: { type: 'string', format: 'date-time' } }),
@@ -104,11 +114,13 @@ const list = route({
       .meta({ description: 'Created before this time.', override: { type: 'string', format: 'date-time' } }),
     ...PAGE_QUERY,
   }),
-  laterQuery: ['trigger', 'tag', 'parent'],
   answers: { 200: { description: 'A page.', content: RunPageSchema, headers: ['Link'] } },
   problems: ['bad_cursor', 'not_available'],
   async handle({ env, tenant, path, query: { limit, cursor, ...filter } }) {
-    const { since, until } = filter
+    const { since, until, trigger } = filter
+    if (LATER_TRIGGER_TYPES.some((type) => type === trigger)) {
+      throw new ApiProblem('not_available', `Runs by ${trigger} are part of the contract, but not of this release`)
+    }
     const shown = {
       since: since === undefined ? since : new Date(since).toISOString(),
       until: until === undefined ? until : new Date(until).toISOString(),

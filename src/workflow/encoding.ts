@@ -14,6 +14,7 @@ import {
   type RunError,
   type RunEvent,
   type SkipReason,
+  type StartOptions,
   type TaskError,
 } from './event.ts'
 import type { Json } from './json.ts'
@@ -44,7 +45,13 @@ export function decodeCommit(line: string, restored: Restored): (RunEvent | null
 function toTuple(event: RunEvent): Tuple {
   switch (event.type) {
     case 'RunAccepted':
-      return ['A', event.version, encodeHeld(event.input), event.timeoutMs]
+      return [
+        'A',
+        event.version,
+        encodeHeld(event.input),
+        event.timeoutMs,
+        ...(event.options === undefined ? [] : [event.options]),
+      ]
     case 'RunStarted':
       return ['B']
     case 'AttemptStarted':
@@ -98,6 +105,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         version: f[0] as number,
         input: decodeHeld(f[1]),
         timeoutMs: f[2] as number,
+        ...(f[3] === undefined ? {} : { options: f[3] as StartOptions }),
       }
     case 'B':
       return { type: 'RunStarted', at }

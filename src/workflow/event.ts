@@ -45,6 +45,12 @@ export type Held = Json | PayloadRef
 /** Reads a payload back; synchronous, so that deciding stays deterministic (R2). */
 export type LoadPayload = (ref: PayloadRef) => Json
 
+/** What a start said besides workflow, input and time limit; a member that is absent was not given. */
+export interface StartOptions {
+  /** Words by which the run can be found. */
+  readonly tags?: readonly string[]
+}
+
 /** What happened to a run, in order. An event's number is its position in the history, dense from 1. */
 export type RunEvent =
   // Facts: what the world reported.
@@ -57,6 +63,8 @@ export type RunEvent =
       input: Held
       /** The run's own time limit in ms: the definition's, or what the start shortened it to. */
       timeoutMs: number
+      /** Absent when the start said nothing more. */
+      options?: StartOptions
     }
   | { type: 'RunTimedOut'; at: number }
   | { type: 'RunCancelRequested'; at: number }

@@ -2,7 +2,16 @@
 // It never decides (scheduler.ts does), never reads a clock (R2) and never throws on an event that it does not know (R9).
 
 import type { CompiledWorkflow } from './definition.ts'
-import type { AcceptedEvent, Held, LaterEvent, RunError, SkipReason, TaskError, TaskIndex } from './event.ts'
+import type {
+  AcceptedEvent,
+  Held,
+  LaterEvent,
+  RunError,
+  SkipReason,
+  StartOptions,
+  TaskError,
+  TaskIndex,
+} from './event.ts'
 import { Slots } from './slots.ts'
 
 export const RUN_STATUSES = ['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
@@ -64,6 +73,7 @@ export interface Run {
   readonly version: number
   readonly input: Held
   readonly timeoutMs: number
+  readonly options: StartOptions
   status: RunStatus
   readonly createdAt: number
   startedAt: number | null
@@ -132,6 +142,7 @@ export function accept(event: AcceptedEvent): Run {
     version: event.version,
     input: event.input,
     timeoutMs: event.timeoutMs,
+    options: event.options ?? {},
     status: 'queued',
     createdAt: event.at,
     startedAt: null,

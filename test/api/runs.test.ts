@@ -82,11 +82,18 @@ describe('starting a run', () => {
     [{ workflow: 'a', timeout: 5 }, 422, 'invalid_request', '/timeout'],
     [{ workflow: 'a', timeout: '5 parsecs' }, 422, 'invalid_request', '/timeout'],
     [{ workflow: 'a', inptu: {} }, 422, 'invalid_request', '/inptu'],
-    [{ workflow: 'a', tags: [] }, 422, 'not_available', '/tags'],
+    [{ workflow: 'a', tags: 'eu' }, 422, 'invalid_request', '/tags'],
+    [{ workflow: 'a', tags: ['eu', 'EU'] }, 422, 'invalid_request', '/tags/1'],
+    [{ workflow: 'a', tags: ['eu', ''] }, 422, 'invalid_request', '/tags/1'],
+    [{ workflow: 'a', tags: ['x'.repeat(65)] }, 422, 'invalid_request', '/tags/0'],
+    [{ workflow: 'a', tags: ['eu', 7] }, 422, 'invalid_request', '/tags/1'],
+    [{ workflow: 'a', tags: ['eu', 'us', 'eu'] }, 422, 'invalid_request', '/tags/2'],
+    [{ workflow: 'a', tags: Array.from({ length: 21 }, (_, i) => `t${i}`) }, 422, 'invalid_request', '/tags'],
+    [{ workflow: 'a', tags: ['eu\n'] }, 422, 'invalid_request', '/tags/0'],
     [{ workflow: 'a', priority: 'normal' }, 422, 'not_available', '/priority'],
     [{ workflow: 'a', sticky_key: 'x' }, 422, 'not_available', '/sticky_key'],
     [{ workflow: 'a', start_at: '2030-01-01T00:00:00Z' }, 422, 'not_available', '/start_at'],
-    [{ workflow: 'a', tags: [], timeout: 5 }, 422, 'invalid_request', '/tags'],
+    [{ workflow: 'a', priority: 'x', timeout: 5 }, 422, 'invalid_request', '/priority'],
   ])('refuses %j', async (body, status, code, path) => {
     const refused = await post('/v1/run', body)
     expect(refused).toMatchObject({ status, body: { code } })
@@ -401,6 +408,37 @@ describe('listing runs', () => {
     expect(await found('since=2999-01-01T00:00:00Z')).toEqual([])
   })
 
+  test('filters by tag, trigger and parent, alone and together, page by page', async () => {
+    const workflow = await aWorkflow()
+    const start = async (tags: string[]) => (await post('/v1/run', { workflow, tags })).body
+    const both = await start(['eu', 'customer:17'])
+    const eu = await start(['eu'])
+    const none = await start([])
+    expect(both.tags).toEqual(['eu', 'customer:17'])
+    expect(none.tags).toEqual([])
+    const newestFirst = (runs: { id: string }[]) => ids(runs).sort((a, b) => (a.slice(6) < b.slice(6) ? 1 : -1))
+    const found = (query: string) => pagesOf(`workflow=${workflow}&${query}`)
+    expect(await found('tag=eu')).toEqual(newestFirst([both, eu]))
+    expect(await found('tag=eu&limit=1')).toEqual(newestFirst([both, eu]))
+    expect(await found('tag=customer:17&status=succeeded&version=1')).toEqual([both.id])
+    expect(await found('tag=customer:17&status=failed')).toEqual([])
+    expect(await found('tag=customer')).toEqual([])
+    expect(await found('trigger=api')).toEqual(newestFirst([both, eu, none]))
+    expect(await found(`parent=${both.id}`)).toEqual([])
+    const [first] = (await get(`/v1/runs/${both.id}/history?limit=1`)).body.items
+    expect(first.data.tags).toEqual(['eu', 'customer:17'])
+  })
+
+  test('tags belong to what a key stands for', async () => {
+    const workflow = await aWorkflow()
+    const key = { 'Idempotency-Key': crypto.randomUUID() }
+    expect((await post('/v1/run', { workflow, tags: ['eu'] }, key)).status).toBe(200)
+    expect(await post('/v1/run', { workflow, tags: ['us'] }, key)).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency_key_reused' },
+    })
+  })
+
   test('leaves out tasks, input and output', async () => {
     const workflow = await aWorkflow()
     await post('/v1/run', { workflow, input: 'secret' })
@@ -410,8 +448,13 @@ describe('listing runs', () => {
 
   test.each([
     ['trigger=cron', 422, 'not_available'],
-    ['tag=a', 422, 'not_available'],
-    ['parent=run_1', 422, 'not_available'],
+    ['trigger=retry&parent=x', 400, 'invalid_parameter'],
+    ['trigger=API', 400, 'invalid_parameter'],
+    ['tag=', 400, 'invalid_parameter'],
+    ['tag=EU', 400, 'invalid_parameter'],
+    [`tag=${'x'.repeat(65)}`, 400, 'invalid_parameter'],
+    ['tag=a&tag=b', 400, 'invalid_parameter'],
+    ['parent=run_1', 400, 'invalid_parameter'],
     ['limit=0', 400, 'invalid_parameter'],
     ['limit=201', 400, 'invalid_parameter'],
     ['limit=1e1', 400, 'invalid_parameter'],
@@ -423,7 +466,7 @@ describe('listing runs', () => {
     ['since=2026-01-01T00:00:00', 400, 'invalid_parameter'],
     ['stauts=failed', 400, 'invalid_parameter'],
     ['__proto__=1', 400, 'invalid_parameter'],
-    ['tag=a&stauts=failed', 400, 'invalid_parameter'],
+    ['trigger=cron&stauts=failed', 400, 'invalid_parameter'],
     ['cursor=abc', 400, 'bad_cursor'],
   ])('refuses ?%s', async (query, status, code) => {
     expect(await get(`/v1/runs?${query}`)).toMatchObject({ status, body: { code } })

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
-import { PayloadRef, type RunEvent } from '../../src/workflow/event.ts'
+import { PayloadRef, type RunEvent, type StartOptions } from '../../src/workflow/event.ts'
 import { accept, apply, type Run } from '../../src/workflow/run.ts'
 import { aDefinition } from '../support/builders.ts'
 
@@ -15,6 +15,16 @@ const error = { code: 'http_500', message: 'answered 500', retryable: true }
 
 const everyEvent: RunEvent[] = [
   { type: 'RunAccepted', at, runId, workflow, version: 3, input: { who: 'Ada' }, timeoutMs: 5_000 },
+  {
+    type: 'RunAccepted',
+    at,
+    runId,
+    workflow,
+    version: 3,
+    input: null,
+    timeoutMs: 5_000,
+    options: { tags: ['eu', 'customer:17'] },
+  },
   { type: 'RunStarted', at },
   { type: 'AttemptStarted', at, task: 0, attempt: 1 },
   { type: 'AttemptSucceeded', at, task: 0, token: 3, output: ['x', null, { n: 1 }] },
@@ -77,6 +87,7 @@ describe('golden histories', () => {
       definition: WorkflowDefinition
       lines: string[]
       expected: { status: string; tasks: string[]; error: string | null; attempts: number }
+      options?: StartOptions
     }
     const restored = { runId: golden.runId, workflow: compile(golden.definition) }
     const [first, ...later] = golden.lines.flatMap((line) => decodeCommit(line, restored))
@@ -90,5 +101,6 @@ describe('golden histories', () => {
       error: run.error?.code ?? null,
       attempts: run.tasks.reduce((sum, { attempts }) => sum + attempts.length, 0),
     }).toEqual(golden.expected)
+    expect(run.options).toEqual(golden.options ?? {})
   })
 })
