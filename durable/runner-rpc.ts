@@ -29,13 +29,17 @@ export interface RunAnswer {
 
 export type StartAnswer =
   | (RunAnswer & { replayed: boolean })
-  | { kind: 'workflow_not_found' | 'workflow_paused' | 'idempotency_key_reused' }
+  /** `run_deleted`: the key has started a run that was deleted since. */
+  | { kind: 'workflow_not_found' | 'workflow_paused' | 'idempotency_key_reused' | 'run_deleted' }
   | { kind: 'version_not_found'; latest: number }
   /** The start asked for a longer time limit than the definition's. */
   | { kind: 'timeout_too_long'; definitionMs: number }
 
 /** The run had ended before it could be cancelled; it is shown as it ended. */
 export type RunFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_finished' }
+
+/** The run goes on, so it cannot be deleted; it is shown so far. */
+export type RunNotFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_not_finished' }
 
 export type RunNotFound = { kind: 'run_not_found' }
 export type TaskNotFound = { kind: 'task_not_found' }

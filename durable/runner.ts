@@ -20,6 +20,7 @@ import { migrate } from './migrate.ts'
 import { Reading } from './reading.ts'
 import { Records } from './records.ts'
 import { Recovery } from './recovery.ts'
+import { Removal } from './removal.ts'
 import { Rows } from './rows.ts'
 import type {
   EventNotFound,
@@ -27,6 +28,7 @@ import type {
   ListFilter,
   RunAnswer,
   RunFinished,
+  RunNotFinished,
   RunNotFound,
   RunPage,
   StartAnswer,
@@ -67,6 +69,7 @@ export class Runner extends DurableObject<Env> {
   readonly #starts: Starts
   readonly #reading: Reading
   readonly #recovery: Recovery
+  readonly #removal: Removal
   readonly #alarm: Alarm
   readonly #waiters = new Waiters()
   #facts = new Map<string, Fact[]>()
@@ -96,12 +99,12 @@ export class Runner extends DurableObject<Env> {
       condemn: (runId, code, message) => this.#condemn(runId, code, message),
       fault: (error, runId) => logFault('recovery', error, runId),
     })
+    this.#removal = new Removal(this.#rows)
     this.#alarm = new Alarm(ctx.storage)
     ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.restore()
       // Live runs without an alarm would wait for ever; an alarm that stands is early enough (R4, R7).
-      const due = this.#history.earliestDue()
-      if (due !== null) this.#armBy(Math.max(due, Date.now()))
+      this.#armBy(Math.max(this.#earliestDue(), Date.now()))
     })
   }
 
@@ -114,8 +117,7 @@ export class Runner extends DurableObject<Env> {
     const answer = await this.#reading.run(runId, request.waitMs)
     // A scrape may have come in between: what this answer tells has to be in the next one.
     if (!this.#isMarked) await this.#mark()
-    if (answer.kind === 'run') return { ...answer, replayed }
-    throw new Error(`run ${runId} was recorded and is not there`)
+    return answer.kind === 'run' ? { ...answer, replayed } : { kind: 'run_deleted' }
   }
 
   async get(runId: string, waitMs: number): Promise<RunAnswer | RunNotFound> {
@@ -147,6 +149,18 @@ export class Runner extends DurableObject<Env> {
     if (after.kind === 'run_not_found') return after
     const hasWon = !isFinal(after.status) || after.status === 'cancelled'
     return hasWon ? after : { ...after, kind: 'run_finished' }
+  }
+
+  /** Deletes a run that has ended. Its Idempotency-Key stays as long as it would have. */
+  async delete(runId: string): Promise<{ kind: 'deleted' } | RunNotFinished | RunNotFound> {
+    const before = this.#history.brief(runId)
+    if (before === null) return { kind: 'run_not_found' }
+    if (!isFinal(before.status)) {
+      const run = await this.#reading.run(runId, 0)
+      return run.kind === 'run' ? { ...run, kind: 'run_not_finished' } : run
+    }
+    this.#remove([runId])
+    return { kind: 'deleted' }
   }
 
   async tasks(runId: string, status: TaskStatus | null, after: number, limit: number): Promise<TextPage | RunNotFound> {
@@ -208,6 +222,11 @@ export class Runner extends DurableObject<Env> {
         if (hasMore) break
         await scheduler.wait(0)
       }
+      while (!hasMore && this.#removal.hasMore) {
+        this.#removal.step()
+        await scheduler.wait(0)
+        hasMore = Date.now() - begunAt > MAX_ALARM_MS
+      }
     } catch (error) {
       logFault('alarm', error)
     } finally {
@@ -215,6 +234,12 @@ export class Runner extends DurableObject<Env> {
       // The one error that may leave: without it the platform would take the alarm for done (R7).
       await this.#alarm.written()
     }
+  }
+
+  #remove(runIds: readonly string[]): void {
+    this.#removal.remove(runIds)
+    for (const runId of runIds) this.#records.drop(runId)
+    if (this.#removal.hasMore) this.#armBy(Date.now())
   }
 
   #wake(runId: string, now: number): void {
@@ -332,14 +357,18 @@ export class Runner extends DurableObject<Env> {
     this.#waiters.wake(runId)
   }
 
+  /** When this Runner has to be woken though nobody calls; Infinity if never. */
+  #earliestDue(): number {
+    return this.#removal.hasMore ? Date.now() : (this.#history.earliestDue() ?? Number.POSITIVE_INFINITY)
+  }
+
   #armBy(at: number): void {
     if (this.#alarm.armBy(at)) this.#rows.countWritten(1)
   }
 
   #rearm(hasMore: boolean): void {
     const now = Date.now()
-    const due = hasMore ? now : this.#history.earliestDue()
-    if (due !== null) this.#armBy(due)
+    this.#armBy(hasMore ? now : this.#earliestDue())
     for (const runId of this.#attempts.runs()) {
       this.#armBy(now + heartbeatMs(this.#records.get(runId)?.run.deadlineAt ?? now, now))
     }

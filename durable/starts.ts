@@ -101,10 +101,12 @@ export class Starts {
   }
 
   /** The run that this id or key has started already; null when this start is the first. */
-  #earlier({ runId, idempotency }: StartRequest): Accepted | { kind: 'idempotency_key_reused' } | null {
+  #earlier({ runId, idempotency }: StartRequest): Accepted | { kind: 'idempotency_key_reused' | 'run_deleted' } | null {
     if (idempotency !== null) {
       const known = this.#keys.find(idempotency.key, Date.now())
       if (known !== null && known.bodyHash !== idempotency.bodyHash) return { kind: 'idempotency_key_reused' }
+      // A key outlives its run, or a repeat after the deletion would do all the work once more.
+      if (known !== null && this.#history.brief(known.runId) === null) return { kind: 'run_deleted' }
       if (known !== null) return { kind: 'accepted', runId: known.runId, replayed: known.runId !== runId }
     }
     return this.#history.brief(runId) === null ? null : { kind: 'accepted', runId, replayed: false }

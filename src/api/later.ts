@@ -3,7 +3,6 @@
 import { patternOf } from './route.ts'
 
 const LATER: readonly (readonly [methods: string, path: string])[] = [
-  ['DELETE', '/v1/runs/{id}'],
   ['POST', '/v1/runs/{id}/pause'],
   ['POST', '/v1/runs/{id}/resume'],
   ['POST', '/v1/runs/{id}/retry'],

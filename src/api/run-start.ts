@@ -47,6 +47,7 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
       'workflow_paused',
       'invalid_idempotency_key',
       'idempotency_key_reused',
+      'run_deleted',
       'not_available',
       'start_unconfirmed',
     ],
@@ -73,6 +74,8 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
           throw new ApiProblem(started.kind, `${body.start.workflow.name} takes no new runs until it is resumed`)
         case 'idempotency_key_reused':
           throw new ApiProblem(started.kind, 'The first start with this Idempotency-Key had another body')
+        case 'run_deleted':
+          throw new ApiProblem(started.kind, 'The run that this Idempotency-Key started was deleted')
         case 'timeout_too_long': {
           const message = `may only shorten the definition's, which is ${started.definitionMs} ms`
           throw faultyBody([{ path: '/timeout', code: 'out_of_bounds', message }])

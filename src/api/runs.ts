@@ -77,6 +77,27 @@ const cancel = route({
   },
 })
 
+const remove = route({
+  method: 'DELETE',
+  path: '/v1/runs/{id}',
+  tag: 'Runs',
+  summary: 'Delete a run',
+  description:
+    'The run, its history and its outputs, for good. Only a run that has ended: before, the answer is 409 `run_not_finished` with the run. A repeat of its start with the same Idempotency-Key is 410 `run_deleted` for as long as the key is kept.',
+  access: 'key',
+  answers: { 204: { description: 'Deleted.' } },
+  problems: ['run_not_found', 'run_not_finished'],
+  async handle({ env, tenant, params }) {
+    const answer = await askRunner(env, tenant, params.id, (runner) => runner.delete(params.id))
+    if (answer.kind === 'run_not_finished') {
+      throw new ApiProblem('run_not_finished', `Run ${params.id} goes on: cancel it first`, {
+        run: JSON.parse(answer.body),
+      })
+    }
+    return new Response(null, { status: 204 })
+  },
+})
+
 const instant = z.iso
   .datetime({
     offset: true,
@@ -159,4 +180,4 @@ function isUlid(position: unknown): position is string {
   return typeof position === 'string' && ULID.test(position)
 }
 
-export const runRoutes: readonly Route[] = [list, get, cancel]
+export const runRoutes: readonly Route[] = [list, get, cancel, remove]

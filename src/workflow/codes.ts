@@ -45,7 +45,13 @@ export const CODES = {
   },
   not_acceptable: { kind: 'problem', status: 406, meaning: 'None of the media types asked for can be given.' },
   run_finished: { kind: 'problem', status: 409, meaning: 'The run has ended already; `run` shows how.' },
+  run_not_finished: { kind: 'problem', status: 409, meaning: 'The run goes on; `run` shows it so far.' },
   workflow_paused: { kind: 'problem', status: 409, meaning: 'The workflow is paused: it takes no new runs.' },
+  run_deleted: {
+    kind: 'problem',
+    status: 410,
+    meaning: 'The run that this Idempotency-Key started was deleted; another key starts another.',
+  },
   version_conflict: { kind: 'problem', status: 412, meaning: 'The newest version is not the one that If-Match names.' },
   too_large: { kind: 'problem', status: 413, meaning: 'The body, or a part of it, is larger than allowed.' },
   unsupported_media_type: { kind: 'problem', status: 415, meaning: 'The body has to be application/json.' },

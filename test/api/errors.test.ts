@@ -192,7 +192,7 @@ describe('paths and methods', () => {
     ['PUT', '/v1/workflows', 'POST, GET, HEAD, OPTIONS'],
     ['POST', '/v1/workflows/a', 'GET, HEAD, DELETE, OPTIONS'],
     ['DELETE', '/healthz', 'GET, HEAD, OPTIONS'],
-    ['PATCH', '/v1/runs/x', 'GET, HEAD, OPTIONS'],
+    ['PATCH', '/v1/runs/x', 'GET, HEAD, DELETE, OPTIONS'],
     ['PROPFIND', '/v1/runs', 'POST, GET, HEAD, OPTIONS'],
   ])('%s %s is 405 with Allow', async (method, path, allow) => {
     const { status, headers } = await call(method, path)
@@ -210,7 +210,6 @@ describe('paths and methods', () => {
     ['POST', '/v1/runs/run_1/signals/go'],
     ['POST', '/v1/runs/run_1/events/go'],
     ['POST', '/v1/runs/bulk'],
-    ['DELETE', '/v1/runs/run_1'],
     ['GET', '/v1/runs/run_1/explain'],
     ['HEAD', '/v1/runs/run_1/explain'],
     ['GET', '/v1/task-types'],

@@ -505,3 +505,34 @@ describe('cancelling a run', () => {
     expect(await post('/v1/runs/run_nothing/cancel')).toMatchObject({ status: 404, body: { code: 'run_not_found' } })
   })
 })
+
+describe('deleting a run', () => {
+  test('answers 204 once, then 404, and 410 to a repeat of its start', async () => {
+    const workflow = await aWorkflow()
+    const key = { 'Idempotency-Key': crypto.randomUUID() }
+    const { id } = (await post('/v1/run', { workflow }, key)).body
+    expect(await call('DELETE', `/v1/runs/${id}`)).toMatchObject({ status: 204, text: '' })
+    expect(await call('DELETE', `/v1/runs/${id}`)).toMatchObject({ status: 404, body: { code: 'run_not_found' } })
+    expect(await get(`/v1/runs/${id}`)).toMatchObject({ status: 404, body: { code: 'run_not_found' } })
+    expect((await get(`/v1/runs?workflow=${workflow}`)).body.items).toEqual([])
+    expect(await post('/v1/run', { workflow }, key)).toMatchObject({ status: 410, body: { code: 'run_deleted' } })
+    expect(await post('/v1/run', { workflow })).toMatchObject({ status: 200 })
+  })
+
+  test('answers 409 with the run while it goes on', async () => {
+    vi.spyOn(globalThis, 'fetch').mockImplementation(() => new Promise(() => {}))
+    const workflow = await aCallingWorkflow()
+    const { id } = (await post('/v1/run', { workflow }, { Prefer: 'respond-async' })).body
+    const refused = await call('DELETE', `/v1/runs/${id}`)
+    expect(refused).toMatchObject({ status: 409, body: { code: 'run_not_finished', run: { id, status: 'running' } } })
+    await post(`/v1/runs/${id}/cancel`)
+    expect((await call('DELETE', `/v1/runs/${id}`)).status).toBe(204)
+  })
+
+  test.each(['run_nothing', 'run_ff01K7ZB3V9QJ4X5Y6Z7A8B9C0D1', 'run_0b01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'])(
+    'of %s is 404',
+    async (id) => {
+      expect(await call('DELETE', `/v1/runs/${id}`)).toMatchObject({ status: 404, body: { code: 'run_not_found' } })
+    },
+  )
+})
