@@ -127,6 +127,10 @@ function taskView(run: Run, index: TaskIndex, load: LoadPayload, omitOutput: boo
 function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
   const task = run.tasks[index]!
   const { tasks } = run.workflow.definition
+  if (task.circuit !== null) {
+    const detail = `the circuit of ${task.circuit} is open: too many of its last calls failed`
+    return { for: 'circuit', detail, until: timestamp(task.wakeAt) }
+  }
   // Between the events of one commit, where `at` may look, an attempt has ended and what follows is not decided yet.
   if (task.status === 'waiting' || run.undecided.has(index)) {
     return { for: 'retry', detail: retryDetail(run, index), until: timestamp(task.wakeAt) }
@@ -247,15 +251,26 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
     case 'AttemptSucceeded':
       return { name: 'attempt.succeeded', data: { started_by: event.token, output: held(event.output, load) } }
     case 'AttemptFailed':
-      return { name: 'attempt.failed', data: { started_by: event.token, error: event.error } }
+      return {
+        name: 'attempt.failed',
+        data: { started_by: event.token, error: event.error, ...(event.isRetryRefused ? { retry_refused: true } : {}) },
+      }
     case 'AttemptTimedOut':
-      return { name: 'attempt.timed_out', data: { started_by: event.token, error: event.error } }
+      return {
+        name: 'attempt.timed_out',
+        data: { started_by: event.token, error: event.error, ...(event.isRetryRefused ? { retry_refused: true } : {}) },
+      }
     case 'AttemptInterrupted':
       return { name: 'attempt.interrupted', data: { started_by: event.token } }
     case 'TaskWaiting':
       return {
         name: 'task.waiting',
-        data: { for: event.for, until: timestamp(event.until), ...(event.isSnoozed ? { snoozed: true } : {}) },
+        data: {
+          for: event.for,
+          until: timestamp(event.until),
+          ...(event.isSnoozed ? { snoozed: true } : {}),
+          ...(event.target === undefined ? {} : { circuit: event.target }),
+        },
       }
     case 'TaskFailed':
       return { name: 'task.failed', data: { error: event.error } }

@@ -1,6 +1,7 @@
 // One step of a run: facts in, events out. What a Runner records in one commit is what this returns (R3).
 // Pure; the Runner adds durability, dispatch and the clock.
 
+import type { Admission } from './admission.ts'
 import type { LaterEvent, LoadPayload } from './event.ts'
 import { apply, isCurrent, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
@@ -38,8 +39,15 @@ const MAX_STEP_EVENTS = 1_000
  * Dropped without a trace: reports with another token than the current one (R5), and whatever comes after the run's end.
  * A step whose time has reached the deadline times the run out before its facts: late results do not count.
  * @param now the clock, ms since the epoch; the step happens at max(now, run.at), so time never goes back in a run (R2)
+ * @param admission what holds tasks back that would call out; null while nothing does
  */
-export function advance(run: Run, facts: readonly Fact[], now: number, load: LoadPayload): Step {
+export function advance(
+  run: Run,
+  facts: readonly Fact[],
+  now: number,
+  load: LoadPayload,
+  admission: Admission | null = null,
+): Step {
   const at = Math.max(now, run.at)
   const events: LaterEvent[] = []
   const record = (event: LaterEvent) => {
@@ -52,7 +60,7 @@ export function advance(run: Run, facts: readonly Fact[], now: number, load: Loa
     if (counts(run, fact)) record({ ...fact, at })
   }
   while (events.length < MAX_STEP_EVENTS) {
-    const decisions = decide(run, at, load)
+    const decisions = decide(run, at, load, admission)
     if (decisions.length === 0) return { events, isComplete: true }
     for (const decision of decisions) record(decision)
   }

@@ -140,6 +140,18 @@ export const CODES = {
     retryable: false,
     meaning: 'The server asked to be left alone until after the deadline of the run; `cause` is what it answered.',
   },
+  circuit_open: {
+    kind: 'task',
+    retryable: true,
+    meaning:
+      'The circuit of the server called stays open until after the deadline of the run, so no attempt was made; `cause` is what the last one ended with, if there was one.',
+  },
+  retry_budget_exhausted: {
+    kind: 'task',
+    retryable: true,
+    meaning:
+      'The server called gets no more retries for now: a fifth of the calls of a minute and ten more. `cause` is what the last attempt ended with.',
+  },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
 
   // How a run failed, when it was no task.

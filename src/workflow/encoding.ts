@@ -64,14 +64,22 @@ function toTuple(event: RunEvent): Tuple {
         event.task,
         event.token,
         event.error,
-        ...(event.retryAfterMs === undefined ? [] : [event.retryAfterMs]),
+        ...(event.retryAfterMs === undefined && !event.isRetryRefused ? [] : [event.retryAfterMs ?? null]),
+        ...(event.isRetryRefused ? [1] : []),
       ]
     case 'AttemptTimedOut':
-      return ['T', event.task, event.token, event.error]
+      return ['T', event.task, event.token, event.error, ...(event.isRetryRefused ? [1] : [])]
     case 'AttemptInterrupted':
       return ['I', event.task, event.token]
     case 'TaskWaiting':
-      return ['W', event.task, event.for, event.until, ...(event.isSnoozed ? [1] : [])]
+      return [
+        'W',
+        event.task,
+        event.for,
+        event.until,
+        ...(event.isSnoozed || event.target !== undefined ? [event.isSnoozed ? 1 : 0] : []),
+        ...(event.target === undefined ? [] : [event.target]),
+      ]
     case 'TaskFailed':
       return ['f', event.task, event.error]
     case 'TaskTimedOut':
@@ -120,14 +128,30 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         task,
         token: f[1] as number,
         error: f[2] as TaskError,
-        ...(f[3] === undefined ? {} : { retryAfterMs: f[3] as number }),
+        ...(typeof f[3] === 'number' ? { retryAfterMs: f[3] } : {}),
+        ...(f[4] === 1 ? { isRetryRefused: true } : {}),
       }
     case 'T':
-      return { type: 'AttemptTimedOut', at, task, token: f[1] as number, error: f[2] as TaskError }
+      return {
+        type: 'AttemptTimedOut',
+        at,
+        task,
+        token: f[1] as number,
+        error: f[2] as TaskError,
+        ...(f[3] === 1 ? { isRetryRefused: true } : {}),
+      }
     case 'I':
       return { type: 'AttemptInterrupted', at, task, token: f[1] as number }
     case 'W':
-      return { type: 'TaskWaiting', at, task, for: f[1] as 'retry', until: f[2] as number, isSnoozed: f[3] === 1 }
+      return {
+        type: 'TaskWaiting',
+        at,
+        task,
+        for: f[1] as 'retry' | 'circuit',
+        until: f[2] as number,
+        isSnoozed: f[3] === 1,
+        ...(typeof f[4] === 'string' ? { target: f[4] } : {}),
+      }
     case 'f':
       return { type: 'TaskFailed', at, task, error: f[1] as TaskError }
     case 't':

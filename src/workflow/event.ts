@@ -69,17 +69,36 @@ export type RunEvent =
   | { type: 'RunTimedOut'; at: number }
   | { type: 'RunCancelRequested'; at: number }
   | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held }
-  /** `retryAfterMs`: how long the server that was called wants to be left alone. */
-  | { type: 'AttemptFailed'; at: number; task: TaskIndex; token: number; error: TaskError; retryAfterMs?: number }
-  | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError }
+  /**
+   * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
+   * budget of retries, so there is none of this attempt; what the budget said is a fact of that moment, never asked again (R2).
+   */
+  | {
+      type: 'AttemptFailed'
+      at: number
+      task: TaskIndex
+      token: number
+      error: TaskError
+      retryAfterMs?: number
+      isRetryRefused?: true
+    }
+  | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError; isRetryRefused?: true }
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number }
   // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
   | { type: 'RunStopped'; at: number; error: RunError }
   // Decisions: each records what the scheduler decided, so that a later release never decides it again.
   | { type: 'RunStarted'; at: number }
   | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number }
-  /** `isSnoozed`: the attempt before does not count against `max_attempts`. */
-  | { type: 'TaskWaiting'; at: number; task: TaskIndex; for: 'retry'; until: number; isSnoozed: boolean }
+  /** `isSnoozed`: the attempt before does not count against `max_attempts`. `target`: the circuit that is waited for. */
+  | {
+      type: 'TaskWaiting'
+      at: number
+      task: TaskIndex
+      for: 'retry' | 'circuit'
+      until: number
+      isSnoozed: boolean
+      target?: string
+    }
   | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError }
   | { type: 'TaskTimedOut'; at: number; task: TaskIndex }
   | { type: 'TaskSkipped'; at: number; task: TaskIndex; reason: SkipReason; because: TaskIndex | null }

@@ -58,8 +58,14 @@ export interface Task {
   snoozes: number
   /** How long the server called last wants to be left alone, in ms; null if it did not say. */
   retryAfterMs: number | null
+  /** The budget of the host called allows no retry of the last attempt. */
+  isRetryRefused: boolean
   /** When a waiting task is due. */
   wakeAt: number | null
+  /** The circuit that a waiting task waits for; null if it waits for something else. */
+  circuit: string | null
+  /** How often in a row a circuit has held it back since its last attempt. */
+  circuitWaits: number
   /** Dependencies that have not succeeded yet. */
   unmet: number
 }
@@ -164,7 +170,10 @@ export function accept(event: AcceptedEvent): Run {
       interruptions: 0,
       snoozes: 0,
       retryAfterMs: null,
+      isRetryRefused: false,
       wakeAt: null,
+      circuit: null,
+      circuitWaits: 0,
       unmet: graph.dependencies[index]!.length,
     })),
     slots: new Slots(definition.max_parallel),
@@ -220,6 +229,7 @@ export function apply(run: Run, event: LaterEvent): void {
       run.slots.acquire(event.task)
       task.token = run.events
       task.startedAt ??= event.at
+      task.circuitWaits = 0
       task.attempts.push({
         number: event.attempt,
         status: 'running',
@@ -237,9 +247,11 @@ export function apply(run: Run, event: LaterEvent): void {
     case 'AttemptFailed':
       leaveUndecided(run, event.task, 'failed', event.at, event.error)
       run.tasks[event.task]!.retryAfterMs = event.retryAfterMs ?? null
+      run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
       return
     case 'AttemptTimedOut':
       leaveUndecided(run, event.task, 'timed_out', event.at, event.error)
+      run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
       return
     case 'AttemptInterrupted':
       leaveUndecided(run, event.task, 'interrupted', event.at, null)
@@ -249,6 +261,12 @@ export function apply(run: Run, event: LaterEvent): void {
       const task = move(run, event.task, 'waiting')
       task.wakeAt = event.until
       task.retryAfterMs = null
+      if (event.for === 'circuit') {
+        // It may have stood in the queue; no slot is kept for what waits.
+        run.slots.release(event.task)
+        task.circuit = event.target ?? null
+        task.circuitWaits++
+      }
       if (!event.isSnoozed) return
       task.snoozes++
       task.attempts.at(-1)!.status = 'snoozed'
@@ -291,6 +309,7 @@ function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
   run.progress[status]++
   task.status = status
   task.wakeAt = null
+  task.circuit = null
   run.undecided.delete(index)
   if (status === 'waiting') run.sleeping.add(index)
   else run.sleeping.delete(index)

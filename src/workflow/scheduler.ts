@@ -5,6 +5,8 @@
 // Termination: every event it returns moves a task or the run forward, so asking until it returns nothing ends after at
 // most 2 x tasks + 3 rounds (test/workflow/simulation.test.ts).
 
+import type { Admission, Hold } from './admission.ts'
+import { patienceMs } from './circuit.ts'
 import { isPlaceholder } from './definition.ts'
 import type { LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
 import { renderTemplate } from './expression.ts'
@@ -26,8 +28,9 @@ const MAX_NAMED_TASKS = 1_000
  * An `AttemptStarted` whose task is still running after the whole answer was applied has to be dispatched.
  * @param at the time that the decisions are made at and recorded with, ms since the epoch, not before `run.at`
  * @param load reads payloads that an expression needs
+ * @param admission what holds tasks back that would call out; null while nothing does
  */
-export function decide(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+export function decide(run: Run, at: number, load: LoadPayload, admission: Admission | null = null): LaterEvent[] {
   if (run.finishedAt !== null) return []
   if (run.startedAt === null) return [{ type: 'RunStarted', at }]
   if (run.ending === null && run.events >= HISTORY_LIMIT) return [stopped(run, at, 'history_limit')]
@@ -36,7 +39,7 @@ export function decide(run: Run, at: number, load: LoadPayload): LaterEvent[] {
   if (run.doomed.size > 0 && run.ending !== 'timed_out' && run.ending !== 'cancelled') return skipDoomed(run, at)
   if (run.ending !== null) return endRest(run, at) ?? [finish(run, at, load)]
 
-  const starts = startReady(run, at)
+  const starts = startReady(run, at, admission)
   if (starts.length > 0) return starts
   const { pending, waiting, running } = run.progress
   if (running > 0 || waiting > 0) return []
@@ -82,10 +85,15 @@ const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503'])
 function retry(run: Run, task: TaskIndex, error: TaskError, at: number): LaterEvent | null {
   const policy = run.workflow.definition.tasks[task]!.retry
   if (policy === undefined || policy.max_attempts === 1 || !isRetried(policy, error)) return null
-  const { attempts, snoozes, retryAfterMs } = run.tasks[task]!
+  const { attempts, snoozes, retryAfterMs, isRetryRefused } = run.tasks[task]!
   const attempt = attempts.at(-1)!.number
   const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
   if (attempt >= policy.max_attempts && !isSnoozed) return null
+  if (isRetryRefused && !isSnoozed) {
+    const message = `The host called has used up its budget of retries; attempt ${attempt} of ${policy.max_attempts} ended with ${error.code}`
+    const refused = { code: 'retry_budget_exhausted', message, retryable: true, cause: error }
+    return { type: 'TaskFailed', at, task, error: refused }
+  }
   const backoffMs = retryDelayMs(policy, attempt, `${run.id}/${task}/${attempt}/${snoozes}`)
   // Never sooner than the server asked.
   const until = at + Math.max(backoffMs, retryAfterMs ?? 0)
@@ -95,6 +103,18 @@ function retry(run: Run, task: TaskIndex, error: TaskError, at: number): LaterEv
   const code = retryAfterMs !== null && retryAfterMs > backoffMs ? 'retry_after_too_long' : 'deadline_before_retry'
   const message = `The next attempt would be due in ${until - at} ms, after the run's deadline; ${error.code} before`
   return { type: 'TaskFailed', at, task, error: { code, message, retryable: false, cause: error } }
+}
+
+/**
+ * Whether a report of this error would lead to a retry that a budget has to grant: not what ends the task anyway, and not
+ * what a server put off itself, since a caller that comes back when it was told to is no storm.
+ */
+export function wantsRetry(run: Run, task: TaskIndex, error: TaskError, retryAfterMs: number | null): boolean {
+  const policy = run.workflow.definition.tasks[task]!.retry
+  if (policy === undefined || !isRetried(policy, error)) return false
+  const { attempts, snoozes } = run.tasks[task]!
+  const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
+  return !isSnoozed && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
 }
 
 /** A crash spends no attempt, but not without end. */
@@ -108,19 +128,28 @@ function afterInterruption(run: Run, task: TaskIndex, at: number): LaterEvent {
   return { type: 'TaskFailed', at, task, error: { code: 'interrupted_too_often', message, retryable: false } }
 }
 
-/** Gives the free slots away: first to tasks that had begun and are due, then to those that became ready, in that order. */
-function startReady(run: Run, at: number): LaterEvent[] {
+/**
+ * Gives the free slots away: first to tasks that had begun and are due, then to those that became ready, in that order.
+ * A task that a circuit holds back gets none and leaves its turn to the next.
+ */
+function startReady(run: Run, at: number, admission: Admission | null): LaterEvent[] {
   const events: LaterEvent[] = []
   let free = run.slots.free
   const start = (task: TaskIndex) => {
+    const isInstant = isPlaceholder(run.workflow.definition.tasks[task]!)
+    const hold = isInstant ? null : (admission?.hold(task) ?? null)
+    if (hold !== null) {
+      events.push(heldBack(run, task, hold, at))
+      return
+    }
     events.push({ type: 'AttemptStarted', at, task, attempt: nextAttempt(run, task) })
     // A placeholder takes a slot and gives it back in one step. Its token is the number of the event just pushed.
-    if (isPlaceholder(run.workflow.definition.tasks[task]!)) {
+    if (isInstant) {
       events.push({ type: 'AttemptSucceeded', at, task, token: run.events + events.length, output: null })
     } else free--
   }
-  for (const task of dueSleepers(run, at)) {
-    if (free === 0) return events
+  for (const task of dueSleepers(run, at, admission)) {
+    if (free === 0 || events.length >= MAX_DECISIONS) return events
     start(task)
   }
   for (const task of run.slots.queue) {
@@ -130,8 +159,27 @@ function startReady(run: Run, at: number): LaterEvent[] {
   return events
 }
 
-function dueSleepers(run: Run, at: number): TaskIndex[] {
-  const due = [...run.sleeping].filter((task) => run.tasks[task]!.wakeAt! <= at)
+/** The task waits until its circuit may let it through, or fails at once if that comes too late. */
+function heldBack(run: Run, task: TaskIndex, { target, until }: Hold, at: number): LaterEvent {
+  const { attempts, circuitWaits } = run.tasks[task]!
+  const deadline = run.deadlineAt ?? Number.POSITIVE_INFINITY
+  if (until >= deadline) {
+    const message = `The circuit of ${target} is open for ${until - at} ms more, beyond the run's deadline`
+    const cause = attempts.findLast(({ error }) => error !== null)?.error
+    const error = { code: 'circuit_open', message, retryable: true, ...(cause == null ? {} : { cause }) }
+    return { type: 'TaskFailed', at, task, error }
+  }
+  const patient = at + patienceMs(circuitWaits)
+  const later = patient > until && patient < deadline ? patient : until
+  return { type: 'TaskWaiting', at, task, for: 'circuit', until: Math.max(later, at + 1), isSnoozed: false, target }
+}
+
+/** Waiting tasks whose time has come, the earliest first; those that a circuit held as soon as it is closed. */
+function dueSleepers(run: Run, at: number, admission: Admission | null): TaskIndex[] {
+  const due = [...run.sleeping].filter((task) => {
+    const { wakeAt, circuit } = run.tasks[task]!
+    return wakeAt! <= at || (circuit !== null && (admission?.isFree(task) ?? true))
+  })
   return due.sort((a, b) => run.tasks[a]!.wakeAt! - run.tasks[b]!.wakeAt! || a - b)
 }
 

@@ -1,10 +1,12 @@
 // A Runner and the world around it, in memory: history, dispatch, crashes, a clock that jumps, reports that come late or twice.
 // What it does beside calling the pure core is what durable/runner.ts does with a database and an executor.
 
+import type { Admission } from '../../src/workflow/admission.ts'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { compile } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
+import { hash32 } from '../../src/workflow/retry.ts'
 import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
 import type { Random } from './random.ts'
 
@@ -28,7 +30,14 @@ export interface Trouble {
   timedOut: number
   lostDispatch: number
   cancel: number
+  /** Share of the targets whose circuit is open at any moment; 0: nobody knows of any. */
+  open: number
+  /** Share of the failures of which the budget allows no retry. */
+  refused: number
 }
+
+/** Circuits change their state in steps of this length. */
+const CIRCUIT_MS = 300
 
 export class SimulatedWorld {
   readonly history: [AcceptedEvent, ...LaterEvent[]]
@@ -78,7 +87,7 @@ export class SimulatedWorld {
 
   commit(facts: Fact[]): void {
     for (;;) {
-      const step = advance(this.run, facts, this.now, noPayloads)
+      const step = advance(this.run, facts, this.now, noPayloads, this.admission())
       for (const event of step.events) {
         this.history.push(event)
         this.#check(this, event)
@@ -91,6 +100,17 @@ export class SimulatedWorld {
       }
       this.#dispatch(step.events)
       if (step.isComplete) return
+    }
+  }
+
+  /** Each task calls a target of its own, open or closed by a hash of the moment: asked twice, the answer is the same. */
+  admission(): Admission | null {
+    if (this.#trouble.open === 0) return null
+    const moment = Math.floor(Math.max(this.now, this.run.at) / CIRCUIT_MS)
+    const isOpen = (task: number) => hash32(`${this.run.id}/${task}/${moment}`) / 2 ** 32 < this.#trouble.open
+    return {
+      hold: (task) => (isOpen(task) ? { target: `target-${task}`, until: (moment + 1) * CIRCUIT_MS } : null),
+      isFree: (task) => !isOpen(task),
     }
   }
 
@@ -112,9 +132,10 @@ export class SimulatedWorld {
 
   #outcome(task: number, token: number): Fact {
     const error = { code: 'http_500', message: 'answered 500', retryable: true }
-    if (this.#random.chance(this.#trouble.failure)) return { type: 'AttemptFailed', task, token, error }
+    const refused = this.#random.chance(this.#trouble.refused) ? { isRetryRefused: true as const } : {}
+    if (this.#random.chance(this.#trouble.failure)) return { type: 'AttemptFailed', task, token, error, ...refused }
     if (this.#random.chance(this.#trouble.timedOut))
-      return { type: 'AttemptTimedOut', task, token, error: { ...error, code: 'timeout' } }
+      return { type: 'AttemptTimedOut', task, token, error: { ...error, code: 'timeout' }, ...refused }
     return { type: 'AttemptSucceeded', task, token, output: { from: task } }
   }
 

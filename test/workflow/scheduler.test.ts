@@ -1,11 +1,12 @@
 // What is decided, case by case. The simulation shows that nothing breaks; this shows that the right thing happens.
 
 import { describe, expect, test } from 'vitest'
+import type { Admission } from '../../src/workflow/admission.ts'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
-import { HISTORY_LIMIT } from '../../src/workflow/scheduler.ts'
+import { HISTORY_LIMIT, wantsRetry } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
@@ -374,6 +375,165 @@ describe('a task with a retry policy', () => {
     step(late, [failedWith(late, 'http_503', true)])
     step(late, [], 5_000)
     expect(statusOf(late, 'a')).toBe('timed_out')
+  })
+})
+
+describe('a task whose circuit is open', () => {
+  const retry: RetryPolicy = {
+    max_attempts: 2,
+    initial_interval: '1s',
+    multiplier: 2,
+    max_interval: '30s',
+    jitter: 'none',
+  }
+  /** Holds back the tasks that are named, until then. */
+  const holding = (run: Run, ids: string[], until: number): Admission => ({
+    hold: (task) =>
+      ids.some((id) => index(run, id) === task)
+        ? { target: `https://${run.workflow.definition.tasks[task]!.id}.test`, until }
+        : null,
+    isFree: (task) => !ids.some((id) => index(run, id) === task),
+  })
+  const stepWith = (run: Run, admission: Admission | null, facts: Fact[] = [], now = run.at) =>
+    advance(run, facts, now, noPayloads, admission).events
+
+  test('waits before any attempt is made, holds no slot, and leaves its turn to the next', () => {
+    const run = aRun(aDefinition({ a: [], b: [], c: [] }, { max_parallel: 1, timeout: '1h' }))
+    const events = stepWith(run, holding(run, ['a', 'b'], 30_000))
+    expect(startedIn(run, events)).toEqual(['c'])
+    expect(events).toContainEqual({
+      type: 'TaskWaiting',
+      at: 0,
+      task: 0,
+      for: 'circuit',
+      until: 30_000,
+      isSnoozed: false,
+      target: 'https://a.test',
+    })
+    expect(run.tasks[0]).toMatchObject({ status: 'waiting', attempts: [], circuit: 'https://a.test', wakeAt: 30_000 })
+    expect(run.slots.holders.size).toBe(1)
+    expect(dueAt(run, 0)).toBe(30_000)
+  })
+
+  test('starts when its time has come and nothing holds it, or before as soon as the circuit is closed', () => {
+    const run = aRun(aDefinition({ a: [], b: [] }, { timeout: '1h' }))
+    stepWith(run, holding(run, ['a', 'b'], 30_000))
+    expect(startedIn(run, stepWith(run, holding(run, ['b'], 30_000), [], 1_000))).toEqual(['a'])
+    expect(startedIn(run, stepWith(run, null, [], 2_000))).toEqual(['b'])
+    expect(run.tasks[1]).toMatchObject({ status: 'running', circuit: null, wakeAt: null })
+  })
+
+  test('waits again while it is held, each time longer, and starts its count anew with an attempt', () => {
+    const run = aRun(aDefinition({ a: [] }, { timeout: '365d' }))
+    const waits: number[] = []
+    for (let count = 0; count < 14; count++) {
+      const now = run.tasks[0]!.wakeAt ?? 0
+      stepWith(run, holding(run, ['a'], now + 1_000), [], now)
+      waits.push(run.tasks[0]!.wakeAt! - now)
+    }
+    expect(waits.slice(0, 4)).toEqual([1_000, 2_000, 4_000, 8_000])
+    expect(waits.at(-1)).toBe(3_600_000)
+    stepWith(run, null)
+    expect(run.tasks[0]).toMatchObject({ status: 'running', circuitWaits: 0 })
+  })
+
+  test('fails at once when the circuit stays open beyond the deadline, with what the last attempt ended with', () => {
+    const run = aRun(aDefinition({ a: [] }))
+    run.workflow.definition.tasks[0]!.retry = retry
+    step(run)
+    step(run, [failed(run, 'a')], 100)
+    stepWith(run, holding(run, ['a'], 30_000), [], 1_100)
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'circuit_open', task_id: 'a' } })
+    expect(run.tasks[0]!.error).toMatchObject({ code: 'circuit_open', cause: { code: 'http_500' } })
+    const fresh = aRun(aDefinition({ a: [] }))
+    stepWith(fresh, holding(fresh, ['a'], 30_000))
+    expect(fresh.tasks[0]!.error!.code).toBe('circuit_open')
+    expect(fresh.tasks[0]!.error).not.toHaveProperty('cause')
+  })
+
+  test('does not wait past the deadline out of patience', () => {
+    const run = aRun(aDefinition({ a: [] }, { timeout: '10s' }))
+    for (let now = 0; now < 9_000; now += 1_000) stepWith(run, holding(run, ['a'], now + 1_000), [], now)
+    expect(run.tasks[0]!.status).toBe('waiting')
+    expect(run.tasks[0]!.wakeAt).toBeLessThan(10_000)
+  })
+
+  test('is cancelled with its run, and timed out with it', () => {
+    const run = aRun(aDefinition({ a: [] }, { timeout: '1h' }))
+    stepWith(run, holding(run, ['a'], 30_000))
+    step(run, [{ type: 'RunCancelRequested' }], 10)
+    expect([run.status, statusOf(run, 'a')]).toEqual(['cancelled', 'cancelled'])
+    const late = aRun(aDefinition({ a: [] }, { timeout: '1h' }))
+    stepWith(late, holding(late, ['a'], 30_000))
+    step(late, [], 3_600_000)
+    expect([late.status, statusOf(late, 'a')]).toEqual(['timed_out', 'timed_out'])
+  })
+
+  test('does not keep placeholders, which call nobody', () => {
+    const run = aRun(aDefinition({ 'a?': [] }))
+    stepWith(run, holding(run, ['a'], 30_000))
+    expect(run.status).toBe('succeeded')
+  })
+})
+
+describe('a retry that the budget of its host refuses', () => {
+  const retry: RetryPolicy = {
+    max_attempts: 3,
+    initial_interval: '1s',
+    multiplier: 2,
+    max_interval: '30s',
+    jitter: 'none',
+  }
+  const aRetryingRun = () => {
+    const run = aRun(aDefinition({ a: [] }, { timeout: '1h' }))
+    run.workflow.definition.tasks[0]!.retry = retry
+    step(run)
+    return run
+  }
+  const refused = (run: Run, rest: object = {}): Fact =>
+    ({ ...failed(run, 'a'), isRetryRefused: true, ...rest }) as Fact
+
+  test('fails the task, says so, and keeps the cause', () => {
+    const run = aRetryingRun()
+    step(run, [refused(run)])
+    expect(run.tasks[0]).toMatchObject({
+      status: 'failed',
+      error: { code: 'retry_budget_exhausted', cause: { code: 'http_500' } },
+    })
+  })
+
+  test('after a time-out fails it too', () => {
+    const run = aRetryingRun()
+    const error = { code: 'timeout', message: 'took too long', retryable: true }
+    step(run, [{ type: 'AttemptTimedOut', task: 0, token: run.tasks[0]!.token, error, isRetryRefused: true }])
+    expect(run.tasks[0]!.error).toMatchObject({ code: 'retry_budget_exhausted', cause: { code: 'timeout' } })
+  })
+
+  test('is nothing to a task that has no attempt left, nor to one that its server has put off', () => {
+    const run = aRetryingRun()
+    const busy = { code: 'http_429', message: 'answered 429', retryable: true }
+    step(run, [refused(run, { error: busy, retryAfterMs: 2_000 })])
+    expect(run.tasks[0]!.status).toBe('waiting')
+    for (const attempt of [1, 2]) {
+      step(run, [], run.tasks[0]!.wakeAt!)
+      step(run, [failed(run, 'a')])
+      expect(run.tasks[0]!.attempts.at(-1)!.number).toBe(attempt)
+    }
+    step(run, [], run.tasks[0]!.wakeAt!)
+    step(run, [refused(run)])
+    expect(run.tasks[0]!.error!.code).toBe('http_500')
+  })
+
+  test('is asked for exactly where the scheduler would try again', () => {
+    const run = aRetryingRun()
+    const error = { code: 'http_500', message: 'm', retryable: true }
+    expect(wantsRetry(run, 0, error, null)).toBe(true)
+    expect(wantsRetry(run, 0, { ...error, retryable: false }, null)).toBe(false)
+    expect(wantsRetry(run, 0, { ...error, code: 'http_503' }, 1_000)).toBe(false)
+    expect(wantsRetry(run, 0, { ...error, code: 'http_503' }, null)).toBe(true)
+    run.tasks[0]!.attempts.at(-1)!.number = 3
+    expect(wantsRetry(run, 0, error, null)).toBe(false)
+    expect(wantsRetry(aRun(aDefinition({ a: [] })), 0, error, null)).toBe(false)
   })
 })
 

@@ -57,7 +57,17 @@ function randomRetry(random: Random): RetryPolicy {
 }
 
 function randomTrouble(random: Random): Trouble {
-  const calm = { crash: 0, duplicate: 0, clockBack: 0, failure: 0, timedOut: 0, lostDispatch: 0, cancel: 0 }
+  const calm = {
+    crash: 0,
+    duplicate: 0,
+    clockBack: 0,
+    failure: 0,
+    timedOut: 0,
+    lostDispatch: 0,
+    cancel: 0,
+    open: 0,
+    refused: 0,
+  }
   if (random.chance(0.2)) return calm
   return {
     crash: random.next() * 0.15,
@@ -67,6 +77,8 @@ function randomTrouble(random: Random): Trouble {
     timedOut: random.chance(0.7) ? 0 : random.next() * 0.1,
     lostDispatch: random.next() * 0.1,
     cancel: random.chance(0.8) ? 0 : random.next() * 0.1,
+    open: random.chance(0.6) ? 0 : random.next() * 0.6,
+    refused: random.chance(0.7) ? 0 : random.next(),
   }
 }
 
@@ -163,8 +175,9 @@ function simulate(seed: number): void {
   for (let steps = 0; !isFinal(world.run.status); steps++) {
     checkIncrementalState(world.run)
     expect(world.refold(), 'R1').toEqual(world.run)
-    expect(decide(world.run, world.run.at, noPayloads), 'R2: asked again, the answer is the same').toEqual(
-      decide(world.refold(), world.run.at, noPayloads),
+    const admission = world.admission()
+    expect(decide(world.run, world.run.at, noPayloads, admission), 'R2: asked again, the answer is the same').toEqual(
+      decide(world.refold(), world.run.at, noPayloads, admission),
     )
     expect(steps, 'every run ends').toBeLessThan(2_000 + 50 * definition.tasks.length)
     world.step()
@@ -187,7 +200,9 @@ function simulate(seed: number): void {
         world.history.filter((event) => event.type === 'AttemptInterrupted' && event.task === task).length,
     )
   }
-  const bound = 3 + 12 * definition.tasks.length + 3 * interruptions() + 2
+  const held = world.history.filter((event) => event.type === 'TaskWaiting' && event.for === 'circuit').length
+  if (trouble.open === 0) expect(held).toBe(0)
+  const bound = 3 + 12 * definition.tasks.length + 3 * interruptions() + held + 2
   expect(world.history.length, 'the history is bounded').toBeLessThanOrEqual(bound)
 }
 
