@@ -1,5 +1,6 @@
 // What a Runner is asked and what it answers. Crosses RPC between releases, so fields are added, never changed (R9).
 
+import type { Fault } from '../src/workflow/codes.ts'
 import type { StartOptions } from '../src/workflow/event.ts'
 import type { RunStatus } from '../src/workflow/run.ts'
 
@@ -34,6 +35,8 @@ export type StartAnswer =
   | { kind: 'version_not_found'; latest: number }
   /** The start asked for a longer time limit than the definition's. */
   | { kind: 'timeout_too_long'; definitionMs: number }
+  /** The input does not fit the definition's schema. */
+  | { kind: 'invalid_input'; faults: Fault[] }
 
 /** The run had ended before it could be cancelled; it is shown as it ended. */
 export type RunFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_finished' }

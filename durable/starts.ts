@@ -2,6 +2,7 @@
 // Starts gather here between the request and the commit; the Runner commits them.
 
 import type { CompiledWorkflow } from '../src/workflow/definition.ts'
+import type { Json } from '../src/workflow/json.ts'
 import type { History } from './history.ts'
 import type { IdempotencyKeys } from './idempotency-keys.ts'
 import type { RunAnswer, StartAnswer, StartRequest } from './runner-rpc.ts'
@@ -96,6 +97,8 @@ export class Starts {
     const workflow = this.#workflows.get(name, lease.version)
     const timeoutMs = request.timeoutMs ?? workflow.timeoutMs
     if (timeoutMs > workflow.timeoutMs) return { kind: 'timeout_too_long', definitionMs: workflow.timeoutMs }
+    const faults = workflow.inputSchema?.faultsOf(JSON.parse(request.input) as Json, '/input') ?? []
+    if (faults.length > 0) return { kind: 'invalid_input', faults }
     begin({ request, workflow, version: lease.version, timeoutMs })
     return { kind: 'accepted', runId: request.runId, replayed: false }
   }

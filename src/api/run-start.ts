@@ -6,7 +6,7 @@ import { isFinal } from '../workflow/run.ts'
 import { canonicalText, soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
 import { MAX_WAIT, readPreference } from './prefer.ts'
-import { ApiProblem, faultyBody } from './problem.ts'
+import { ApiProblem, detailOf, faultyBody } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { runResponse } from './run-answers.ts'
 import { LATER_START_FIELDS, RunSchema, StartRunSchema, WORKFLOW_REF } from './run-schemas.ts'
@@ -48,6 +48,7 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
       'invalid_idempotency_key',
       'idempotency_key_reused',
       'run_deleted',
+      'invalid_input',
       'not_available',
       'start_unconfirmed',
     ],
@@ -80,6 +81,8 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
           const message = `may only shorten the definition's, which is ${started.definitionMs} ms`
           throw faultyBody([{ path: '/timeout', code: 'out_of_bounds', message }])
         }
+        case 'invalid_input':
+          throw new ApiProblem(started.kind, detailOf(started.faults), { errors: started.faults })
         case 'overloaded':
           throw new ApiProblem('unavailable', 'Too many starts are waiting; this one was not taken', {
             headers: { 'Retry-After': '1' },

@@ -57,6 +57,11 @@ export const CODES = {
   unsupported_media_type: { kind: 'problem', status: 415, meaning: 'The body has to be application/json.' },
   invalid_request: { kind: 'problem', status: 422, meaning: 'The body has faults; `errors` lists them all.' },
   invalid_definition: { kind: 'problem', status: 422, meaning: 'The definition has faults; `errors` lists them all.' },
+  invalid_input: {
+    kind: 'problem',
+    status: 422,
+    meaning: 'The input does not fit the input_schema of the workflow; `errors` lists every fault.',
+  },
   idempotency_key_reused: { kind: 'problem', status: 422, meaning: 'The key was used with another body.' },
   not_available: { kind: 'problem', status: 422, meaning: 'The contract has this, this release does not yet.' },
   internal_error: {
@@ -98,10 +103,19 @@ export const CODES = {
   expression_syntax: { kind: 'fault', meaning: 'An expression cannot be parsed.' },
   unknown_name: { kind: 'fault', meaning: 'An expression names something that does not exist.' },
   not_upstream: { kind: 'fault', meaning: 'An expression reads a task that does not surely run before.' },
+  remote_reference: {
+    kind: 'fault',
+    meaning: 'A schema refers to another document; only references within it are followed.',
+  },
+  unknown_reference: { kind: 'fault', meaning: 'A schema refers to a place in it where no schema stands.' },
+  endless_reference: { kind: 'fault', meaning: 'A schema leads back to itself without going into the value.' },
   conflicting_fields: { kind: 'fault', meaning: 'Fields stand together of which only one may be there.' },
 
   // Warnings beside a success.
   placeholder: { kind: 'warning', meaning: 'A task without `with` does nothing and succeeds with null.' },
+
+  unknown_keyword: { kind: 'warning', meaning: 'A schema has a keyword that JSON Schema 2020-12 does not know.' },
+  format_not_checked: { kind: 'warning', meaning: 'The `format` of a schema is told to people and not checked.' },
 
   // How a task failed.
   http_network: { kind: 'task', retryable: true, meaning: 'The server could not be reached, or the connection broke.' },

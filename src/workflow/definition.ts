@@ -2,6 +2,8 @@
 
 import { buildGraph, type Graph } from './graph.ts'
 import type { Json, JsonObject } from './json.ts'
+import type { Schema } from './json-schema.ts'
+import { Validator } from './json-schema-validation.ts'
 import type { RetryPolicy } from './retry.ts'
 import { spanMs } from './span.ts'
 
@@ -27,6 +29,8 @@ export interface WorkflowDefinition {
   on_failure: 'stop' | 'continue'
   /** Whether tasks without `with` are taken or refused. */
   placeholders: 'allow' | 'refuse'
+  /** JSON Schema that the input of a run has to fit. */
+  input_schema?: Schema
   /** Template of the run's output; without it, the outputs of the tasks that nothing depends on. */
   output?: Json
   tasks: TaskDefinition[]
@@ -39,6 +43,8 @@ export interface CompiledWorkflow {
   readonly timeoutMs: number
   /** How many of its tasks are placeholders. */
   readonly placeholders: number
+  /** Null when any input is taken. */
+  readonly inputSchema: Validator | null
 }
 
 export function compile(definition: WorkflowDefinition): CompiledWorkflow {
@@ -47,6 +53,7 @@ export function compile(definition: WorkflowDefinition): CompiledWorkflow {
     graph: buildGraph(definition.tasks),
     timeoutMs: spanMs(definition.timeout),
     placeholders: definition.tasks.filter(isPlaceholder).length,
+    inputSchema: definition.input_schema === undefined ? null : new Validator(definition.input_schema),
   }
 }
 

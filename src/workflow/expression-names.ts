@@ -1,10 +1,11 @@
-// What an expression names: the tasks it reads, and every name that no expression can have.
+// What an expression names: the tasks and the parts of the input that it reads, and every name that no expression can have.
 // Knows an expression alone, not the workflow around it, so what it finds is kept with the parsed expression.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { MAX_DEPTH, TYPE_NAMES } from './cel-builtins.ts'
 import { type Call, callKind, nameOf } from './cel-calls.ts'
 import type { FaultCode } from './codes.ts'
+import type { Step } from './input-shape.ts'
 
 export interface NameFault {
   code: FaultCode
@@ -20,8 +21,16 @@ export interface TaskReference {
   readsInside: boolean
 }
 
+/** A part of the input that is read: `input.order.id` is two steps. */
+export interface InputReference {
+  steps: Step[]
+  /** Of each step. */
+  positions: number[]
+}
+
 export interface NamesFound {
   tasks: TaskReference[]
+  inputs: InputReference[]
   faults: NameFault[]
 }
 
@@ -37,7 +46,7 @@ export function namesOf(ast: ASTNode, text: string): NamesFound {
 }
 
 class NameSearch {
-  readonly found: NamesFound = { tasks: [], faults: [] }
+  readonly found: NamesFound = { tasks: [], inputs: [], faults: [] }
   readonly #text: string
   /** Up to here the names belong to a task id with dashes, which was reported already. */
   #dashedUntil = 0
@@ -101,7 +110,7 @@ class NameSearch {
       const [holder, key]: [ASTNode, string | ASTNode] = root.args
       if (typeof key !== 'string') this.visit(key, bound, depth)
       const optional = root.op === '.?' || root.op === '[?]' || (guarded && root === node)
-      members.unshift({ name: literal(key), optional, node: root })
+      members.unshift({ name: literal(key), item: itemPosition(key), optional, node: root })
       root = holder
     }
     if (root.op !== 'id') this.visit(root, bound, depth)
@@ -111,6 +120,9 @@ class NameSearch {
   #checkRoot(root: ASTNode, name: string, members: Member[]): void {
     if (name === 'tasks') {
       this.#checkTask(root, members)
+    } else if (name === 'input') {
+      const steps = members.map(({ name: member, item, optional }) => ({ key: member ?? item, isOptional: optional }))
+      if (steps.length > 0) this.found.inputs.push({ steps, positions: members.map(({ node }) => node.pos) })
     } else if (name === 'run') {
       const [field] = members
       if (field?.name === undefined || RUN_MEMBERS.includes(field.name)) return
@@ -164,6 +176,8 @@ class NameSearch {
 interface Member {
   /** Undefined when only evaluation can tell. */
   name: string | undefined
+  /** Position in a list, if it is written out. */
+  item: number | null
   optional: boolean
   node: ASTNode
 }
@@ -171,6 +185,12 @@ interface Member {
 function literal(key: string | ASTNode): string | undefined {
   if (typeof key === 'string') return key
   return key.op === 'value' && typeof key.args === 'string' ? key.args : undefined
+}
+
+function itemPosition(key: string | ASTNode): number | null {
+  if (typeof key === 'string' || key.op !== 'value') return null
+  const position = Number(key.args)
+  return typeof key.args !== 'string' && Number.isSafeInteger(position) && position >= 0 ? position : null
 }
 
 function list(names: readonly string[]): string {

@@ -3,7 +3,7 @@
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { parseCel } from './cel-builtins.ts'
-import { type NameFault, namesOf, type TaskReference } from './expression-names.ts'
+import { type InputReference, type NameFault, namesOf, type TaskReference } from './expression-names.ts'
 
 /** Characters of one expression, without the blanks around it. */
 const MAX_LENGTH = 2_000
@@ -16,6 +16,7 @@ export interface Expression {
   text: string
   ast: ASTNode | null
   tasks: TaskReference[]
+  inputs: InputReference[]
   faults: NameFault[]
 }
 
@@ -39,7 +40,13 @@ function parsed(text: string): Expression {
 }
 
 function parse(text: string): Expression {
-  const refused = (fault: NameFault): Expression => ({ text: clip(text), ast: null, tasks: [], faults: [fault] })
+  const refused = (fault: NameFault): Expression => ({
+    text: clip(text),
+    ast: null,
+    tasks: [],
+    inputs: [],
+    faults: [fault],
+  })
   if (text === '') return refused({ code: 'expression_syntax', message: 'the expression is empty', position: 0 })
   const result = parseCel(text)
   if ('ast' in result) return { text, ast: result.ast, ...namesOf(result.ast, text) }
@@ -69,12 +76,24 @@ export function segmentsOf(text: string): Segment[] {
 function expressionOf(text: string): Expression {
   if (text.length <= MAX_LENGTH) return parsed(text)
   const message = `the expression is longer than ${MAX_LENGTH} characters`
-  return { text: clip(text), ast: null, tasks: [], faults: [{ code: 'expression_limit', message, position: 0 }] }
+  return {
+    text: clip(text),
+    ast: null,
+    tasks: [],
+    inputs: [],
+    faults: [{ code: 'expression_limit', message, position: 0 }],
+  }
 }
 
 function unclosed(text: string): Expression {
   const message = 'no }} closes the expression; a text or a brace in it may be left open'
-  return { text: clip(text), ast: null, tasks: [], faults: [{ code: 'expression_syntax', message, position: 0 }] }
+  return {
+    text: clip(text),
+    ast: null,
+    tasks: [],
+    inputs: [],
+    faults: [{ code: 'expression_syntax', message, position: 0 }],
+  }
 }
 
 /** Where the `}}` stands that ends an expression, or -1. Strings, maps and comments may have `}}` of their own. */

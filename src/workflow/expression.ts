@@ -8,8 +8,9 @@ import { toJson } from './cel-json.ts'
 import { LimitReached, Lookup, MAX_NESTING, Meter, read, type Value } from './cel-values.ts'
 import type { Fault } from './codes.ts'
 import type { TaskError } from './event.ts'
-import type { NameFault, TaskReference } from './expression-names.ts'
+import type { InputReference, NameFault, TaskReference } from './expression-names.ts'
 import { clip, type Expression, segmentsOf } from './expression-source.ts'
+import type { InputShape } from './input-shape.ts'
 import type { Json } from './json.ts'
 
 /** What a template may name, for checking at registration. */
@@ -18,6 +19,8 @@ export interface ExpressionNames {
   tasks: ReadonlyMap<string, { placeholder: boolean }>
   /** Whether the task with this id surely runs before (is transitively upstream). For a definition's `output` template: always true. */
   isUpstream(id: string): boolean
+  /** What the workflow's `input_schema` says of the input; absent or null without one. */
+  input?: InputShape | null
 }
 
 /** The values an expression reads when it runs. Only what is named is asked for, and each at most once per template. */
@@ -63,7 +66,11 @@ function textFaults(text: string, names: ExpressionNames, path: string): Fault[]
   const faults = segmentsOf(text).flatMap((segment) => {
     if (segment.kind === 'text') return []
     const expression = segment.expression
-    const all = [...expression.faults, ...expression.tasks.flatMap((task) => taskFaults(task, names))]
+    const all = [
+      ...expression.faults,
+      ...expression.tasks.flatMap((task) => taskFaults(task, names)),
+      ...expression.inputs.flatMap((read) => inputFaults(read, names)),
+    ]
     return all.map((fault) => ({
       path,
       code: fault.code,
@@ -88,6 +95,11 @@ function taskFaults({ id, position, readsInside }: TaskReference, names: Express
     faults.push({ code: 'unknown_name', message: `the task "${id}" is a placeholder: its output is null`, position })
   }
   return faults
+}
+
+function inputFaults({ steps, positions }: InputReference, { input }: ExpressionNames): NameFault[] {
+  const fault = input?.faultOf(steps) ?? null
+  return fault === null ? [] : [{ code: 'unknown_name', message: fault.message, position: positions[fault.step]! }]
 }
 
 /** How often an id was suggested for a workflow: 10,000 unknown ids among 10,000 tasks would take a minute. */

@@ -203,7 +203,7 @@ function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
-function amount(bound: 'at least' | 'at most', limit: number | bigint, origin: string): string {
+export function amount(bound: 'at least' | 'at most', limit: number | bigint, origin: string): string {
   const number = limit.toLocaleString('en-US')
   const units: Record<string, string> = { string: 'character', array: 'entry', object: 'member', record: 'member' }
   const unit = units[origin]
@@ -220,18 +220,18 @@ const JSON_KINDS: Record<string, string> = {
   null: 'null',
 }
 
-function withArticle(kind: string): string {
+export function withArticle(kind: string): string {
   return JSON_KINDS[kind] ?? `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`
 }
 
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
   if (isJsonObject(value)) return 'an object'
   return value === undefined ? 'absent' : `a ${typeof value}`
 }
 
-function listed(values: readonly string[]): string {
+export function listed(values: readonly string[]): string {
   const distinct = [...new Set(values)]
   return distinct.length < 2 ? (distinct[0] ?? '') : `${distinct.slice(0, -1).join(', ')} or ${distinct.at(-1)}`
 }

@@ -1,12 +1,15 @@
 // From any JSON value to a definition, or to every fault that it has. The one gate: what is behind it trusts a definition.
-// Order of the faults: the value as such, its own fields, its tasks one by one, cycles, the output.
+// Order of the faults: the value as such, its own fields, its input schema, its tasks one by one, cycles, the output.
 
 import { z } from 'zod'
 import type { Fault, Warning } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
 import { checkTemplate } from './expression.ts'
 import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
+import { InputShape } from './input-shape.ts'
 import { isJsonObject, type Json } from './json.ts'
+import { isSchema } from './json-schema.ts'
+import { type CheckedSchema, checkInputSchema } from './json-schema-check.ts'
 import { quoted } from './nearest.ts'
 import { LATER_FIELDS, MAX_TASKS, WorkflowDefinitionSchema } from './schema.ts'
 import { soundness, tooDeepParts } from './sound.ts'
@@ -37,7 +40,9 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
   if (!head.ok) faults.add(head.faults)
   const raw: { [field: string]: unknown } = isJsonObject(value) ? value : {}
 
-  const survey = new Survey(raw.tasks)
+  const schema = checkSchemaOf(raw, tooDeep)
+  faults.add(schema.faults)
+  const survey = new Survey(raw.tasks, schema.shape)
   const placeholders = raw.placeholders === 'refuse' ? 'refuse' : 'allow'
   const tasks: TaskDefinition[] = []
   for (const [position, entry] of survey.tasks.entries()) {
@@ -57,7 +62,21 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
 
   const found = faults.list()
   if (!head.ok || found.length > 0) return { ok: false, faults: found }
-  return { ok: true, definition: { ...head.value, tasks }, warnings: placeholderWarnings(tasks) }
+  const warnings = new Entries<Warning>()
+  warnings.add(placeholderWarnings(tasks))
+  warnings.add(schema.warnings)
+  return { ok: true, definition: { ...head.value, tasks }, warnings: warnings.list() }
+}
+
+/** The faults of `input_schema`, and what it says of the input if it has none. */
+function checkSchemaOf(
+  { input_schema: schema }: { [field: string]: unknown },
+  tooDeep: ReadonlySet<string>,
+): CheckedSchema & { shape: InputShape | null } {
+  const isThere = schema !== undefined && !tooDeep.has('/input_schema')
+  const checked = isThere ? checkInputSchema(schema as Json, '/input_schema') : { faults: [], warnings: [] }
+  const isUsable = isThere && checked.faults.length === 0 && isSchema(schema)
+  return { ...checked, shape: isUsable ? new InputShape(schema) : null }
 }
 
 /** Faults of the expressions in a task's `with`. Of a type that is not built it is not known what they may name. */

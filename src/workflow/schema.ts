@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { CODES, type CodeEntry, type FaultCode } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
 import type { Json, JsonObject } from './json.ts'
+import type { Schema } from './json-schema.ts'
 import type { RetryPolicy } from './retry.ts'
 import { SPAN_PATTERN, spanMs } from './span.ts'
 
@@ -15,7 +16,7 @@ const MAX_DESCRIPTION = 1_000
 
 /** Fields of the contract that this release does not have yet. A field that is built leaves its list and enters the schema. */
 export const LATER_FIELDS = {
-  definition: ['queue_timeout', 'input_schema', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'],
+  definition: ['queue_timeout', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'],
   task: ['when', 'trigger_rule', 'timeout', 'breaker', 'compensate'],
 } as const
 
@@ -169,6 +170,12 @@ export const WorkflowDefinitionSchema = z
         description: 'Whether tasks without `with` are taken, each with a warning, or refused.',
         examples: ['refuse'],
       }),
+    input_schema: (json as unknown as z.ZodType<Schema>).exactOptional().meta({
+      description:
+        'JSON Schema (draft 2020-12) of the input: a start whose input does not fit is refused with `invalid_input`, and expressions that read an undeclared field of the input are faults. One document without remote references, at most 256 KiB; `pattern` without lookaround and backreferences; `format` is not checked.',
+      override: { type: ['object', 'boolean'] },
+      examples: [{ type: 'object', required: ['order'], properties: { order: { type: 'integer' } } }],
+    }),
     output: json.exactOptional().meta({
       description:
         "Template of the run's output. Without it the output is that of the tasks that nothing depends on, by their ids.",

@@ -6,6 +6,7 @@ import { components, findCycles, Upstream } from './cycles.ts'
 import type { ExpressionNames } from './expression.ts'
 import { MAX_FAULTS, pointer } from './faults.ts'
 import { buildGraph, type Graph } from './graph.ts'
+import type { InputShape } from './input-shape.ts'
 import { isJsonObject } from './json.ts'
 import { didYouMean, quoted } from './nearest.ts'
 import { MAX_TASKS } from './schema.ts'
@@ -26,10 +27,13 @@ export class Survey {
   readonly #graph: Graph
   readonly #groups: number[][]
   readonly #names = new Map<string, { placeholder: boolean }>()
+  readonly #input: InputShape | null
   #upstream: Upstream | null = null
   #proposals = 0
 
-  constructor(tasks: unknown) {
+  /** @param input what the definition says of the input, for expressions that read it */
+  constructor(tasks: unknown, input: InputShape | null = null) {
+    this.#input = input
     const all: readonly unknown[] = Array.isArray(tasks) ? tasks : []
     this.tasks = all.slice(0, MAX_TASKS)
     all.forEach((task, position) => {
@@ -92,7 +96,8 @@ export class Survey {
     const node = position === undefined ? undefined : this.#nodeOf.get(position)
     // Where dependencies cannot be read, any task might be upstream: that is a fault already, and makes no further ones.
     const isLenient = node === undefined || hasUnreadableDependencies(this.tasks[position!])
-    return { tasks: this.#names, isUpstream: (id) => isLenient || this.#isUpstream(node, id) }
+    const isUpstream = (id: string) => isLenient || this.#isUpstream(node, id)
+    return { tasks: this.#names, isUpstream, input: this.#input }
   }
 
   #isUpstream(node: number, id: string): boolean {

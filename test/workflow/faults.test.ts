@@ -45,6 +45,9 @@ describe('the table of codes', () => {
     expression_limit: reading('1 + '.repeat(600)),
     unknown_name: reading('nope'),
     not_upstream: reading('tasks.a.output'),
+    remote_reference: { ...task({}), input_schema: { $ref: 'https://x.test/order.json' } },
+    unknown_reference: { ...task({}), input_schema: { $ref: '#/$defs/order' } },
+    endless_reference: { ...task({}), input_schema: { allOf: [{ $ref: '#' }] } },
     conflicting_fields: task({ with: { url: 'https://x.test', json: 1, form: {} } }),
     not_available: task({ breaker: false }),
   }

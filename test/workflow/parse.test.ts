@@ -197,7 +197,7 @@ describe('fields that do not exist', () => {
     expect(faults(parse({}, [task]))).toEqual([[path, 'unknown_field']])
   })
 
-  test.each(['queue_timeout', 'input_schema', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'])(
+  test.each(['queue_timeout', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'])(
     'but %s will: it is not available yet, whatever its value',
     (field) => {
       for (const value of [null, false, '30d']) {
