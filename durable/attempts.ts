@@ -72,8 +72,8 @@ export class Attempts {
     const attempt = this.#executor.start({
       type: definition.type,
       with: rendered.value as JsonObject,
-      idempotencyKey: `${run.id}/${definition.id}`,
-      timeoutMs: Math.max(1, (run.deadlineAt ?? now) - now) + BACKSTOP_MS,
+      idempotencyKey: idempotencyKey(run, task),
+      timeoutMs: attemptLimitMs(run, task, now),
     })
     this.#remember(run.id, task, { token, abort: () => void attempt.abort().catch(() => {}) })
     const runId = run.id
@@ -118,6 +118,21 @@ export class Attempts {
     this.#count--
     return true
   }
+}
+
+/** The same on every attempt of a task, so that the server called can tell a repeat (R6). */
+function idempotencyKey({ id, workflow }: Run, task: TaskIndex): string {
+  const { undoes } = workflow.plans[task]!
+  const { tasks } = workflow.definition
+  return undoes === null ? `${id}/${tasks[task]!.id}` : `${id}/${tasks[undoes]!.id}/undo`
+}
+
+/** The longest that an attempt which starts now may take, in ms: its own limit, and what the run has left. */
+function attemptLimitMs({ workflow, deadlineAt }: Run, task: TaskIndex, now: number): number {
+  const own = workflow.plans[task]!.timeoutMs ?? Number.POSITIVE_INFINITY
+  // Without a deadline a run compensates, and a compensation always has a limit of its own.
+  const left = deadlineAt === null ? Number.POSITIVE_INFINITY : Math.max(1, deadlineAt - now) + BACKSTOP_MS
+  return Math.min(own, left)
 }
 
 function toFact(task: TaskIndex, token: number, result: TaskResult): Fact {

@@ -44,6 +44,12 @@ export type RunFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_finished' }
 /** The run goes on, so it cannot be deleted; it is shown so far. */
 export type RunNotFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_not_finished' }
 
+/** The run is undoing what it did, which nothing cuts short. */
+export type RunCompensating = Omit<RunAnswer, 'kind'> & { kind: 'run_compensating' }
+
+/** The run cannot be resumed: it was never paused. */
+export type RunNotPaused = Omit<RunAnswer, 'kind'> & { kind: 'run_not_paused' }
+
 export type RunNotFound = { kind: 'run_not_found' }
 export type TaskNotFound = { kind: 'task_not_found' }
 /** The history has only so many events. */

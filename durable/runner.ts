@@ -7,7 +7,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
 import type { Fact } from '../src/workflow/advance.ts'
-import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
+import { isFinal, NEVER_DUE, type TaskStatus } from '../src/workflow/run.ts'
 import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { type Committed, Committer } from './commit.ts'
@@ -27,9 +27,11 @@ import type {
   GraphForm,
   ListFilter,
   RunAnswer,
+  RunCompensating,
   RunFinished,
   RunNotFinished,
   RunNotFound,
+  RunNotPaused,
   RunPage,
   StartAnswer,
   StartRequest,
@@ -137,7 +139,7 @@ export class Runner extends DurableObject<Env> {
    * Ends a run: attempts that execute are aborted, whatever has not ended is cancelled, in one commit. Cancelling, ending and
    * timing out race; the first in the history wins, and what was reported before the request comes before it.
    */
-  async cancel(runId: string): Promise<RunAnswer | RunFinished | RunNotFound> {
+  async cancel(runId: string): Promise<RunAnswer | RunFinished | RunCompensating | RunNotFound> {
     const before = await this.#reading.run(runId, 0)
     if (before.kind === 'run_not_found') return before
     if (isFinal(before.status)) return { ...before, kind: 'run_finished' }
@@ -146,9 +148,40 @@ export class Runner extends DurableObject<Env> {
     this.#facts.delete(runId)
     this.#commit(runId, [...reported, { type: 'RunCancelRequested' }], Date.now())
     const after = await this.#reading.run(runId, 0)
-    if (after.kind === 'run_not_found') return after
-    const hasWon = !isFinal(after.status) || after.status === 'cancelled'
-    return hasWon ? after : { ...after, kind: 'run_finished' }
+    if (after.kind === 'run_not_found' || after.status === 'cancelled') return after
+    const hasWon = this.#records.get(runId)?.run.cancelRequestedAt !== null
+    if (hasWon) return after
+    return { ...after, kind: isFinal(after.status) ? 'run_finished' : 'run_compensating' }
+  }
+
+  /** Holds a run: attempts that execute end, nothing starts, and its deadline stands still. A paused run stays so. */
+  async pause(runId: string): Promise<RunAnswer | RunFinished | RunNotFound> {
+    const before = await this.#reading.run(runId, 0)
+    if (before.kind === 'run_not_found' || before.status === 'paused') return before
+    return this.#steer(runId, 'RunPaused', before)
+  }
+
+  /** Lets a paused run go on, with what was left of its time. */
+  async resume(runId: string): Promise<RunAnswer | RunFinished | RunNotPaused | RunNotFound> {
+    const before = await this.#reading.run(runId, 0)
+    if (before.kind === 'run_not_found') return before
+    if (!isFinal(before.status) && before.status !== 'paused') {
+      return this.#records.get(runId)?.run.wasPaused === true ? before : { ...before, kind: 'run_not_paused' }
+    }
+    return this.#steer(runId, 'RunResumed', before)
+  }
+
+  async #steer(
+    runId: string,
+    type: 'RunPaused' | 'RunResumed',
+    before: RunAnswer,
+  ): Promise<RunAnswer | RunFinished | RunNotFound> {
+    if (isFinal(before.status)) return { ...before, kind: 'run_finished' }
+    const reported = this.#facts.get(runId) ?? []
+    this.#facts.delete(runId)
+    this.#commit(runId, [...reported, { type }], Date.now())
+    const after = await this.#reading.run(runId, 0)
+    return after.kind === 'run' && isFinal(after.status) ? { ...after, kind: 'run_finished' } : after
   }
 
   /** Deletes a run that has ended. Its Idempotency-Key stays as long as it would have. */
@@ -342,7 +375,7 @@ export class Runner extends DurableObject<Env> {
       }
     }
     if (record.dueAt !== null) this.#armBy(record.dueAt)
-    if (record.inFlight) this.#armBy(now + heartbeatMs(run.deadlineAt ?? now, now))
+    if (record.inFlight) this.#armBy(now + heartbeatMs(run.deadlineAt, now))
     if (hasEnded) this.#waiters.wake(run.id)
     if (isCut) setTimeout(() => this.#commit(run.id, [], Date.now()), 0)
   }
@@ -363,6 +396,7 @@ export class Runner extends DurableObject<Env> {
   }
 
   #armBy(at: number): void {
+    if (at >= NEVER_DUE) return
     if (this.#alarm.armBy(at)) this.#rows.countWritten(1)
   }
 
@@ -370,7 +404,7 @@ export class Runner extends DurableObject<Env> {
     const now = Date.now()
     this.#armBy(hasMore ? now : this.#earliestDue())
     for (const runId of this.#attempts.runs()) {
-      this.#armBy(now + heartbeatMs(this.#records.get(runId)?.run.deadlineAt ?? now, now))
+      this.#armBy(now + heartbeatMs(this.#records.get(runId)?.run.deadlineAt ?? null, now))
     }
   }
 
@@ -394,6 +428,7 @@ export class Runner extends DurableObject<Env> {
 }
 
 /** A quarter of the time that the run has left, so that a crash costs it no more than that; within bounds. */
-function heartbeatMs(deadlineAt: number, now: number): number {
+function heartbeatMs(deadlineAt: number | null, now: number): number {
+  if (deadlineAt === null) return MAX_HEARTBEAT_MS
   return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, Math.floor((deadlineAt - now) / 4)))
 }

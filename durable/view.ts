@@ -10,7 +10,7 @@ import {
   type TaskIndex,
 } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
-import { isFinal, type Run, type TaskStatus } from '../src/workflow/run.ts'
+import { isFinal, isSettled, type Run, type TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 
 /** The largest answer, in bytes of JSON text. */
@@ -27,6 +27,8 @@ function timestamp(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString()
 }
 
+const PAUSED = { for: 'paused', detail: 'the run is paused' } as const
+
 /** A run without tasks, input and output: what lists show. */
 export function summaryOf(run: Run): { [key: string]: Json } {
   const { placeholders } = run.workflow
@@ -39,10 +41,12 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     tags: [...(run.options.tags ?? [])],
     error: run.error as Json,
     ...(placeholders > 0 ? { placeholders } : {}),
+    ...(run.status === 'paused' ? { waiting: PAUSED } : {}),
     created_at: timestamp(run.createdAt),
     started_at: timestamp(run.startedAt),
     finished_at: timestamp(run.finishedAt),
     deadline_at: timestamp(run.deadlineAt),
+    ...(run.remainingMs === null ? {} : { remaining_ms: run.remainingMs }),
     ...(run.cancelRequestedAt === null ? {} : { cancel_requested_at: timestamp(run.cancelRequestedAt) }),
     duration_ms: duration(run.startedAt, run.finishedAt),
     progress: { total: run.tasks.length, ...run.progress },
@@ -126,38 +130,54 @@ function taskView(run: Run, index: TaskIndex, load: LoadPayload, omitOutput: boo
 /** Why an unfinished task is not executing: what it waits for, by name. */
 function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
   const task = run.tasks[index]!
-  const { tasks } = run.workflow.definition
-  if (task.circuit !== null) {
-    const detail = `the circuit of ${task.circuit} is open: too many of its last calls failed`
-    return { for: 'circuit', detail, until: timestamp(task.wakeAt) }
-  }
   // Between the events of one commit, where `at` may look, an attempt has ended and what follows is not decided yet.
-  if (task.status === 'waiting' || run.undecided.has(index)) {
-    return { for: 'retry', detail: retryDetail(run, index), until: timestamp(task.wakeAt) }
-  }
+  if (run.undecided.has(index)) return { for: 'retry', detail: retryDetail(run, index), until: timestamp(task.wakeAt) }
+  if (task.status === 'waiting') return waitingDetail(run, index)
   if (task.status !== 'pending') return null
-  if (task.unmet > 0) {
-    const on = run.workflow.graph.dependencies[index]!.filter(
-      (dependency) => run.tasks[dependency]!.status !== 'succeeded',
-    )
-    const names = on.map((dependency) => tasks[dependency]!.id)
-    return {
-      for: 'dependency',
-      detail: `waits for ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`,
-      on: names,
-    }
-  }
+  if (!task.isReady) return heldDetail(run, index)
+  if (run.status === 'paused') return PAUSED
   const position = run.slots.position(index)
   const { capacity, free } = run.slots
   const detail = free > 0 ? 'the run has a slot for it' : `all ${capacity} slots of the run are taken`
   return { for: 'slot', detail, position }
 }
 
+/** A task that has begun: what it waits for, and until when. */
+function waitingDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
+  const { waitingFor, wakeAt, circuit } = run.tasks[index]!
+  // While the run is paused nothing is started again, due or not; other waits go on.
+  const isHeld = run.status === 'paused' && waitingFor !== 'time' && wakeAt !== null && wakeAt <= run.at
+  if (isHeld) return { ...PAUSED, until: timestamp(wakeAt) }
+  if (waitingFor === 'circuit') {
+    const detail = `the circuit of ${circuit} is open: too many of its last calls failed`
+    return { for: waitingFor, detail, until: timestamp(wakeAt) }
+  }
+  const detail = waitingFor === 'time' ? 'sleeps' : retryDetail(run, index)
+  return { for: waitingFor, detail, until: timestamp(wakeAt) }
+}
+
+/** A task that its dependencies hold, or a compensation that nothing needs yet. */
+function heldDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
+  const { definition, graph, plans } = run.workflow
+  const { undoes } = plans[index]!
+  if (undoes !== null) {
+    const undone = definition.tasks[undoes]!.id
+    return { for: 'dependency', detail: `runs only if ${undone} has to be undone`, on: [undone] }
+  }
+  const on = graph.dependencies[index]!.filter((dependency) => !isSettled(run.tasks[dependency]!.status))
+  const names = on.map((dependency) => definition.tasks[dependency]!.id)
+  return {
+    for: 'dependency',
+    detail: `waits for ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`,
+    on: names,
+  }
+}
+
 /** What the next attempt waits for, and how many are left. */
 function retryDetail(run: Run, index: TaskIndex): string {
   const { status, number, error } = run.tasks[index]!.attempts.at(-1)!
   if (status === 'interrupted') return `attempt ${number} was cut off by a restart and is made again`
-  const most = run.workflow.definition.tasks[index]!.retry?.max_attempts ?? 1
+  const most = run.workflow.plans[index]!.retry?.max_attempts ?? 1
   if (status === 'snoozed') return `attempt ${number} of ${most} was put off by the server (${error?.code})`
   return `attempt ${number} of ${most} ended with ${error?.code}`
 }
@@ -239,6 +259,19 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
       return { name: 'run.timed_out', data: {} }
     case 'RunCancelRequested':
       return { name: 'run.cancel_requested', data: {} }
+    case 'RunPaused':
+      return { name: 'run.paused', data: {} }
+    case 'RunResumed':
+      return { name: 'run.resumed', data: {} }
+    case 'CompensationStarted':
+      return {
+        name: 'run.compensating',
+        data: { status: event.status, ...(event.error === null ? {} : { error: event.error }) },
+      }
+    case 'ConditionMet':
+      return { name: 'task.condition_met', data: {} }
+    case 'TaskSucceeded':
+      return { name: 'task.succeeded', data: { output: held(event.output, load) } }
     case 'RunStopped':
       return { name: 'run.stopped', data: { error: event.error } }
     case 'RunFinished':

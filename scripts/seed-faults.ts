@@ -28,9 +28,9 @@ const FAULTS: Fault[] = [
   },
   {
     name: 'a task starts before the last of its dependencies',
-    file: 'src/workflow/run.ts',
-    from: '--waiting.unmet === 0',
-    to: '--waiting.unmet <= 1',
+    file: 'src/workflow/trigger-rule.ts',
+    from: "return succeeded === total ? 'start' : 'wait'",
+    to: "return succeeded + 1 >= total ? 'start' : 'wait'",
   },
   {
     name: 'time goes back with the clock (R2)',
@@ -59,14 +59,14 @@ const FAULTS: Fault[] = [
   {
     name: 'a deadlock ends as if all were done',
     file: 'src/workflow/scheduler.ts',
-    from: "pending > 0 ? stopped(run, at, 'deadlock') : finish(run, at, load)",
-    to: 'finish(run, at, load)',
+    from: "if (isStuck && run.ending === null) return [stopped(run, at, 'deadlock')]",
+    to: '',
   },
   {
     name: 'a skipped task does not pass the failure on',
     file: 'src/workflow/run.ts',
-    from: "if (!isFailure && task.skipReason !== 'upstream_failed') return",
-    to: 'if (!isFailure) return',
+    from: "return status === 'skipped' && skipReason !== 'upstream_failed' ? 'skipped' : 'failed'",
+    to: "return status === 'skipped' ? 'skipped' : 'failed'",
   },
   {
     name: "a placeholder's end names the wrong start",
@@ -85,6 +85,18 @@ const FAULTS: Fault[] = [
     file: 'src/workflow/scheduler.ts',
     from: 'attempt >= policy.max_attempts',
     to: 'attempt > policy.max_attempts',
+  },
+  {
+    name: 'a pause does not keep tasks from starting',
+    file: 'src/workflow/scheduler.ts',
+    from: 'if (isPaused) return []',
+    to: '',
+  },
+  {
+    name: 'compensations run in the order of success',
+    file: 'src/workflow/scheduler.ts',
+    from: 'run.undo.findLast(',
+    to: 'run.undo.find(',
   },
   {
     name: 'when a waiting task is due is not written down',

@@ -3,8 +3,6 @@
 import { patternOf } from './route.ts'
 
 const LATER: readonly (readonly [methods: string, path: string])[] = [
-  ['POST', '/v1/runs/{id}/pause'],
-  ['POST', '/v1/runs/{id}/resume'],
   ['POST', '/v1/runs/{id}/retry'],
   ['POST', '/v1/runs/bulk'],
   ['POST', '/v1/runs/{id}/signals/{name}'],

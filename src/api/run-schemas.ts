@@ -1,6 +1,7 @@
 // What is sent to start a run, and how runs, tasks and histories look.
 
 import { z } from 'zod'
+import { SKIP_REASONS } from '../workflow/event.ts'
 import { RUN_STATUSES, TASK_STATUSES } from '../workflow/run.ts'
 import { nameSchema, timeoutSchema } from '../workflow/schema.ts'
 import { anyJson, milliseconds, pageOf, timestamp } from './schemas.ts'
@@ -79,7 +80,7 @@ const RunErrorSchema = TaskErrorSchema.extend({
 
 const WaitingSchema = z
   .strictObject({
-    for: z.enum(['dependency', 'slot', 'retry', 'circuit', 'incompatible']),
+    for: z.enum(['dependency', 'slot', 'retry', 'circuit', 'time', 'paused', 'incompatible']),
     detail: z.string().meta({ examples: ['waits for fetch'] }),
     on: z.array(z.string()).exactOptional().meta({ description: 'Ids of the tasks that it waits for.' }),
     position: z.int().nullable().exactOptional().meta({ description: 'Place in the queue for a slot.' }),
@@ -111,8 +112,8 @@ export const TaskSchema = z
     id: z.string().meta({ examples: ['fetch'] }),
     type: z.string().meta({ examples: ['http'] }),
     status: z.enum(TASK_STATUSES),
-    skip_reason: z.enum(['upstream_failed', 'run_stopped']).exactOptional(),
-    skipped_because: z.string().exactOptional().meta({ description: 'The dependency that failed.' }),
+    skip_reason: z.enum(SKIP_REASONS).exactOptional(),
+    skipped_because: z.string().exactOptional().meta({ description: 'The dependency whose end decided it.' }),
     depends_on: z.array(z.string()),
     waiting: WaitingSchema.exactOptional(),
     output: anyJson.meta({ description: 'null unless the task succeeded.' }),
@@ -143,6 +144,9 @@ export const RunSummarySchema = z
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
     deadline_at: timestamp.nullable(),
+    remaining_ms: milliseconds
+      .exactOptional()
+      .meta({ description: 'What is left of the time of a paused run; it gets a deadline again when it is resumed.' }),
     cancel_requested_at: timestamp.exactOptional(),
     duration_ms: milliseconds.nullable(),
     progress: z.strictObject({

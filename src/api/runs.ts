@@ -1,7 +1,15 @@
 // Runs: reading one, listing them. Starting is run-start.ts, their tasks and histories are run-parts.ts.
 
 import { z } from 'zod'
-import type { EventNotFound, ListFilter, RunAnswer, RunPage } from '../../durable/runner-rpc.ts'
+import type {
+  EventNotFound,
+  ListFilter,
+  RunAnswer,
+  RunCompensating,
+  RunFinished,
+  RunNotPaused,
+  RunPage,
+} from '../../durable/runner-rpc.ts'
 import { parseRunId, runnerOf, SHARDS } from '../start.ts'
 import { RUN_STATUSES } from '../workflow/run.ts'
 import { repeating } from './objects.ts'
@@ -58,7 +66,7 @@ const cancel = route({
   tag: 'Runs',
   summary: 'Cancel a run',
   description:
-    'Attempts that execute are aborted, and whatever has not ended is cancelled. Cancelling, ending and timing out race: the first wins, and after the end the answer is 409 `run_finished` with the run.',
+    'Attempts that execute are aborted, whatever has not ended is cancelled, and what succeeded is undone where the definition says how. Cancelling, ending and timing out race: the first wins, and after the end the answer is 409 `run_finished` with the run.',
   access: 'key',
   answers: {
     202: {
@@ -67,13 +75,10 @@ const cancel = route({
       headers: ['Location', 'Retry-After', 'Run-Status'],
     },
   },
-  problems: ['run_not_found', 'run_finished'],
+  problems: ['run_not_found', 'run_finished', 'run_compensating'],
   async handle({ env, tenant, params }) {
     const run = await askRunner(env, tenant, params.id, (runner) => runner.cancel(params.id))
-    if (run.kind === 'run_finished') {
-      throw new ApiProblem('run_finished', `Run ${params.id} has ended: ${run.status}`, { run: JSON.parse(run.body) })
-    }
-    return runResponse(run, 202, { respondAsync: false, wait: null }, false)
+    return steered(run, 202)
   },
 })
 
@@ -97,6 +102,59 @@ const remove = route({
     return new Response(null, { status: 204 })
   },
 })
+
+const pause = route({
+  method: 'POST',
+  path: '/v1/runs/{id}/pause',
+  tag: 'Runs',
+  summary: 'Pause a run',
+  description:
+    'No new attempt starts; attempts that execute end, sleeps and waits go on, and the deadline stands still (`remaining_ms`). A paused run stays paused: pausing it again changes nothing.',
+  access: 'key',
+  answers: { 200: { description: 'The run, paused.', content: RunSchema, headers: ['Run-Status'] } },
+  problems: ['run_not_found', 'run_finished'],
+  async handle({ env, tenant, params }) {
+    const run = await askRunner(env, tenant, params.id, (runner) => runner.pause(params.id))
+    return steered(run, 200)
+  },
+})
+
+const resume = route({
+  method: 'POST',
+  path: '/v1/runs/{id}/resume',
+  tag: 'Runs',
+  summary: 'Resume a run',
+  description:
+    'A paused run goes on, with what was left of its time. Of one that goes on already nothing changes; one that was never paused is 409 `run_not_paused`.',
+  access: 'key',
+  answers: { 200: { description: 'The run.', content: RunSchema, headers: ['Run-Status'] } },
+  problems: ['run_not_found', 'run_finished', 'run_not_paused'],
+  async handle({ env, tenant, params }) {
+    const run = await askRunner(env, tenant, params.id, (runner) => runner.resume(params.id))
+    return steered(run, 200)
+  },
+})
+
+/** What became of a request to steer a run; whatever refuses it shows the run as it is. */
+function steered(run: RunAnswer | RunFinished | RunCompensating | RunNotPaused, status: 200 | 202): Response {
+  const shown = () => ({ run: JSON.parse(run.body) })
+  switch (run.kind) {
+    case 'run':
+      return runResponse(run, status, { respondAsync: false, wait: null }, false)
+    case 'run_finished':
+      throw new ApiProblem('run_finished', `Run ${run.runId} has ended: ${run.status}`, shown())
+    case 'run_compensating':
+      throw new ApiProblem(
+        'run_compensating',
+        `Run ${run.runId} is undoing what it did; it will end by itself`,
+        shown(),
+      )
+    case 'run_not_paused':
+      throw new ApiProblem('run_not_paused', `Run ${run.runId} was never paused`, shown())
+    default:
+      return run satisfies never
+  }
+}
 
 const instant = z.iso
   .datetime({
@@ -180,4 +238,4 @@ function isUlid(position: unknown): position is string {
   return typeof position === 'string' && ULID.test(position)
 }
 
-export const runRoutes: readonly Route[] = [list, get, cancel, remove]
+export const runRoutes: readonly Route[] = [list, get, cancel, pause, resume, remove]

@@ -5,6 +5,7 @@
 
 import type { TaskTypes } from '../workflow/task-types.ts'
 import { httpWith } from './http-with.ts'
+import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
 
 /** Every task type of the contract. Those without `with` are not built yet: they are taken as placeholders at most. */
@@ -19,7 +20,7 @@ export const TASK_TYPES = {
   inference: { mayBePlaceholder: true },
   transform: { mayBePlaceholder: false },
   publish: { mayBePlaceholder: false },
-  sleep: { mayBePlaceholder: false },
+  sleep: { mayBePlaceholder: false, isBuiltIn: true, with: { ...sleepWith, expressions: ['until'], notBuilt: [] } },
   wait_for_event: { mayBePlaceholder: false },
   workflow: { mayBePlaceholder: false },
   map: { mayBePlaceholder: false },
@@ -27,7 +28,11 @@ export const TASK_TYPES = {
 
 export type TaskTypeName = keyof typeof TASK_TYPES
 
-/** The types that this release has: each has a plugin in executor.ts. */
+/** The types that this release has and that the executor performs: each has a plugin in executor.ts. */
 export type BuiltTaskType = {
-  [T in TaskTypeName]: (typeof TASK_TYPES)[T] extends { with: object } ? T : never
+  [T in TaskTypeName]: (typeof TASK_TYPES)[T] extends { isBuiltIn: true }
+    ? never
+    : (typeof TASK_TYPES)[T] extends { with: object }
+      ? T
+      : never
 }[TaskTypeName]

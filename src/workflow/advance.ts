@@ -19,6 +19,8 @@ export type Fact = Untimed<
         | 'AttemptTimedOut'
         | 'AttemptInterrupted'
         | 'RunCancelRequested'
+        | 'RunPaused'
+        | 'RunResumed'
         | 'RunStopped'
     }
   >
@@ -55,7 +57,9 @@ export function advance(
     events.push(event)
   }
   const isOverdue = run.deadlineAt !== null && at >= run.deadlineAt
-  if (isOverdue && run.ending === null && run.finishedAt === null) record({ type: 'RunTimedOut', at })
+  // What runs after a failure has stopped the run is bounded by its deadline too.
+  const canTimeOut = run.finishedAt === null && (run.ending === null || run.ending === 'task_failed')
+  if (isOverdue && canTimeOut) record({ type: 'RunTimedOut', at })
   for (const fact of facts) {
     if (counts(run, fact)) record({ ...fact, at })
   }
@@ -68,7 +72,21 @@ export function advance(
 }
 
 function counts(run: Run, fact: Fact): boolean {
-  if (run.finishedAt !== null || run.ending === 'timed_out') return false
-  if (fact.type === 'RunStopped' || fact.type === 'RunCancelRequested') return run.ending === null
-  return isCurrent(run, fact.task, fact.token)
+  if (run.finishedAt !== null) return false
+  switch (fact.type) {
+    case 'RunStopped':
+      return run.compensation === null ? run.ending !== 'stopped' : !run.compensation.isBroken
+    case 'RunCancelRequested':
+      return run.compensation === null && (run.ending === null || run.ending === 'task_failed')
+    case 'RunPaused':
+      // A run that is about to end can't be held, unless it is about to undo something or its cleanup still runs.
+      return (
+        run.status !== 'paused' && (run.ending === null || run.ending === 'task_failed' || run.compensation !== null)
+      )
+    case 'RunResumed':
+      return run.status === 'paused'
+    default:
+      // Of a run that has timed out no result counts any more, but what its compensations report.
+      return (run.ending !== 'timed_out' || run.compensation !== null) && isCurrent(run, fact.task, fact.token)
+  }
 }

@@ -46,6 +46,12 @@ export const CODES = {
   not_acceptable: { kind: 'problem', status: 406, meaning: 'None of the media types asked for can be given.' },
   run_finished: { kind: 'problem', status: 409, meaning: 'The run has ended already; `run` shows how.' },
   run_not_finished: { kind: 'problem', status: 409, meaning: 'The run goes on; `run` shows it so far.' },
+  run_compensating: {
+    kind: 'problem',
+    status: 409,
+    meaning: 'The run is undoing what it did, which nothing cuts short; `run` shows how far it is.',
+  },
+  run_not_paused: { kind: 'problem', status: 409, meaning: 'The run was never paused, so it cannot be resumed.' },
   workflow_paused: { kind: 'problem', status: 409, meaning: 'The workflow is paused: it takes no new runs.' },
   run_deleted: {
     kind: 'problem',
@@ -96,6 +102,11 @@ export const CODES = {
   duplicate_task: { kind: 'fault', meaning: 'Two tasks have the same id.' },
   duplicate_dependency: { kind: 'fault', meaning: 'depends_on names a task twice.' },
   unknown_dependency: { kind: 'fault', meaning: 'depends_on names a task that does not exist.' },
+  unknown_task: { kind: 'fault', meaning: 'A field names a task that does not exist.' },
+  invalid_compensation: {
+    kind: 'fault',
+    meaning: 'A task that undoes another stands apart: it undoes one task, waits for none, and none waits for it.',
+  },
   self_dependency: { kind: 'fault', meaning: 'A task depends on itself.' },
   cycle: { kind: 'fault', meaning: 'Tasks depend on each other in a circle; the path is given.' },
   unknown_task_type: { kind: 'fault', meaning: 'There is no such task type; those there are, are listed.' },
@@ -172,6 +183,10 @@ export const CODES = {
   run_timeout: { kind: 'run', meaning: 'The run was not done within its timeout.' },
   deadlock: { kind: 'run', meaning: 'Tasks are left, none is executing and none can start.' },
   history_limit: { kind: 'run', meaning: 'The history of the run has reached 50,000 events.' },
+  compensation_failed: {
+    kind: 'run',
+    meaning: 'A task that was to undo another failed; `cause` is why the run had to undo anything.',
+  },
   run_too_large: { kind: 'run', meaning: 'The outputs of the run have reached 64 MiB.' },
   run_poisoned: { kind: 'run', meaning: 'The run could not be loaded at two starts in a row, so it was ended.' },
   run_internal_error: { kind: 'run', meaning: 'A bug of this service ended the run.' },

@@ -6,6 +6,7 @@ import type { Schema } from './json-schema.ts'
 import { Validator } from './json-schema-validation.ts'
 import type { RetryPolicy } from './retry.ts'
 import { spanMs } from './span.ts'
+import type { TriggerRule } from './trigger-rule.ts'
 
 export interface TaskDefinition {
   id: string
@@ -13,8 +14,23 @@ export interface TaskDefinition {
   depends_on: string[]
   /** What the task does. Without it the task is a placeholder: it does nothing and succeeds with null. */
   with?: JsonObject
+  /** An expression, bare or wrapped; false skips the task when its turn has come. */
+  when?: string
+  /** How the dependencies have to end; `all_success` by default. */
+  trigger_rule?: TriggerRule
+  /** Time limit of one attempt, as a span; without it the run's alone bounds it. */
+  timeout?: string
   /** Without it there is one attempt. */
   retry?: RetryPolicy
+  /** Id of the task that undoes this one when the run does not succeed. */
+  compensate?: string
+}
+
+/** What tasks get that do not say it themselves. */
+export interface TaskDefaults {
+  retry?: RetryPolicy
+  /** Of tasks that make attempts; a wait has no default limit but the run's. */
+  timeout?: string
 }
 
 /** A definition after parsing: every default filled in, fields in one order, so that equal definitions are equal texts. */
@@ -33,28 +49,91 @@ export interface WorkflowDefinition {
   input_schema?: Schema
   /** Template of the run's output; without it, the outputs of the tasks that nothing depends on. */
   output?: Json
+  defaults?: TaskDefaults
   tasks: TaskDefinition[]
 }
+
+/** How a task is executed: its type, and the definition's defaults, taken together. */
+export interface TaskPlan {
+  readonly kind: TaskKind
+  readonly rule: TriggerRule
+  readonly retry: RetryPolicy | null
+  /** Limit of one attempt in ms; null when the run's own is the only one. */
+  readonly timeoutMs: number | null
+  /** The task that this one undoes. Such a task stands outside the graph's order and runs only after the others. */
+  readonly undoes: number | null
+  /** The task that undoes this one. */
+  readonly undoneBy: number | null
+}
+
+/**
+ * What has to happen for a task: `attempt`: the executor is called, in a slot; `placeholder`: nothing, in a slot for an
+ * instant; `sleep`: time has to pass, without a slot.
+ */
+export type TaskKind = 'attempt' | 'placeholder' | 'sleep'
 
 /** A definition with all that can be derived from it. Shared by every run of that version, so it never changes. */
 export interface CompiledWorkflow {
   readonly definition: WorkflowDefinition
   readonly graph: Graph
   readonly timeoutMs: number
+  /** By position. */
+  readonly plans: readonly TaskPlan[]
+  /** How many tasks undo others. */
+  readonly compensations: number
   /** How many of its tasks are placeholders. */
   readonly placeholders: number
   /** Null when any input is taken. */
   readonly inputSchema: Validator | null
 }
 
+/** Limit of a compensation that sets none: the run's deadline does not bound it. */
+const COMPENSATION_TIMEOUT = '30s'
+
 export function compile(definition: WorkflowDefinition): CompiledWorkflow {
+  const { tasks } = definition
+  const positions = new Map(tasks.map(({ id }, index) => [id, index]))
+  const undoes = new Map<number, number>()
+  tasks.forEach(({ compensate }, index) => {
+    const undo = compensate === undefined ? undefined : positions.get(compensate)
+    if (undo !== undefined) undoes.set(undo, index)
+  })
+  const plans = tasks.map(
+    (task, index): TaskPlan => planOf(task, definition.defaults, undoes.get(index) ?? null, positions),
+  )
   return {
     definition,
-    graph: buildGraph(definition.tasks),
+    graph: buildGraph(tasks, (index) => undoes.has(index)),
     timeoutMs: spanMs(definition.timeout),
-    placeholders: definition.tasks.filter(isPlaceholder).length,
     inputSchema: definition.input_schema === undefined ? null : new Validator(definition.input_schema),
+    plans,
+    compensations: undoes.size,
+    placeholders: tasks.filter(isPlaceholder).length,
   }
+}
+
+function planOf(
+  task: TaskDefinition,
+  defaults: TaskDefaults | undefined,
+  undoes: number | null,
+  positions: ReadonlyMap<string, number>,
+): TaskPlan {
+  const kind = kindOf(task)
+  const ofAttempts = kind === 'attempt' ? defaults?.timeout : undefined
+  const timeout = task.timeout ?? ofAttempts ?? (undoes === null ? undefined : COMPENSATION_TIMEOUT)
+  return {
+    kind,
+    rule: task.trigger_rule ?? 'all_success',
+    retry: task.retry ?? defaults?.retry ?? null,
+    timeoutMs: timeout === undefined ? null : spanMs(timeout),
+    undoes,
+    undoneBy: task.compensate === undefined ? null : (positions.get(task.compensate) ?? null),
+  }
+}
+
+function kindOf(task: TaskDefinition): TaskKind {
+  if (isPlaceholder(task)) return 'placeholder'
+  return task.type === 'sleep' ? 'sleep' : 'attempt'
 }
 
 export function isPlaceholder(task: TaskDefinition): boolean {

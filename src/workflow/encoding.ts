@@ -16,6 +16,7 @@ import {
   type SkipReason,
   type StartOptions,
   type TaskError,
+  type WaitingFor,
 } from './event.ts'
 import type { Json } from './json.ts'
 
@@ -92,6 +93,16 @@ function toTuple(event: RunEvent): Tuple {
       return ['X']
     case 'RunCancelRequested':
       return ['Q']
+    case 'RunPaused':
+      return ['p']
+    case 'RunResumed':
+      return ['r']
+    case 'ConditionMet':
+      return ['M', event.task]
+    case 'TaskSucceeded':
+      return ['k', event.task, encodeHeld(event.output)]
+    case 'CompensationStarted':
+      return ['U', event.status, event.error]
     case 'RunStopped':
       return ['P', event.error]
     case 'RunFinished':
@@ -147,8 +158,8 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         type: 'TaskWaiting',
         at,
         task,
-        for: f[1] as 'retry' | 'circuit',
-        until: f[2] as number,
+        for: f[1] as WaitingFor,
+        until: f[2] as number | null,
         isSnoozed: f[3] === 1,
         ...(typeof f[4] === 'string' ? { target: f[4] } : {}),
       }
@@ -164,6 +175,16 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
       return { type: 'RunTimedOut', at }
     case 'Q':
       return { type: 'RunCancelRequested', at }
+    case 'p':
+      return { type: 'RunPaused', at }
+    case 'r':
+      return { type: 'RunResumed', at }
+    case 'M':
+      return { type: 'ConditionMet', at, task }
+    case 'k':
+      return { type: 'TaskSucceeded', at, task, output: decodeHeld(f[1]) }
+    case 'U':
+      return { type: 'CompensationStarted', at, status: f[0] as FinalStatus, error: f[1] as RunError | null }
     case 'P':
       return { type: 'RunStopped', at, error: f[0] as RunError }
     case 'Z':

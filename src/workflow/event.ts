@@ -6,7 +6,12 @@ import type { Json } from './json.ts'
 /** Position of a task in its definition's `tasks`. Events and state speak of tasks by it; ids are for people. */
 export type TaskIndex = number
 
-export type SkipReason = 'upstream_failed' | 'run_stopped'
+/** Why a task was passed over, as api.md `skip_reason` has it. */
+export const SKIP_REASONS = ['condition', 'trigger_rule', 'upstream_failed', 'run_stopped', 'not_needed'] as const
+export type SkipReason = (typeof SKIP_REASONS)[number]
+
+/** What a waiting task waits for. */
+export type WaitingFor = 'retry' | 'circuit' | 'time'
 
 /** What went wrong with a task or a run. `code` is API (codes.ts), the message is for people. */
 export interface TaskError {
@@ -68,6 +73,8 @@ export type RunEvent =
     }
   | { type: 'RunTimedOut'; at: number }
   | { type: 'RunCancelRequested'; at: number }
+  | { type: 'RunPaused'; at: number }
+  | { type: 'RunResumed'; at: number }
   | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held }
   /**
    * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
@@ -89,20 +96,29 @@ export type RunEvent =
   // Decisions: each records what the scheduler decided, so that a later release never decides it again.
   | { type: 'RunStarted'; at: number }
   | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number }
-  /** `isSnoozed`: the attempt before does not count against `max_attempts`. `target`: the circuit that is waited for. */
+  /** The task's `when` holds. One that does not is a TaskSkipped. */
+  | { type: 'ConditionMet'; at: number; task: TaskIndex }
+  /**
+   * `until` null: no time ends the wait. `isSnoozed`: the attempt before does not count against `max_attempts`. `target`: the
+   * circuit that is waited for.
+   */
   | {
       type: 'TaskWaiting'
       at: number
       task: TaskIndex
-      for: 'retry' | 'circuit'
-      until: number
+      for: WaitingFor
+      until: number | null
       isSnoozed: boolean
       target?: string
     }
+  /** The task has succeeded without an attempt of its own: what it waited for has come. */
+  | { type: 'TaskSucceeded'; at: number; task: TaskIndex; output: Held }
   | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError }
   | { type: 'TaskTimedOut'; at: number; task: TaskIndex }
   | { type: 'TaskSkipped'; at: number; task: TaskIndex; reason: SkipReason; because: TaskIndex | null }
   | { type: 'TaskCancelled'; at: number; task: TaskIndex }
+  /** Every task has ended, and what succeeded is undone now; the run will end with this status and error. */
+  | { type: 'CompensationStarted'; at: number; status: FinalStatus; error: RunError | null }
   | { type: 'RunFinished'; at: number; status: FinalStatus; output: Held; error: RunError | null }
 
 export type FinalStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out'

@@ -122,6 +122,33 @@ export function renderTemplate(template: Json, scope: ExpressionScope): Rendered
   return render(template, { names: namesIn(scope), meter: new Meter() }, 0)
 }
 
+/**
+ * Fields that are expressions take them bare or wrapped.
+ * @returns the text as a template
+ */
+export function fieldTemplate(text: string): string {
+  return text.includes('${{') ? text : `\${{ ${text} }}`
+}
+
+/** The value of a field that is an expression. */
+export function evaluateField(text: string, scope: ExpressionScope): Rendered {
+  return renderTemplate(fieldTemplate(text), scope)
+}
+
+/** Whether a condition holds. One that yields neither true nor false is an error: nothing counts as true. */
+export function evaluateCondition(
+  text: string,
+  scope: ExpressionScope,
+): { ok: true; value: boolean } | { ok: false; error: TaskError } {
+  const rendered = evaluateField(text, scope)
+  if (!rendered.ok) return rendered
+  if (typeof rendered.value === 'boolean') return { ok: true, value: rendered.value }
+  return {
+    ok: false,
+    error: { code: 'expression_error', message: describe('a condition must be true or false', text), retryable: false },
+  }
+}
+
 interface Rendering {
   names: Names
   meter: Meter

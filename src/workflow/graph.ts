@@ -14,17 +14,18 @@ export interface Graph {
   readonly dependencies: readonly (readonly number[])[]
   /** For each task the tasks that wait for it. */
   readonly dependents: readonly (readonly number[])[]
-  /** Tasks that wait for nothing, in the order of the definition. */
+  /** Tasks that wait for nothing, in the order of the definition, without those that stand apart. */
   readonly roots: readonly number[]
-  /** Tasks that nothing waits for, in the order of the definition: their outputs are the run's by default. */
+  /** Tasks that nothing waits for, in the order of the definition, without those that stand apart: their outputs are the run's by default. */
   readonly leaves: readonly number[]
 }
 
 /**
  * Derives adjacency from `depends_on`. Total: ids that do not exist are left out and cycles are kept, since faults are
  * found by `findCycle` and by registration, and a run of a faulty graph must end as a deadlock, not as an exception.
+ * @param standsApart whether the task at a position has no place in the order (a compensation)
  */
-export function buildGraph(nodes: readonly GraphNode[]): Graph {
+export function buildGraph(nodes: readonly GraphNode[], standsApart: (index: number) => boolean = () => false): Graph {
   const indexOf = new Map<string, number>()
   nodes.forEach((node, index) => {
     if (!indexOf.has(node.id)) indexOf.set(node.id, index)
@@ -44,8 +45,8 @@ export function buildGraph(nodes: readonly GraphNode[]): Graph {
     indexOf,
     dependencies,
     dependents,
-    roots: all.filter((index) => dependencies[index]!.length === 0),
-    leaves: all.filter((index) => dependents[index]!.length === 0),
+    roots: all.filter((index) => dependencies[index]!.length === 0 && !standsApart(index)),
+    leaves: all.filter((index) => dependents[index]!.length === 0 && !standsApart(index)),
   }
 }
 

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import type { Fault, Warning } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
-import { checkTemplate } from './expression.ts'
+import { checkTemplate, fieldTemplate } from './expression.ts'
 import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
 import { InputShape } from './input-shape.ts'
 import { isJsonObject, type Json } from './json.ts'
@@ -16,6 +16,7 @@ import { soundness, tooDeepParts } from './sound.ts'
 import { Survey } from './survey.ts'
 import { checkTask } from './task-check.ts'
 import { type TaskTypes, taskType } from './task-types.ts'
+import { isTime } from './time.ts'
 
 export type Parsed = { ok: true; definition: WorkflowDefinition; warnings: Warning[] } | { ok: false; faults: Fault[] }
 
@@ -53,7 +54,9 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
     if (checked.ok) tasks.push(checked.value)
     else faults.add(checked.faults)
     faults.add(survey.faultsOf(position))
+    faults.add(survey.compensationFaults(position, (name) => taskType(types, name)?.isBuiltIn === true))
     if (looksInside) faults.add(templateFaults(entry, at, survey, position, types))
+    faults.add(conditionFaults(entry, at, survey, position))
   }
   faults.add(survey.cycleFaults())
   if (raw.output !== undefined && !faults.isFull && !tooDeep.has('/output')) {
@@ -84,7 +87,17 @@ function templateFaults(task: unknown, at: string, survey: Survey, position: num
   if (!isJsonObject(task) || !isJsonObject(task.with)) return []
   const type = taskType(types, task.type)
   if (type !== null && type.with === undefined) return []
-  return boundedAt(`${at}/with`, checkTemplate(task.with, survey.names(position), `${at}/with`))
+  const config = { ...task.with }
+  for (const field of type?.with?.expressions ?? []) {
+    const text = config[field]
+    if (typeof text === 'string') config[field] = isTime(text) ? text : fieldTemplate(text)
+  }
+  return boundedAt(`${at}/with`, checkTemplate(config, survey.names(position), `${at}/with`))
+}
+
+function conditionFaults(task: unknown, at: string, survey: Survey, position: number): Fault[] {
+  if (!isJsonObject(task) || typeof task.when !== 'string') return []
+  return boundedAt(`${at}/when`, checkTemplate(fieldTemplate(task.when), survey.names(position), `${at}/when`))
 }
 
 function placeholderWarnings(tasks: readonly TaskDefinition[]): Warning[] {

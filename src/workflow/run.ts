@@ -1,9 +1,10 @@
 // A run: its state, the events that made it, and `apply`, the fold that is the state machine (R1).
 // It never decides (scheduler.ts does), never reads a clock (R2) and never throws on an event that it does not know (R9).
 
-import type { CompiledWorkflow } from './definition.ts'
+import type { CompiledWorkflow, TaskKind } from './definition.ts'
 import type {
   AcceptedEvent,
+  FinalStatus,
   Held,
   LaterEvent,
   RunError,
@@ -11,8 +12,10 @@ import type {
   StartOptions,
   TaskError,
   TaskIndex,
+  WaitingFor,
 } from './event.ts'
 import { Slots } from './slots.ts'
+import { acceptsFailure, type EndedDependencies, judge } from './trigger-rule.ts'
 
 export const RUN_STATUSES = ['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
@@ -60,14 +63,35 @@ export interface Task {
   retryAfterMs: number | null
   /** The budget of the host called allows no retry of the last attempt. */
   isRetryRefused: boolean
-  /** When a waiting task is due. */
-  wakeAt: number | null
   /** The circuit that a waiting task waits for; null if it waits for something else. */
   circuit: string | null
   /** How often in a row a circuit has held it back since its last attempt. */
   circuitWaits: number
-  /** Dependencies that have not succeeded yet. */
-  unmet: number
+  /** What a waiting task waits for; null unless it waits. */
+  waitingFor: WaitingFor | null
+  /** When a waiting task is due; null when no time ends the wait. */
+  wakeAt: number | null
+  /** How its dependencies have ended so far. */
+  ended: EndedDependencies
+  /** Whether its trigger rule has let it go: only `when`, a slot or a pause can hold it now. */
+  isReady: boolean
+}
+
+/** What succeeded is being undone; then the run ends so. */
+export interface Compensation {
+  status: FinalStatus
+  error: RunError | null
+  /** Compensations that failed, in order. */
+  failed: TaskIndex[]
+  /** The run broke while it compensated: what is left is not undone. */
+  isBroken: boolean
+}
+
+/** Why a task can no longer start. */
+export interface Doom {
+  reason: 'upstream_failed' | 'trigger_rule'
+  /** The dependency whose end decided it. */
+  because: TaskIndex
 }
 
 /** Why nothing new starts any more. */
@@ -87,6 +111,10 @@ export interface Run {
   finishedAt: number | null
   /** When somebody asked for its end. */
   cancelRequestedAt: number | null
+  /** Whether it was ever paused. */
+  wasPaused: boolean
+  /** What is left until the deadline, in ms; null unless the run is paused and has a deadline. */
+  remainingMs: number | null
   output: Held
   error: RunError | null
   readonly tasks: Task[]
@@ -98,14 +126,21 @@ export interface Run {
   /** How many tasks stand in each status. */
   readonly progress: Record<TaskStatus, number>
   ending: Ending | null
-  /** The first task that failed; its error becomes the run's. */
-  firstFailure: TaskIndex | null
+  /** Tasks that failed or timed out by themselves, in order; the first that nothing handled gives the run its error. */
+  readonly failures: TaskIndex[]
+  /** Compensations of what has succeeded, in the order of success; they run from the last to the first. */
+  readonly undo: TaskIndex[]
+  compensation: Compensation | null
   // What `apply` marks so that deciding costs what has changed, not the size of the run. Each is derived from `tasks`.
-  /** Pending tasks that can no longer start, with the dependency that is to blame. */
-  readonly doomed: Map<TaskIndex, TaskIndex>
+  /** Pending tasks that can no longer start. */
+  readonly doomed: Map<TaskIndex, Doom>
+  /** Ready tasks whose `when` is still to be evaluated. */
+  readonly conditional: Set<TaskIndex>
+  /** Ready tasks that begin without a slot. */
+  readonly beginning: Set<TaskIndex>
   /** Tasks whose attempt ended without success (failed, timed out, cut off) and about which nothing is decided yet. */
   readonly undecided: Set<TaskIndex>
-  /** Tasks with a `wakeAt`. */
+  /** Waiting tasks. */
   readonly sleeping: Set<TaskIndex>
   /** Every task before this position has ended. */
   firstUnsettled: TaskIndex
@@ -125,13 +160,18 @@ export function isCurrent(run: Run, task: TaskIndex, token: number): boolean {
   return state !== undefined && state.status === 'running' && state.token === token
 }
 
+/** Due time of a live run that no time moves on, such as a paused one: the last millisecond of the year 9999. */
+export const NEVER_DUE = 253_402_300_799_999
+
 /**
  * When the run has to be looked at though nobody reports: its deadline, or its earliest waiting task; null when it has ended.
  * A waiting task that is due already and has no slot is woken by the slot, not by time.
  */
 export function dueAt(run: Run, now: number): number | null {
   if (run.finishedAt !== null) return null
-  let due = run.deadlineAt ?? now
+  // A run that compensates or is paused has no deadline; one that has not started yet is to be started now.
+  const isStarting = run.startedAt === null && run.status !== 'paused'
+  let due = run.deadlineAt ?? (isStarting ? now : NEVER_DUE)
   for (const task of run.sleeping) {
     const { wakeAt } = run.tasks[task]!
     if (wakeAt !== null && wakeAt > now) due = Math.min(due, wakeAt)
@@ -155,9 +195,11 @@ export function accept(event: AcceptedEvent): Run {
     deadlineAt: null,
     finishedAt: null,
     cancelRequestedAt: null,
+    wasPaused: false,
+    remainingMs: null,
     output: null,
     error: null,
-    tasks: definition.tasks.map((_, index) => ({
+    tasks: definition.tasks.map(() => ({
       status: 'pending',
       skipReason: null,
       because: null,
@@ -171,10 +213,12 @@ export function accept(event: AcceptedEvent): Run {
       snoozes: 0,
       retryAfterMs: null,
       isRetryRefused: false,
-      wakeAt: null,
       circuit: null,
       circuitWaits: 0,
-      unmet: graph.dependencies[index]!.length,
+      waitingFor: null,
+      wakeAt: null,
+      ended: { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 },
+      isReady: false,
     })),
     slots: new Slots(definition.max_parallel),
     events: 1,
@@ -190,13 +234,21 @@ export function accept(event: AcceptedEvent): Run {
       timed_out: 0,
     },
     ending: null,
-    firstFailure: null,
+    failures: [],
+    undo: [],
+    compensation: null,
     doomed: new Map(),
+    conditional: new Set(),
+    beginning: new Set(),
     undecided: new Set(),
     sleeping: new Set(),
     firstUnsettled: 0,
   }
-  for (const root of graph.roots) run.slots.request(root)
+  for (const root of graph.roots) release(run, root)
+  // A task whose rule waits for nothing is ready whatever it depends on.
+  event.workflow.plans.forEach(({ rule }, index) => {
+    if (rule === 'always' && graph.dependencies[index]!.length > 0) release(run, index)
+  })
   return run
 }
 
@@ -219,10 +271,36 @@ export function apply(run: Run, event: LaterEvent): void {
     case 'RunCancelRequested':
       run.ending = 'cancelled'
       run.cancelRequestedAt = event.at
+      if (run.status === 'paused') unpause(run)
+      return
+    case 'RunPaused':
+      run.remainingMs = run.deadlineAt === null ? null : run.deadlineAt - event.at
+      run.deadlineAt = null
+      run.status = 'paused'
+      run.wasPaused = true
+      return
+    case 'RunResumed':
+      if (run.remainingMs !== null) run.deadlineAt = event.at + run.remainingMs
+      unpause(run)
       return
     case 'RunStopped':
+      if (run.compensation !== null) run.compensation.isBroken = true
       run.ending = 'stopped'
       run.error = event.error
+      if (run.status === 'paused') unpause(run)
+      return
+    case 'ConditionMet':
+      run.conditional.delete(event.task)
+      enqueue(run, event.task)
+      return
+    case 'CompensationStarted':
+      run.compensation = { status: event.status, error: event.error, failed: [], isBroken: false }
+      run.deadlineAt = null
+      return
+    case 'TaskSucceeded':
+      run.tasks[event.task]!.startedAt ??= event.at
+      run.tasks[event.task]!.output = event.output
+      settle(run, event.task, 'succeeded', event.at, null)
       return
     case 'AttemptStarted': {
       const task = move(run, event.task, 'running')
@@ -259,7 +337,10 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'TaskWaiting': {
       const task = move(run, event.task, 'waiting')
+      task.waitingFor = event.for
       task.wakeAt = event.until
+      // A retry or a circuit waits for an attempt; any other wait is what its task does.
+      if (event.for !== 'circuit') task.startedAt ??= event.at
       task.retryAfterMs = null
       if (event.for === 'circuit') {
         // It may have stood in the queue; no slot is kept for what waits.
@@ -302,6 +383,29 @@ export function apply(run: Run, event: LaterEvent): void {
   }
 }
 
+function unpause(run: Run): void {
+  run.status = run.startedAt === null ? 'queued' : 'running'
+  run.remainingMs = null
+}
+
+/** The task's trigger rule lets it go. */
+function release(run: Run, index: TaskIndex): void {
+  run.tasks[index]!.isReady = true
+  if (run.workflow.definition.tasks[index]!.when === undefined) enqueue(run, index)
+  else run.conditional.add(index)
+}
+
+/** Nothing but a slot, if it needs one, holds the task any more. */
+function enqueue(run: Run, index: TaskIndex): void {
+  if (needsSlot(run.workflow.plans[index]!.kind)) run.slots.request(index)
+  else run.beginning.add(index)
+}
+
+/** A slot is held by what executes, and by nothing else: tasks that only wait need none. */
+function needsSlot(kind: TaskKind): boolean {
+  return kind === 'attempt' || kind === 'placeholder'
+}
+
 /** Puts a task into a status that is not its last, and forgets what only its former status needed. */
 function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
   const task = run.tasks[index]!
@@ -310,7 +414,10 @@ function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
   task.status = status
   task.wakeAt = null
   task.circuit = null
+  task.waitingFor = null
   run.undecided.delete(index)
+  run.conditional.delete(index)
+  run.beginning.delete(index)
   if (status === 'waiting') run.sleeping.add(index)
   else run.sleeping.delete(index)
   return task
@@ -344,21 +451,38 @@ function settle(run: Run, index: TaskIndex, status: TaskStatus, at: number, erro
   task.error = error
   while (run.firstUnsettled < run.tasks.length && isSettled(run.tasks[run.firstUnsettled]!.status)) run.firstUnsettled++
 
-  if (status === 'succeeded') {
-    for (const dependent of run.workflow.graph.dependents[index]!) {
-      const waiting = run.tasks[dependent]!
-      if (--waiting.unmet === 0 && waiting.status === 'pending') run.slots.request(dependent)
-    }
-    return
-  }
+  const { undoneBy, undoes } = run.workflow.plans[index]!
+  if (undoneBy !== null && status === 'succeeded') run.undo.push(undoneBy)
   const isFailure = status === 'failed' || status === 'timed_out'
-  if (isFailure && run.ending === null) {
-    run.firstFailure ??= index
+  if (isFailure && undoes !== null) run.compensation?.failed.push(index)
+  else if (isFailure && run.ending === null) {
+    run.failures.push(index)
     if (run.workflow.definition.on_failure === 'stop') run.ending = 'task_failed'
   }
-  // A task that was skipped because of a failure passes the failure on; one that was stopped with the run does not.
-  if (!isFailure && task.skipReason !== 'upstream_failed') return
-  for (const dependent of run.workflow.graph.dependents[index]!) {
-    if (run.tasks[dependent]!.status === 'pending' && !run.doomed.has(dependent)) run.doomed.set(dependent, index)
+  tellDependents(run, index, classOf(task))
+}
+
+/** How an ended task counts for those that depend on it. One that was skipped for a failure passes the failure on. */
+function classOf({ status, skipReason }: Task): keyof EndedDependencies {
+  if (status === 'succeeded' || status === 'cancelled') return status
+  return status === 'skipped' && skipReason !== 'upstream_failed' ? 'skipped' : 'failed'
+}
+
+function tellDependents(run: Run, index: TaskIndex, ended: keyof EndedDependencies): void {
+  const { graph, plans } = run.workflow
+  for (const dependent of graph.dependents[index]!) {
+    const task = run.tasks[dependent]!
+    task.ended[ended]++
+    if (task.status !== 'pending' || task.isReady || run.doomed.has(dependent)) continue
+    const { rule } = plans[dependent]!
+    const verdict = judge(rule, task.ended, graph.dependencies[dependent]!.length)
+    if (verdict === 'start') release(run, dependent)
+    // Of a run that ends, a task that was waiting for others ends with the run, not by its rule (api.md "what happens").
+    else if (
+      verdict === 'upstream_failed' ||
+      (verdict === 'trigger_rule' && (run.ending === null || acceptsFailure(rule)))
+    ) {
+      run.doomed.set(dependent, { reason: verdict, because: index })
+    }
   }
 }

@@ -7,12 +7,13 @@
 
 import type { Admission, Hold } from './admission.ts'
 import { patienceMs } from './circuit.ts'
-import { isPlaceholder } from './definition.ts'
-import type { LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
-import { renderTemplate } from './expression.ts'
+import type { FinalStatus, Held, LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
+import { evaluateCondition, renderTemplate } from './expression.ts'
 import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, restartDelayMs, retryDelayMs } from './retry.ts'
-import type { Run } from './run.ts'
+import { isSettled, type Run } from './run.ts'
 import { runScope } from './scope.ts'
+import { acceptsFailure } from './trigger-rule.ts'
+import { beginWait } from './waits.ts'
 
 /** Events of one answer, so that a run of 10,000 tasks can be settled in slices. */
 const MAX_DECISIONS = 500
@@ -32,40 +33,95 @@ const MAX_NAMED_TASKS = 1_000
  */
 export function decide(run: Run, at: number, load: LoadPayload, admission: Admission | null = null): LaterEvent[] {
   if (run.finishedAt !== null) return []
-  if (run.startedAt === null) return [{ type: 'RunStarted', at }]
-  if (run.ending === null && run.events >= HISTORY_LIMIT) return [stopped(run, at, 'history_limit')]
-  if (run.undecided.size > 0 && run.ending === null)
-    return [...run.undecided].map((task) => afterAttempt(run, task, at))
-  if (run.doomed.size > 0 && run.ending !== 'timed_out' && run.ending !== 'cancelled') return skipDoomed(run, at)
-  if (run.ending !== null) return endRest(run, at) ?? [finish(run, at, load)]
-
+  const isPaused = run.status === 'paused'
+  if (run.startedAt === null && run.ending === null) return isPaused ? [] : [{ type: 'RunStarted', at }]
+  if (run.ending === null && run.compensation === null && run.events >= HISTORY_LIMIT) {
+    return [stopped(run, at, 'history_limit')]
+  }
+  const ended = [...endedAttempts(run, at), ...skipDoomed(run, at), ...endedWaits(run, at)]
+  if (ended.length > 0) return ended
+  if (run.ending !== null) {
+    const rest = endRest(run, at)
+    if (rest.length > 0) return rest
+  }
+  // What is due waits, and the run does not end while somebody holds it.
+  if (isPaused) return []
+  const begun = [...evaluateConditions(run, at, load), ...beginWaits(run, at, load)]
+  if (begun.length > 0) return begun
   const starts = startReady(run, at, admission)
   if (starts.length > 0) return starts
-  const { pending, waiting, running } = run.progress
-  if (running > 0 || waiting > 0) return []
-  return [pending > 0 ? stopped(run, at, 'deadlock') : finish(run, at, load)]
+  if (run.progress.running > 0 || run.progress.waiting > 0) return []
+  return afterLast(run, at, load)
 }
 
-/** Tasks that a failure above them keeps from starting. Their own dependents come in the next round. */
+/** Whether a task may still do something, as the run stands. */
+function mayGoOn(run: Run, task: TaskIndex): boolean {
+  const { undoes, rule } = run.workflow.plans[task]!
+  if (undoes !== null) return run.compensation !== null && !run.compensation.isBroken
+  if (run.compensation !== null) return false
+  return run.ending === null || (run.ending === 'task_failed' && acceptsFailure(rule))
+}
+
+function endedAttempts(run: Run, at: number): LaterEvent[] {
+  if (run.undecided.size === 0) return []
+  return [...run.undecided].filter((task) => mayGoOn(run, task)).map((task) => afterAttempt(run, task, at))
+}
+
+/** Tasks that their dependencies keep from starting. Their own dependents come in the next round. */
 function skipDoomed(run: Run, at: number): LaterEvent[] {
+  if (run.doomed.size === 0 || (run.ending !== null && run.ending !== 'task_failed' && run.ending !== 'stopped'))
+    return []
   return [...run.doomed]
     .slice(0, MAX_DECISIONS)
-    .map(([task, because]) => ({ type: 'TaskSkipped', at, task, reason: 'upstream_failed', because }))
+    .map(([task, { reason, because }]) => ({ type: 'TaskSkipped', at, task, reason, because }))
 }
 
-/** The run is ending: whatever has not ended is ended, as api.md's table "what happens" has it. Null when all has. */
-function endRest(run: Run, at: number): LaterEvent[] | null {
+/** Waits that time has ended. They need no slot and go on while the run is paused. */
+function endedWaits(run: Run, at: number): LaterEvent[] {
+  const events: LaterEvent[] = []
+  for (const task of run.sleeping) {
+    const { waitingFor, wakeAt } = run.tasks[task]!
+    if (waitingFor !== 'time' || wakeAt === null || wakeAt > at || !mayGoOn(run, task)) continue
+    events.push({ type: 'TaskSucceeded', at, task, output: null })
+  }
+  return events
+}
+
+/** The run is ending: whatever has not ended and may not go on is ended, as api.md's table "what happens" has it. */
+function endRest(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []
   for (let task = run.firstUnsettled; task < run.tasks.length && events.length < MAX_DECISIONS; task++) {
     const { status } = run.tasks[task]!
+    if (isSettled(status) || mayGoOn(run, task) || awaitsCompensation(run, task)) continue
     // A task whose attempt has just ended without success has begun, so it ends like an executing one.
     const hasBegun = status === 'running' || status === 'waiting' || run.undecided.has(task)
     if (hasBegun && run.ending === 'timed_out') events.push({ type: 'TaskTimedOut', at, task })
-    else if (hasBegun || (status === 'pending' && run.ending === 'cancelled'))
-      events.push({ type: 'TaskCancelled', at, task })
-    else if (status === 'pending') events.push({ type: 'TaskSkipped', at, task, reason: 'run_stopped', because: null })
+    else if (hasBegun || run.ending === 'cancelled') events.push({ type: 'TaskCancelled', at, task })
+    else events.push({ type: 'TaskSkipped', at, task, reason: 'run_stopped', because: null })
   }
-  return events.length > 0 ? events : null
+  return events
+}
+
+/** Whether the task is a compensation about which nothing is decided before the run's outcome is. */
+function awaitsCompensation(run: Run, task: TaskIndex): boolean {
+  return run.workflow.plans[task]!.undoes !== null && run.tasks[task]!.attempts.length === 0
+}
+
+function evaluateConditions(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+  if (run.conditional.size === 0) return []
+  const scope = runScope(run, load)
+  return [...run.conditional].slice(0, MAX_DECISIONS).map((task) => {
+    const held = evaluateCondition(run.workflow.definition.tasks[task]!.when!, scope)
+    if (!held.ok) return { type: 'TaskFailed', at, task, error: held.error }
+    if (held.value) return { type: 'ConditionMet', at, task }
+    return { type: 'TaskSkipped', at, task, reason: 'condition', because: null }
+  })
+}
+
+function beginWaits(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+  if (run.beginning.size === 0) return []
+  const scope = runScope(run, load)
+  return [...run.beginning].slice(0, MAX_DECISIONS).map((task) => beginWait(run, task, at, scope))
 }
 
 /** An attempt ended without success: its task waits for another, or ends as the attempt did. */
@@ -83,8 +139,8 @@ const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503'])
 
 /** The wait for another attempt, or the failure that a wait which cannot end before the deadline is; null if there is none. */
 function retry(run: Run, task: TaskIndex, error: TaskError, at: number): LaterEvent | null {
-  const policy = run.workflow.definition.tasks[task]!.retry
-  if (policy === undefined || policy.max_attempts === 1 || !isRetried(policy, error)) return null
+  const policy = run.workflow.plans[task]!.retry
+  if (policy === null || policy.max_attempts === 1 || !isRetried(policy, error)) return null
   const { attempts, snoozes, retryAfterMs, isRetryRefused } = run.tasks[task]!
   const attempt = attempts.at(-1)!.number
   const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
@@ -110,8 +166,8 @@ function retry(run: Run, task: TaskIndex, error: TaskError, at: number): LaterEv
  * what a server put off itself, since a caller that comes back when it was told to is no storm.
  */
 export function wantsRetry(run: Run, task: TaskIndex, error: TaskError, retryAfterMs: number | null): boolean {
-  const policy = run.workflow.definition.tasks[task]!.retry
-  if (policy === undefined || !isRetried(policy, error)) return false
+  const policy = run.workflow.plans[task]!.retry
+  if (policy === null || !isRetried(policy, error)) return false
   const { attempts, snoozes } = run.tasks[task]!
   const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
   return !isSnoozed && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
@@ -133,10 +189,11 @@ function afterInterruption(run: Run, task: TaskIndex, at: number): LaterEvent {
  * A task that a circuit holds back gets none and leaves its turn to the next.
  */
 function startReady(run: Run, at: number, admission: Admission | null): LaterEvent[] {
+  if (run.compensation !== null) return compensate(run, at, admission)
   const events: LaterEvent[] = []
   let free = run.slots.free
   const start = (task: TaskIndex) => {
-    const isInstant = isPlaceholder(run.workflow.definition.tasks[task]!)
+    const isInstant = run.workflow.plans[task]!.kind === 'placeholder'
     const hold = isInstant ? null : (admission?.hold(task) ?? null)
     if (hold !== null) {
       events.push(heldBack(run, task, hold, at))
@@ -148,7 +205,7 @@ function startReady(run: Run, at: number, admission: Admission | null): LaterEve
       events.push({ type: 'AttemptSucceeded', at, task, token: run.events + events.length, output: null })
     } else free--
   }
-  for (const task of dueSleepers(run, at, admission)) {
+  for (const task of dueToStart(run, at, admission)) {
     if (free === 0 || events.length >= MAX_DECISIONS) return events
     start(task)
   }
@@ -174,13 +231,28 @@ function heldBack(run: Run, task: TaskIndex, { target, until }: Hold, at: number
   return { type: 'TaskWaiting', at, task, for: 'circuit', until: Math.max(later, at + 1), isSnoozed: false, target }
 }
 
-/** Waiting tasks whose time has come, the earliest first; those that a circuit held as soon as it is closed. */
-function dueSleepers(run: Run, at: number, admission: Admission | null): TaskIndex[] {
+/** Waiting tasks whose next attempt is due, the earliest first; those that a circuit held as soon as it is closed. */
+function dueToStart(run: Run, at: number, admission: Admission | null): TaskIndex[] {
   const due = [...run.sleeping].filter((task) => {
-    const { wakeAt, circuit } = run.tasks[task]!
-    return wakeAt! <= at || (circuit !== null && (admission?.isFree(task) ?? true))
+    const { waitingFor, wakeAt, circuit } = run.tasks[task]!
+    if (waitingFor !== 'retry' && waitingFor !== 'circuit') return false
+    return (wakeAt !== null && wakeAt <= at) || (circuit !== null && (admission?.isFree(task) ?? true))
   })
   return due.sort((a, b) => run.tasks[a]!.wakeAt! - run.tasks[b]!.wakeAt! || a - b)
+}
+
+/** One compensation after the other, from the last success to the first; [] while one is under way or waits. */
+function compensate(run: Run, at: number, admission: Admission | null): LaterEvent[] {
+  if (run.compensation!.isBroken || run.progress.running > 0) return []
+  const [due] = dueToStart(run, at, admission)
+  const next = () => run.undo.findLast((task) => run.tasks[task]!.status === 'pending')
+  const task = due ?? (run.progress.waiting > 0 ? undefined : next())
+  if (task === undefined) return []
+  const isInstant = run.workflow.plans[task]!.kind === 'placeholder'
+  const hold = isInstant ? null : (admission?.hold(task) ?? null)
+  if (hold !== null) return [heldBack(run, task, hold, at)]
+  const start = { type: 'AttemptStarted', at, task, attempt: nextAttempt(run, task) } as const
+  return isInstant ? [start, { type: 'AttemptSucceeded', at, task, token: run.events + 1, output: null }] : [start]
 }
 
 /** An attempt that failed or timed out counts; one that was interrupted or snoozed shares its number with the next. */
@@ -195,35 +267,98 @@ function stopped(run: Run, at: number, code: 'deadlock' | 'history_limit'): Late
     return { type: 'RunStopped', at, error: { code, message, retryable: false } }
   }
   const { tasks } = run.workflow.definition
-  const stuck = tasks.filter((_, index) => run.tasks[index]!.status === 'pending').map(({ id }) => id)
+  const isStuck = (index: TaskIndex) =>
+    run.tasks[index]!.status === 'pending' && run.workflow.plans[index]!.undoes === null
+  const stuck = tasks.filter((_, index) => isStuck(index)).map(({ id }) => id)
   const named = stuck.slice(0, MAX_NAMED_TASKS)
   const message = `${stuck.length} task${stuck.length === 1 ? '' : 's'} left, none executing, none able to start: ${named.slice(0, 10).join(', ')}${stuck.length > 10 ? ', ...' : ''}`
   return { type: 'RunStopped', at, error: { code, message, retryable: false, tasks: named } }
 }
 
-/** Every task has ended. */
-function finish(run: Run, at: number, load: LoadPayload): LaterEvent {
-  if (run.ending === 'cancelled') return { type: 'RunFinished', at, status: 'cancelled', output: null, error: null }
-  const error = runError(run)
-  if (run.ending === 'timed_out') return { type: 'RunFinished', at, status: 'timed_out', output: null, error }
-  if (error !== null) return { type: 'RunFinished', at, status: 'failed', output: null, error }
-  const template = run.workflow.definition.output
-  // Without a template the output is that of the last tasks, which the history holds already: it is not written twice.
-  if (template === undefined) return { type: 'RunFinished', at, status: 'succeeded', output: null, error: null }
-  const rendered = renderTemplate(template, runScope(run, load))
-  if (rendered.ok) return { type: 'RunFinished', at, status: 'succeeded', output: rendered.value, error: null }
-  return { type: 'RunFinished', at, status: 'failed', output: null, error: rendered.error }
+/** Nothing executes, waits or can start: the run ends, after what it did is undone if it did not succeed. */
+function afterLast(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+  const isStuck = run.compensation === null && run.progress.pending > run.workflow.compensations
+  if (isStuck && run.ending === null) return [stopped(run, at, 'deadlock')]
+  if (isStuck) return skipPending(run, at, 'run_stopped')
+  const outcome = run.compensation ?? outcomeOf(run, load)
+  if (run.compensation === null && outcome.status !== 'succeeded' && run.undo.length > 0) {
+    return [{ type: 'CompensationStarted', at, status: outcome.status, error: outcome.error }]
+  }
+  if (run.progress.pending > 0) return skipPending(run, at, 'not_needed')
+  const { status, error } = run.compensation === null ? outcome : afterCompensation(run)
+  return [{ type: 'RunFinished', at, status, output: 'output' in outcome ? outcome.output : null, error }]
 }
 
-function runError(run: Run): RunError | null {
-  if (run.ending === 'stopped') return run.error
+/** Ends tasks that never started: those stuck in a run that was stopped, or the compensations that nothing needs. */
+function skipPending(run: Run, at: number, reason: 'run_stopped' | 'not_needed'): LaterEvent[] {
+  const events: LaterEvent[] = []
+  for (let task = run.firstUnsettled; task < run.tasks.length && events.length < MAX_DECISIONS; task++) {
+    if (run.tasks[task]!.status !== 'pending') continue
+    const isCompensation = run.workflow.plans[task]!.undoes !== null
+    if (isCompensation === (reason === 'not_needed'))
+      events.push({ type: 'TaskSkipped', at, task, reason, because: null })
+  }
+  return events
+}
+
+interface Outcome {
+  status: FinalStatus
+  output: Held
+  error: RunError | null
+}
+
+/** How the run ends, by what its tasks did and what was asked of it. */
+function outcomeOf(run: Run, load: LoadPayload): Outcome {
+  const error = run.ending === 'stopped' ? run.error : taskError(run)
+  if (error !== null) return { status: 'failed', output: null, error }
+  if (run.ending === 'cancelled') return { status: 'cancelled', output: null, error: null }
   if (run.ending === 'timed_out') {
     const message = `The run was not done within ${run.timeoutMs} ms`
-    return { code: 'run_timeout', message, retryable: true }
+    return { status: 'timed_out', output: null, error: { code: 'run_timeout', message, retryable: true } }
   }
-  if (run.firstFailure === null) return null
-  const failed = run.tasks[run.firstFailure]!
-  const task_id = run.workflow.definition.tasks[run.firstFailure]!.id
-  const error = failed.error ?? { code: 'timeout', message: 'The task timed out', retryable: true }
+  const template = run.workflow.definition.output
+  // Without a template the output is that of the last tasks, which the history holds already: it is not written twice.
+  if (template === undefined) return { status: 'succeeded', output: null, error: null }
+  const rendered = renderTemplate(template, runScope(run, load))
+  if (rendered.ok) return { status: 'succeeded', output: rendered.value, error: null }
+  return { status: 'failed', output: null, error: rendered.error }
+}
+
+/** The outcome that was decided before the compensations, unless one of them went wrong. */
+function afterCompensation(run: Run): { status: FinalStatus; error: RunError | null } {
+  const { status, error, failed, isBroken } = run.compensation!
+  if (isBroken) return { status: 'failed', error: run.error }
+  if (failed.length === 0) return { status, error }
+  const names = failed.map((task) => run.workflow.definition.tasks[task]!.id)
+  const message = `What these tasks were to undo is not undone: ${names.slice(0, 10).join(', ')}${names.length > 10 ? ', ...' : ''}`
+  const cause = error ?? run.tasks[failed[0]!]!.error
+  return {
+    status: 'failed',
+    error: {
+      code: 'compensation_failed',
+      message,
+      retryable: false,
+      task_id: names[0]!,
+      ...(cause === null ? {} : { cause: { code: cause.code, message: cause.message, retryable: cause.retryable } }),
+    },
+  }
+}
+
+/** The failure that makes the run fail; null if there is none, or if the run ended for another reason before its last task. */
+function taskError(run: Run): RunError | null {
+  // A run that a failure has stopped is failed, whatever came after: the first end in the history counts.
+  const isDecided = run.ending === null || run.workflow.definition.on_failure === 'stop'
+  const failure = isDecided ? run.failures.find((task) => !isHandled(run, task)) : undefined
+  if (failure === undefined) return null
+  const task_id = run.workflow.definition.tasks[failure]!.id
+  const error = run.tasks[failure]!.error ?? { code: 'timeout', message: 'The task timed out', retryable: true }
   return { ...error, task_id }
+}
+
+/** Where branches go on after a failure, one that a dependent was there for, and which that dependent survived, is handled. */
+function isHandled({ workflow, tasks }: Run, failed: TaskIndex): boolean {
+  if (workflow.definition.on_failure === 'stop') return false
+  return workflow.graph.dependents[failed]!.some(
+    (dependent) => tasks[dependent]!.status === 'succeeded' && acceptsFailure(workflow.plans[dependent]!.rule),
+  )
 }

@@ -8,6 +8,7 @@ import type { Json, JsonObject } from './json.ts'
 import type { Schema } from './json-schema.ts'
 import type { RetryPolicy } from './retry.ts'
 import { SPAN_PATTERN, spanMs } from './span.ts'
+import { TRIGGER_RULES } from './trigger-rule.ts'
 
 export const MAX_TASKS = 10_000
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
@@ -16,8 +17,8 @@ const MAX_DESCRIPTION = 1_000
 
 /** Fields of the contract that this release does not have yet. A field that is built leaves its list and enters the schema. */
 export const LATER_FIELDS = {
-  definition: ['queue_timeout', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'],
-  task: ['when', 'trigger_rule', 'timeout', 'breaker', 'compensate'],
+  definition: ['queue_timeout', 'concurrency', 'adaptive', 'retention', 'notify'],
+  task: ['breaker'],
 } as const
 
 /** `params` of a custom issue: the code that its fault gets. */
@@ -125,14 +126,41 @@ export const TaskDefinitionSchema = z
       .array(z.string())
       .default([])
       .meta({
-        description: 'Ids of the tasks that must have succeeded before this one starts.',
+        description: 'Ids of the tasks that this one waits for; how they have to end, `trigger_rule` says.',
         examples: [['fetch']],
       }),
     with: (z.record(z.string(), json) as z.ZodType<JsonObject>).exactOptional().meta({
       description: `What the task does, by the schema of its type; any text in it may hold \`\${{ expressions }}\`. Without it the task is a placeholder: it does nothing and succeeds with null.`,
       examples: [{ url: `https://api.example.com/orders/\${{ input.order }}` }],
     }),
+    when: z
+      .string()
+      .exactOptional()
+      .meta({
+        description:
+          'An expression, evaluated when nothing else holds the task; false: it is skipped with the reason `condition`.',
+        examples: ['tasks.fetch.output.status == 200'],
+      }),
+    trigger_rule: z
+      .enum(TRIGGER_RULES)
+      .exactOptional()
+      .meta({
+        description:
+          'How the dependencies have to end, as in Airflow; `all_success` by default. Tasks with `all_failed`, `all_done`, `one_failed`, `one_done`, `none_skipped` or `always` run also after a failure has stopped the run: cleanup and alerts.',
+        examples: ['all_done'],
+      }),
+    timeout: timeoutSchema
+      .exactOptional()
+      .meta({ description: 'Time limit of one attempt; for a task that waits, of the wait.', examples: ['2s'] }),
     retry: RetryPolicySchema.exactOptional(),
+    compensate: z
+      .string()
+      .exactOptional()
+      .meta({
+        description:
+          'Id of the task that undoes this one. When the run fails, times out or is cancelled, what succeeded is undone, one after the other, the last first; the deadline does not bound it, the `timeout` of the compensation does ("30s" by default).',
+        examples: ['refund'],
+      }),
   })
   .meta({
     id: 'TaskDefinition',
@@ -160,7 +188,7 @@ export const WorkflowDefinitionSchema = z
       .default('stop')
       .meta({
         description:
-          '`stop`: when a task fails, executing attempts are cancelled and nothing more starts. `continue`: branches that do not need it go on.',
+          '`stop`: when a task fails, executing attempts are cancelled and nothing more starts but tasks whose `trigger_rule` accepts a failure. `continue`: branches that do not need it go on.',
         examples: ['continue'],
       }),
     placeholders: z
@@ -176,6 +204,13 @@ export const WorkflowDefinitionSchema = z
       override: { type: ['object', 'boolean'] },
       examples: [{ type: 'object', required: ['order'], properties: { order: { type: 'integer' } } }],
     }),
+    defaults: z
+      .strictObject({ retry: RetryPolicySchema.exactOptional(), timeout: timeoutSchema.exactOptional() })
+      .exactOptional()
+      .meta({
+        description: 'What tasks get that do not say it themselves; `timeout` counts for tasks that make attempts.',
+        examples: [{ timeout: '2s', retry: { max_attempts: 3 } }],
+      }),
     output: json.exactOptional().meta({
       description:
         "Template of the run's output. Without it the output is that of the tasks that nothing depends on, by their ids.",

@@ -28,6 +28,8 @@ export class Survey {
   readonly #groups: number[][]
   readonly #names = new Map<string, { placeholder: boolean }>()
   readonly #input: InputShape | null
+  /** For each task that undoes others, by id, the positions of those that name it. */
+  readonly #undone = new Map<string, number[]>()
   #upstream: Upstream | null = null
   #proposals = 0
 
@@ -48,6 +50,10 @@ export class Survey {
       if (id === null) return
       this.#nodeOf.set(position, nodes.length)
       this.#positionOf.push(position)
+      const compensation = compensationOf(task)
+      if (compensation !== null) {
+        this.#undone.set(compensation, [...(this.#undone.get(compensation) ?? []), position])
+      }
       nodes.push({ id, depends_on: dependenciesOf(task).filter((name) => typeof name === 'string') })
     })
     this.#graph = buildGraph(nodes)
@@ -74,10 +80,44 @@ export class Survey {
       else if (name === id) add('self_dependency', 'a task cannot wait for itself')
       else if (!this.#positions.has(name)) {
         add('unknown_dependency', `there is no task ${quoted(name)}${this.#proposal(name)}`)
+      } else if (this.#undone.has(name)) {
+        const message = `${quoted(name)} undoes another task: it runs after all others, and nothing can wait for it`
+        add('invalid_compensation', message)
       }
       named.add(name)
     }
     return faults
+  }
+
+  /**
+   * What is wrong with the task that this one is to be undone by.
+   * @param isBuiltIn whether the scheduler itself performs tasks of a type, so that they undo nothing
+   */
+  compensationFaults(position: number, isBuiltIn: (type: unknown) => boolean): Fault[] {
+    const name = compensationOf(this.tasks[position])
+    if (name === null) return []
+    const path = pointer(['tasks', position, 'compensate'])
+    const undo = this.#positions.get(name)
+    if (undo === undefined) {
+      return [{ path, code: 'unknown_task', message: `there is no task ${quoted(name)}${this.#proposal(name)}` }]
+    }
+    const task = this.tasks[undo]
+    const reasons = [
+      undo === position ? 'a task cannot undo itself' : null,
+      this.#undone.get(name)![0] === position ? null : `${quoted(name)} undoes another task already`,
+      dependenciesOf(task).length > 0
+        ? `${quoted(name)} must not depend on anything: its turn comes after all others`
+        : null,
+      ...['when', 'trigger_rule', 'compensate'].map((field) =>
+        isJsonObject(task) && task[field] !== undefined
+          ? `${quoted(name)} undoes a task, so it cannot have "${field}"`
+          : null,
+      ),
+      isJsonObject(task) && isBuiltIn(task.type) ? `a task of type ${quoted(String(task.type))} undoes nothing` : null,
+    ]
+    return reasons
+      .filter((reason) => reason !== null)
+      .map((message) => ({ path, code: 'invalid_compensation', message }))
   }
 
   /** One fault for each group of tasks that wait for each other. */
@@ -96,8 +136,15 @@ export class Survey {
     const node = position === undefined ? undefined : this.#nodeOf.get(position)
     // Where dependencies cannot be read, any task might be upstream: that is a fault already, and makes no further ones.
     const isLenient = node === undefined || hasUnreadableDependencies(this.tasks[position!])
-    const isUpstream = (id: string) => isLenient || this.#isUpstream(node, id)
-    return { tasks: this.#names, isUpstream, input: this.#input }
+    // A compensation reads what the task that it undoes has read, and what that task has given.
+    const undone = this.#undone.get(idOf(this.tasks[position ?? -1]) ?? '')?.[0]
+    const origin = undone === undefined ? node : this.#nodeOf.get(undone)
+    const isUndone = (id: string) => undone !== undefined && id === idOf(this.tasks[undone])
+    return {
+      tasks: this.#names,
+      input: this.#input,
+      isUpstream: (id) => isLenient || isUndone(id) || (origin !== undefined && this.#isUpstream(origin, id)),
+    }
   }
 
   #isUpstream(node: number, id: string): boolean {
@@ -117,6 +164,10 @@ export class Survey {
 
 function idOf(task: unknown): string | null {
   return isJsonObject(task) && typeof task.id === 'string' ? task.id : null
+}
+
+function compensationOf(task: unknown): string | null {
+  return isJsonObject(task) && typeof task.compensate === 'string' ? task.compensate : null
 }
 
 function dependenciesOf(task: unknown): readonly unknown[] {

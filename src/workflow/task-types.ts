@@ -5,12 +5,16 @@ import type { z } from 'zod'
 export interface TaskType {
   /** Whether a task of this type may leave out `with`; it then holds its place in the graph and does nothing. */
   readonly mayBePlaceholder: boolean
+  /** Whether the scheduler itself performs tasks of this type, without an attempt and an executor. */
+  readonly isBuiltIn?: true
   /** Absent while the contract has the type and this release has not. */
   readonly with?: {
     /** Schema of `with` in a definition, where any value may still be a template. */
     readonly inDefinition: z.ZodType
     /** Schema of `with` once its expressions are filled in; here only its field names count. */
     readonly rendered: z.ZodObject
+    /** Fields that are expressions, bare or wrapped, rather than templates. */
+    readonly expressions?: readonly string[]
     /** Fields that the contract has and this release has not. */
     readonly notBuilt: readonly string[]
   }

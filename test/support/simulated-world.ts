@@ -7,7 +7,7 @@ import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { compile } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
-import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
+import { accept, apply, dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
 import type { Random } from './random.ts'
 
 const noPayloads = () => {
@@ -34,6 +34,7 @@ export interface Trouble {
   open: number
   /** Share of the failures of which the budget allows no retry. */
   refused: number
+  pause: number
 }
 
 /** Circuits change their state in steps of this length. */
@@ -155,6 +156,8 @@ export class SimulatedWorld {
   step(): void {
     if (this.#random.chance(this.#trouble.crash)) this.crash()
     else if (this.#random.chance(this.#trouble.cancel)) this.commit([{ type: 'RunCancelRequested' }])
+    else if (this.#random.chance(this.#trouble.pause)) this.commit([{ type: 'RunPaused' }])
+    else if (this.run.status === 'paused' && this.#random.chance(0.3)) this.commit([{ type: 'RunResumed' }])
     else if (this.#random.chance(this.#trouble.duplicate) && this.#reported.length > 0) {
       this.commit([this.#random.pick(this.#reported)])
     } else this.commit(this.#happening())
@@ -174,7 +177,9 @@ export class SimulatedWorld {
       this.#reported.push(...heard.map(({ fact }) => fact))
       return heard.map(({ fact }) => fact)
     }
-    this.now = Math.max(this.now, due ?? this.now) + this.#random.int(0, 20)
+    // Of a run that nothing moves on, time passes all the same.
+    const until = due === null || due === NEVER_DUE ? this.now : due
+    this.now = Math.max(this.now, until) + this.#random.int(0, 20)
     return []
   }
 }

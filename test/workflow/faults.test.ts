@@ -32,6 +32,8 @@ describe('the table of codes', () => {
     duplicate_dependency: task({ depends_on: ['b', 'b'] }),
     unknown_dependency: task({ depends_on: ['b'] }),
     self_dependency: task({ depends_on: ['a'] }),
+    unknown_task: task({ compensate: 'b' }),
+    invalid_compensation: task({ compensate: 'a' }),
     cycle: {
       name: 'wf',
       tasks: [

@@ -79,13 +79,13 @@ describe('dependencies', () => {
 
   test('are checked among tasks that have other faults', () => {
     const parsed = parse([
-      { id: 'a', depends_on: ['9b'], when: 'true' },
+      { id: 'a', depends_on: ['9b'], breaker: 'true' },
       { id: '9b', type: 7, depends_on: ['a', null, 'c'] },
       { type: 'call', depends_on: ['a'] },
     ])
     expect(faults(parsed)).toEqual([
       ['/tasks/0/type', 'required'],
-      ['/tasks/0/when', 'not_available'],
+      ['/tasks/0/breaker', 'not_available'],
       ['/tasks/1/id', 'invalid_format'],
       ['/tasks/1/type', 'invalid_type'],
       ['/tasks/1/depends_on/1', 'invalid_type'],

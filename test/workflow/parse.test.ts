@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import { parseDefinition } from '../../src/workflow/parse.ts'
+import { LATER_FIELDS } from '../../src/workflow/schema.ts'
 import { TEST_TYPES } from '../support/task-types.ts'
 
 /** A task that has no fault, and what the test says of it. */
@@ -197,21 +198,15 @@ describe('fields that do not exist', () => {
     expect(faults(parse({}, [task]))).toEqual([[path, 'unknown_field']])
   })
 
-  test.each(['queue_timeout', 'defaults', 'concurrency', 'adaptive', 'retention', 'notify'])(
-    'but %s will: it is not available yet, whatever its value',
-    (field) => {
-      for (const value of [null, false, '30d']) {
-        expect(faults(parse({ [field]: value }))).toEqual([[`/${field}`, 'not_available']])
-      }
-    },
-  )
+  test.each([...LATER_FIELDS.definition])('but %s will: it is not available yet, whatever its value', (field) => {
+    for (const value of [null, false, '30d']) {
+      expect(faults(parse({ [field]: value }))).toEqual([[`/${field}`, 'not_available']])
+    }
+  })
 
-  test.each(['when', 'trigger_rule', 'timeout', 'breaker', 'compensate'])(
-    'nor is %s of a task available yet',
-    (field) => {
-      expect(faults(parse({}, [aTask({ [field]: 'all_success' })]))).toEqual([[`/tasks/0/${field}`, 'not_available']])
-    },
-  )
+  test.each([...LATER_FIELDS.task])('nor is %s of a task available yet', (field) => {
+    expect(faults(parse({}, [aTask({ [field]: 'all_success' })]))).toEqual([[`/tasks/0/${field}`, 'not_available']])
+  })
 })
 
 describe('many faults', () => {

@@ -438,8 +438,7 @@ describe('a task whose circuit is open', () => {
   })
 
   test('fails at once when the circuit stays open beyond the deadline, with what the last attempt ended with', () => {
-    const run = aRun(aDefinition({ a: [] }))
-    run.workflow.definition.tasks[0]!.retry = retry
+    const run = aRun(aDefinition({ a: [] }, { defaults: { retry } }))
     step(run)
     step(run, [failed(run, 'a')], 100)
     stepWith(run, holding(run, ['a'], 30_000), [], 1_100)
@@ -485,8 +484,7 @@ describe('a retry that the budget of its host refuses', () => {
     jitter: 'none',
   }
   const aRetryingRun = () => {
-    const run = aRun(aDefinition({ a: [] }, { timeout: '1h' }))
-    run.workflow.definition.tasks[0]!.retry = retry
+    const run = aRun(aDefinition({ a: [] }, { timeout: '1h', defaults: { retry } }))
     step(run)
     return run
   }

@@ -4,11 +4,12 @@
 // A failure prints its seed; `SEED=<n> npx vitest run --project unit simulation` runs that one alone.
 
 import { expect, test } from 'vitest'
-import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
+import { judge, TRIGGER_RULES } from '../../src/workflow/trigger-rule.ts'
 import { type Random, seeded } from '../support/random.ts'
 import { SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
 
@@ -20,11 +21,14 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
   const density = random.next() * (random.chance(0.5) ? 0.2 : 0.6)
   const isCyclic = size > 1 && random.chance(0.08)
   const retries = random.chance(0.4)
+  const steered = random.chance(0.4)
+  const waits = random.chance(0.3)
   const tasks = Array.from({ length: size }, (_, index) => {
     const depends_on: string[] = []
     for (let earlier = 0; earlier < index; earlier++) if (random.chance(density)) depends_on.push(`t${earlier}`)
-    const base = { id: `t${index}`, type: 'http', depends_on }
+    const base = { id: `t${index}`, type: 'http', depends_on, ...(steered ? randomSteering(random) : {}) }
     if (random.chance(0.3)) return base
+    if (waits && random.chance(0.2)) return { ...base, type: 'sleep', with: { for: `${random.int(1, 900)}ms` } }
     return { ...base, with: { url: 'https://upstream.test' }, ...(retries ? { retry: randomRetry(random) } : {}) }
   })
   if (isCyclic) {
@@ -33,6 +37,7 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
     if (!tasks[to]!.depends_on.includes(`t${from}`)) tasks[to]!.depends_on.push(`t${from}`)
     tasks[from]!.depends_on.push(`t${to}`)
   }
+  if (random.chance(0.3)) tasks.push(...compensations(tasks, random, retries))
   const shuffled = tasks.map((task) => ({ task, key: random.next() })).sort((a, b) => a.key - b.key)
   const definition: WorkflowDefinition = {
     name: 'simulated',
@@ -44,6 +49,25 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
     ...(random.chance(0.2) ? { output: { of: `\${{ tasks.t0.status }}` } } : {}),
   }
   return { definition, isCyclic }
+}
+
+/** A rule, and a condition that holds, does not, or cannot be told. */
+function randomSteering(random: Random): Pick<TaskDefinition, 'trigger_rule' | 'when'> {
+  return {
+    ...(random.chance(0.5) ? { trigger_rule: random.pick(TRIGGER_RULES) } : {}),
+    ...(random.chance(0.2) ? { when: random.pick(['true', 'false', 'run.id != ""', '1']) } : {}),
+  }
+}
+
+/** Tasks that undo some of the others. */
+function compensations(tasks: TaskDefinition[], random: Random, retries: boolean): TaskDefinition[] {
+  return tasks.flatMap((task, index) => {
+    if (task.type === 'sleep' || random.chance(0.6)) return []
+    task.compensate = `undo${index}`
+    const undo = { id: task.compensate, type: 'http', depends_on: [] }
+    if (random.chance(0.3)) return [undo]
+    return [{ ...undo, with: { url: 'https://upstream.test' }, ...(retries ? { retry: randomRetry(random) } : {}) }]
+  })
 }
 
 function randomRetry(random: Random): RetryPolicy {
@@ -67,6 +91,7 @@ function randomTrouble(random: Random): Trouble {
     cancel: 0,
     open: 0,
     refused: 0,
+    pause: 0,
   }
   if (random.chance(0.2)) return calm
   return {
@@ -79,25 +104,40 @@ function randomTrouble(random: Random): Trouble {
     cancel: random.chance(0.8) ? 0 : random.next() * 0.1,
     open: random.chance(0.6) ? 0 : random.next() * 0.6,
     refused: random.chance(0.7) ? 0 : random.next(),
+    pause: random.chance(0.6) ? 0 : random.next() * 0.1,
   }
 }
 
 /** What `apply` keeps incrementally, worked out anew from the tasks alone. */
 function scan(run: Run) {
   const { dependencies } = run.workflow.graph
+  const { plans } = run.workflow
   const tasks = run.tasks.map((task, index) => ({ task, index }))
-  const isOver = (index: number) => {
+  const classOf = (index: number) => {
     const { status, skipReason } = run.tasks[index]!
-    return status === 'failed' || status === 'timed_out' || skipReason === 'upstream_failed'
+    if (status === 'skipped') return skipReason === 'upstream_failed' ? 'failed' : 'skipped'
+    return status === 'timed_out' ? 'failed' : status
   }
+  const endedOf = (index: number) => {
+    const ended = { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 }
+    for (const on of dependencies[index]!) {
+      const how = classOf(on)
+      if (how in ended) ended[how as keyof typeof ended]++
+    }
+    return ended
+  }
+  const verdictOf = (index: number) => judge(plans[index]!.rule, endedOf(index), dependencies[index]!.length)
   const pending = tasks.filter(({ task }) => task.status === 'pending').map(({ index }) => index)
   const progress: Record<string, number> = {}
   for (const { task } of tasks) progress[task.status] = (progress[task.status] ?? 0) + 1
   return {
+    ended: run.tasks.map((_, index) => endedOf(index)),
+    // Once a rule has let a task go it stays ready, whatever ends later; so what is ready must have been, at least once.
     ready: pending
-      .filter((index) => dependencies[index]!.every((on) => run.tasks[on]!.status === 'succeeded'))
-      .filter((index) => run.tasks[index]!.attempts.length === 0),
-    doomed: pending.filter((index) => dependencies[index]!.some(isOver)),
+      .filter((index) => run.tasks[index]!.isReady && run.tasks[index]!.attempts.length === 0)
+      .filter((index) => plans[index]!.undoes === null),
+    mustBeReady: pending.filter((index) => plans[index]!.undoes === null && verdictOf(index) === 'start'),
+    mustBeDoomed: pending.filter((index) => !run.tasks[index]!.isReady && verdictOf(index) === 'upstream_failed'),
     running: tasks.filter(({ task }) => task.status === 'running').map(({ index }) => index),
     sleeping: tasks.filter(({ task }) => task.status === 'waiting').map(({ index }) => index),
     firstUnsettled:
@@ -110,8 +150,12 @@ const sorted = (items: Iterable<number>) => [...items].sort((a, b) => a - b)
 
 function checkIncrementalState(run: Run): void {
   const full = scan(run)
-  expect(sorted(run.slots.queue)).toEqual(full.ready)
-  expect(sorted(run.doomed.keys())).toEqual(full.doomed)
+  expect(sorted([...run.slots.queue, ...run.conditional, ...run.beginning])).toEqual(full.ready)
+  for (const task of full.mustBeReady)
+    expect(run.tasks[task]!.isReady || run.doomed.has(task), `t${task} is ready`).toBe(true)
+  for (const task of full.mustBeDoomed) expect(run.doomed.has(task), `t${task} is doomed`).toBe(true)
+  for (const task of run.doomed.keys()) expect(run.tasks[task]).toMatchObject({ status: 'pending', isReady: false })
+  expect(run.tasks.map(({ ended }) => ended)).toEqual(full.ended)
   expect(sorted(run.slots.holders)).toEqual(full.running)
   expect(sorted(run.sleeping)).toEqual(full.sleeping)
   expect(run.firstUnsettled).toBe(full.firstUnsettled)
@@ -125,8 +169,23 @@ function checkEvent(world: SimulatedWorld, event: LaterEvent): void {
   expect(event.at).toBeGreaterThanOrEqual(previous.at)
 }
 
+function howEnded(event: LaterEvent) {
+  switch (event.type) {
+    case 'AttemptSucceeded':
+    case 'TaskSucceeded':
+      return 'succeeded'
+    case 'TaskCancelled':
+      return 'cancelled'
+    case 'TaskSkipped':
+      return event.reason === 'upstream_failed' ? 'failed' : 'skipped'
+    default:
+      return 'failed'
+  }
+}
+
 /** After these a task may go on. */
 const OPEN_ENDINGS: ReadonlySet<string> = new Set([
+  'ConditionMet',
   'AttemptFailed',
   'AttemptTimedOut',
   'AttemptInterrupted',
@@ -137,27 +196,51 @@ const OPEN_ENDINGS: ReadonlySet<string> = new Set([
 function checkHistory(world: SimulatedWorld): void {
   const { graph, definition } = world.run.workflow
   const running = new Map<number, number>()
-  const succeeded = new Set<number>()
-  const ended = new Set<number>()
+  const { plans } = world.run.workflow
+  const ended = new Map<number, 'succeeded' | 'failed' | 'skipped' | 'cancelled'>()
+  const order: number[] = []
   let finished = false
+  let isPaused = false
+  let compensating = false
+  const endedAmong = (tasks: readonly number[]) => {
+    const counts = { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 }
+    for (const task of tasks) if (ended.has(task)) counts[ended.get(task)!]++
+    return counts
+  }
   world.history.forEach((event, position) => {
     expect(finished, 'nothing comes after RunFinished').toBe(false)
     if (event.type === 'AttemptStarted') {
       expect(ended.has(event.task), 'an ended task never starts again').toBe(false)
-      for (const on of graph.dependencies[event.task]!) expect(succeeded.has(on), 'dependencies come first').toBe(true)
+      expect(isPaused, 'nothing starts in a paused run').toBe(false)
+      const { rule, undoes } = plans[event.task]!
+      if (undoes === null) {
+        const verdict = judge(rule, endedAmong(graph.dependencies[event.task]!), graph.dependencies[event.task]!.length)
+        expect(verdict, 'dependencies come first, as the rule says').toBe('start')
+        expect(compensating, 'when a run undoes what it did, nothing else runs').toBe(false)
+      } else {
+        expect(compensating).toBe(true)
+        const left = order.filter((task) => plans[task]!.undoneBy !== null && !ended.has(plans[task]!.undoneBy!))
+        expect(left.at(-1), 'the last success is undone first').toBe(undoes)
+        expect(running.size, 'compensations run one after another').toBe(0)
+      }
       running.set(event.task, position + 1)
       expect(running.size, 'the slot bound').toBeLessThanOrEqual(definition.max_parallel)
+    } else if (event.type === 'RunPaused') isPaused = true
+    else if (event.type === 'CompensationStarted') compensating = true
+    else if (event.type === 'RunResumed' || event.type === 'RunCancelRequested' || event.type === 'RunStopped') {
+      isPaused = false
     } else if (event.type === 'RunFinished') {
       finished = true
+      expect(isPaused, 'a paused run does not end by itself').toBe(false)
       expect(running.size).toBe(0)
       expect(ended.size).toBe(definition.tasks.length)
     } else if ('task' in event) {
       if ('token' in event) expect(running.get(event.task), 'R5').toBe(event.token)
       running.delete(event.task)
-      if (event.type === 'AttemptSucceeded') succeeded.add(event.task)
       if (!OPEN_ENDINGS.has(event.type)) {
         expect(ended.has(event.task), 'a task ends once').toBe(false)
-        ended.add(event.task)
+        ended.set(event.task, howEnded(event))
+        if (ended.get(event.task) === 'succeeded') order.push(event.task)
       }
     }
   })
@@ -187,13 +270,32 @@ function simulate(seed: number): void {
   expect(world.refold(), 'R1').toEqual(world.run)
 
   const { run } = world
+  // Rules such as `always` let a run through a circle.
+  const isPlain = definition.tasks.every(({ when, trigger_rule }) => when === undefined && trigger_rule === undefined)
   if (run.error?.code === 'deadlock') expect(isCyclic).toBe(true)
-  if (isCyclic) expect(run.status).not.toBe('succeeded')
-  if (run.status === 'succeeded') expect(run.tasks.every(({ status }) => status === 'succeeded')).toBe(true)
-  else if (run.status === 'cancelled') expect(run.error).toBeNull()
+  if (isCyclic && isPlain) expect(run.status).not.toBe('succeeded')
+  if (run.status === 'succeeded') {
+    const lost = run.tasks.filter(({ status }) => status !== 'succeeded' && status !== 'skipped')
+    const isHandled =
+      definition.on_failure === 'continue' && lost.every(({ status }) => status === 'failed' || status === 'timed_out')
+    expect(lost.length === 0 || isHandled, 'a success has no failure, or one that was handled').toBe(true)
+    expect(run.compensation).toBeNull()
+  } else if (run.status === 'cancelled') expect(run.error).toBeNull()
   else expect(run.error).not.toBeNull()
+  const undone = run.tasks.filter((_, task) => run.workflow.plans[task]!.undoes !== null)
+  for (const { status, skipReason } of undone) {
+    expect(status === 'skipped' ? skipReason : status, 'a compensation ends, or is not needed').toBeOneOf([
+      'succeeded',
+      'failed',
+      'timed_out',
+      'not_needed',
+      ...(run.compensation?.isBroken === true ? ['run_stopped', 'cancelled'] : []),
+    ])
+  }
+  if (run.compensation === null && run.status !== 'succeeded') expect(run.undo, 'what succeeded is undone').toEqual([])
   const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut + trouble.cancel === 0
-  if (isCalm && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 500) expect(run.status).toBe('succeeded')
+  if (isCalm && isPlain && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 1_000)
+    expect(run.status).toBe('succeeded')
   for (const [task, calls] of world.calls) {
     expect(calls, 'a task is called again only after an interruption or as its policy says').toBeLessThanOrEqual(
       (definition.tasks[task]!.retry?.max_attempts ?? 1) +
