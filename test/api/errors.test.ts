@@ -206,7 +206,7 @@ describe('paths and methods', () => {
   })
 
   test.each([
-    ['POST', '/v1/runs/run_1/pause'],
+    ['POST', '/v1/runs/run_1/retry'],
     ['POST', '/v1/runs/run_1/signals/go'],
     ['POST', '/v1/runs/run_1/events/go'],
     ['POST', '/v1/runs/bulk'],
