@@ -146,6 +146,24 @@ export class History {
     return row === null ? [] : this.#events(row, workflow)
   }
 
+  /**
+   * The events of a run after number `after`. Those that are new stand in the text that memory holds, at its end, so
+   * whoever follows a run reads neither rows nor what it has seen.
+   */
+  eventsAfter(record: RunRecord, after: number): (RunEvent | null)[] {
+    const { run, head } = record
+    const wanted = Math.max(0, run.events - after)
+    const restored = { runId: run.id, workflow: run.workflow }
+    let events: (RunEvent | null)[] = []
+    for (let to = head.length; to > 0 && events.length < wanted; ) {
+      const from = head.lastIndexOf('\n', to - 1) + 1
+      events = [...decodeCommit(head.slice(from, to), restored), ...events]
+      to = from - 1
+    }
+    if (events.length < wanted) events = this.events(run.id, run.workflow)
+    return wanted === 0 ? [] : events.slice(-wanted)
+  }
+
   #row(runId: string): RunRow | null {
     return this.#rows.one<RunRow>('SELECT * FROM runs WHERE id = ?', runId)
   }

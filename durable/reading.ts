@@ -6,9 +6,20 @@ import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
 import type { Committer } from './commit.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Records } from './records.ts'
-import type { EventNotFound, GraphForm, RunAnswer, RunNotFound, TaskNotFound, TextPage } from './runner-rpc.ts'
+import type {
+  EventNotFound,
+  EventPage,
+  GraphForm,
+  RunAnswer,
+  RunNotFound,
+  TaskNotFound,
+  TextPage,
+} from './runner-rpc.ts'
 import { eventText, outputText, runText, tasksOf, taskText, unreadableText } from './view.ts'
 import type { Waiters } from './waiters.ts'
+
+/** A page of events is full when it has become so long, in characters; the last one may be as long as an output. */
+const MAX_EVENTS_LENGTH = 1024 * 1024
 
 const RUN_NOT_FOUND: RunNotFound = { kind: 'run_not_found' }
 
@@ -84,14 +95,38 @@ export class Reading {
     return { kind: 'output', body: outputText(found.record.run, found.index, this.#committer.loader(runId)) }
   }
 
-  events(runId: string, after: number, limit: number): TextPage | RunNotFound {
+  /** At most `limit` events after number `after`, and fewer where their outputs are large. */
+  events(runId: string, after: number, limit: number): EventPage | RunNotFound {
     const record = this.#readable(runId)
-    if (record === null) return this.#emptyPage(runId)
-    const events = this.#history.events(runId, record.run.workflow)
+    if (record === null) {
+      const empty = this.#emptyPage(runId)
+      return empty.kind === 'page' ? { ...empty, last: 0, hasEnded: true } : empty
+    }
+    const { run } = record
     const load = this.#committer.loader(runId)
-    const page = events.slice(after, after + limit)
-    const items = page.map((event, index) => eventText(record.run, after + index + 1, event, load))
-    return { kind: 'page', items, next: after + limit < events.length ? after + limit : null }
+    const items: string[] = []
+    let length = 0
+    for (const event of this.#history.eventsAfter(record, after)) {
+      if (items.length === limit || length >= MAX_EVENTS_LENGTH) break
+      const text = eventText(run, after + items.length + 1, event, load)
+      items.push(text)
+      length += text.length
+    }
+    const shown = after + items.length
+    return {
+      kind: 'page',
+      items,
+      next: shown < run.events ? shown : null,
+      last: run.events,
+      hasEnded: run.finishedAt !== null,
+    }
+  }
+
+  /** Number of the run's last event; null if there is no such run. */
+  lastEvent(runId: string): number | null {
+    const record = this.#readable(runId)
+    if (record !== null) return record.run.events
+    return this.#history.brief(runId) === null ? null : 0
   }
 
   #task(runId: string, taskId: string): { record: RunRecord; index: TaskIndex } | RunNotFound | TaskNotFound {

@@ -79,6 +79,14 @@ export interface RunPage {
   horizon: string | null
 }
 
+/** A page of a run's history. */
+export interface EventPage extends TextPage {
+  /** Number of the last event that the run has. */
+  last: number
+  /** Whether the run has ended: there will be no more events. */
+  hasEnded: boolean
+}
+
 /** A page of JSON texts; `next` is handed back as `after`, null at the end. */
 export interface TextPage {
   kind: 'page'

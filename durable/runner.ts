@@ -5,6 +5,7 @@
 // every message until the turn's writes are durable), R4 and R7 (`alarm`, `#armFor`), R5 (advance drops stale reports).
 
 import { DurableObject } from 'cloudflare:workers'
+import { AutoRouter } from 'itty-router'
 import type { Env } from '../src/env.ts'
 import type { Fact } from '../src/workflow/advance.ts'
 import { isFinal, NEVER_DUE, type TaskStatus } from '../src/workflow/run.ts'
@@ -24,6 +25,7 @@ import { Removal } from './removal.ts'
 import { Rows } from './rows.ts'
 import type {
   EventNotFound,
+  EventPage,
   GraphForm,
   ListFilter,
   RunAnswer,
@@ -41,6 +43,7 @@ import type {
 import { RUNNER_MIGRATIONS } from './runner-tables.ts'
 import { type Beginning, Starts } from './starts.ts'
 import { Waiters } from './waiters.ts'
+import { Watchers } from './watchers.ts'
 import { Workflows } from './workflows.ts'
 
 /** While attempts are in flight the alarm stands no later than this, at most: that is when a crash is noticed (R4). */
@@ -74,6 +77,9 @@ export class Runner extends DurableObject<Env> {
   readonly #removal: Removal
   readonly #alarm: Alarm
   readonly #waiters = new Waiters()
+  readonly #watchers: Watchers
+  /** A WebSocket begins as an HTTP request; everything else that a Runner is asked is RPC. */
+  readonly #router = AutoRouter()
   #facts = new Map<string, Fact[]>()
   #isFlushPlanned = false
   /** Whether the Metrics object knows that this one has figures which it has not seen. */
@@ -103,6 +109,11 @@ export class Runner extends DurableObject<Env> {
     })
     this.#removal = new Removal(this.#rows)
     this.#alarm = new Alarm(ctx.storage)
+    this.#watchers = new Watchers(ctx)
+    this.#router.get('/runs/:id/watch', ({ params: { id = '' } }) => {
+      const last = this.#reading.lastEvent(id)
+      return last === null ? new Response(null, { status: 404 }) : this.#watchers.accept(id, last)
+    })
     ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.restore()
       // Live runs without an alarm would wait for ever; an alarm that stands is early enough (R4, R7).
@@ -208,8 +219,17 @@ export class Runner extends DurableObject<Env> {
     return this.#reading.output(runId, taskId)
   }
 
-  async events(runId: string, after: number, limit: number): Promise<TextPage | RunNotFound> {
+  async events(runId: string, after: number, limit: number): Promise<EventPage | RunNotFound> {
     return this.#reading.events(runId, after, limit)
+  }
+
+  /** `GET /runs/{id}/watch` with an upgrade: a socket that tells when the run moves (watchers.ts). */
+  override fetch(request: Request): Promise<Response> {
+    return this.#router.fetch(request)
+  }
+
+  override async webSocketMessage(socket: WebSocket): Promise<void> {
+    socket.close(1003, 'a watcher is told, and says nothing')
   }
 
   async list(filter: ListFilter, before: string | null, limit: number): Promise<RunPage> {
@@ -361,7 +381,7 @@ export class Runner extends DurableObject<Env> {
   }
 
   /** What the commit asks for. Same turn, so nothing of it leaves before the commit is durable (R3). */
-  #afterCommit({ record, start, abort, hasEnded, isCut }: Committed, now: number): void {
+  #afterCommit({ record, start, abort, hasEnded, hasMoved, isCut }: Committed, now: number): void {
     const { run } = record
     this.#records.keep(record)
     for (const task of abort) this.#attempts.abort(run.id, task)
@@ -376,7 +396,11 @@ export class Runner extends DurableObject<Env> {
     }
     if (record.dueAt !== null) this.#armBy(record.dueAt)
     if (record.inFlight) this.#armBy(now + heartbeatMs(run.deadlineAt, now))
-    if (hasEnded) this.#waiters.wake(run.id)
+    if (hasMoved) this.#watchers.tell(run.id, run.events)
+    if (hasEnded) {
+      this.#waiters.wake(run.id)
+      this.#watchers.release(run.id)
+    }
     if (isCut) setTimeout(() => this.#commit(run.id, [], Date.now()), 0)
   }
 
@@ -388,6 +412,7 @@ export class Runner extends DurableObject<Env> {
     this.#records.drop(runId)
     this.#attempts.abortAll(runId)
     this.#waiters.wake(runId)
+    this.#watchers.release(runId)
   }
 
   /** When this Runner has to be woken though nobody calls; Infinity if never. */

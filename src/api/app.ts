@@ -5,6 +5,7 @@ import { type Context, Hono } from 'hono'
 import type { Env } from '../env.ts'
 import { isOverloaded, isRetryable } from '../start.ts'
 import { authenticate, DEFAULT_TENANT, type Principal } from './auth.ts'
+import { historyRoutes } from './history.ts'
 import { allowOrigin, checkHost, preflightHeaders } from './hosts.ts'
 import { isLater } from './later.ts'
 import { ApiProblem, renderProblem } from './problem.ts'
@@ -26,6 +27,7 @@ export const routes: readonly Route[] = [
   ...startRoutes,
   ...runRoutes,
   ...runPartRoutes,
+  ...historyRoutes,
   ...serviceRoutes(() => routes),
 ]
 

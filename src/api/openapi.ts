@@ -26,13 +26,19 @@ const ANSWER_HEADERS: Readonly<Record<AnswerHeader, string>> = {
 
 const REQUEST_HEADERS: Readonly<Record<RequestHeader, string>> = {
   Accept: 'The media types that are taken.',
+  'Last-Event-ID': 'Number of the last event that the client has; browsers send it when they connect again.',
   'Idempotency-Key': '1 to 255 visible ASCII characters, bare or quoted; kept for 24 h.',
   'If-Match': 'The version that must be the newest, as `"3"`, or `*`.',
   'If-None-Match': 'ETag of what the client has.',
   Prefer: '`respond-async` or `wait=N`, N seconds up to 30 (RFC 7240).',
 }
 
-const RETRY_AFTER: ReadonlySet<ProblemCode> = new Set(['unavailable', 'start_unconfirmed'])
+const RETRY_AFTER: ReadonlySet<ProblemCode> = new Set([
+  'unavailable',
+  'start_unconfirmed',
+  'too_many_watchers',
+  'watchers_exhausted',
+])
 
 export function openApiText(routes: readonly Route[]): string {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}

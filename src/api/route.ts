@@ -49,7 +49,7 @@ export type AnswerHeader =
   | 'Preference-Applied'
   | 'Retry-After'
   | 'Run-Status'
-export type RequestHeader = 'Accept' | 'Idempotency-Key' | 'If-Match' | 'If-None-Match' | 'Prefer'
+export type RequestHeader = 'Accept' | 'Idempotency-Key' | 'If-Match' | 'If-None-Match' | 'Last-Event-ID' | 'Prefer'
 
 /** One way in which a call can succeed. */
 export interface Answer {

@@ -1,18 +1,13 @@
-// Parts of a run, for runs that are large: its tasks, their outputs, its graph, its history.
+// Parts of a run, for runs that are large: its tasks, their outputs, its graph. Its history is history.ts.
 
 import { z } from 'zod'
 import { TASK_STATUSES } from '../workflow/run.ts'
-import { preferredType } from './accept.ts'
 import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from './graph-answers.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
-import { ApiProblem } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { askRunner, taskResponse } from './run-answers.ts'
-import { EventPageSchema, TaskPageSchema, TaskSchema } from './run-schemas.ts'
+import { TaskPageSchema, TaskSchema } from './run-schemas.ts'
 import { anyJson } from './schemas.ts'
-
-const JSON_TYPE = 'application/json'
-const EVENT_STREAM = 'text/event-stream'
 
 const tasks = route({
   method: 'GET',
@@ -77,45 +72,4 @@ const graph = route({
   },
 })
 
-function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route {
-  return route({
-    method: 'GET',
-    path,
-    tag: 'Runs',
-    summary: 'List what happened to a run',
-    description: 'Oldest first. At the end of a run that goes on, take the last page again later.',
-    access: 'key',
-    query: z.strictObject(PAGE_QUERY),
-    headers: ['Accept'],
-    answers: { 200: { description: 'A page.', content: EventPageSchema, headers: ['Link'] } },
-    problems: ['run_not_found', 'bad_cursor', 'not_available'],
-    async handle({ request, env, tenant, path: listed, params: { id }, query: { limit, cursor } }) {
-      refuseStreams(request.headers)
-      const listing = { path: listed, filters: {}, limit }
-      const after = positionOf(listing, cursor, isIndex) ?? 0
-      const page = await askRunner(env, tenant, id, (runner) => runner.events(id, after, limit))
-      return pageResponse(listing, page.items, page.next)
-    },
-  })
-}
-
-/** Whoever asks for a stream must not get a page, which it would take for a stream that ended. */
-function refuseStreams(headers: Headers): void {
-  const wantsStream = preferredType(headers, [JSON_TYPE, EVENT_STREAM]) === EVENT_STREAM
-  const wantsSocket = headers.get('Upgrade')?.toLowerCase() === 'websocket'
-  if (wantsStream || wantsSocket) {
-    throw new ApiProblem(
-      'not_available',
-      'Live streams are part of the contract, but not of this release; ask for pages of JSON',
-    )
-  }
-}
-
-export const runPartRoutes: readonly Route[] = [
-  tasks,
-  task,
-  output,
-  graph,
-  history('/v1/runs/{id}/history'),
-  history('/v1/runs/{id}/events'),
-]
+export const runPartRoutes: readonly Route[] = [tasks, task, output, graph]

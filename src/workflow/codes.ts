@@ -70,6 +70,11 @@ export const CODES = {
   },
   idempotency_key_reused: { kind: 'problem', status: 422, meaning: 'The key was used with another body.' },
   not_available: { kind: 'problem', status: 422, meaning: 'The contract has this, this release does not yet.' },
+  too_many_watchers: {
+    kind: 'problem',
+    status: 429,
+    meaning: 'As many watch the run as may at once; a stream has to end before another begins.',
+  },
   internal_error: {
     kind: 'problem',
     status: 500,
@@ -85,6 +90,11 @@ export const CODES = {
     status: 503,
     meaning:
       'Whether the run was started is not known; ask for the run id that is named, or start again with the same Idempotency-Key.',
+  },
+  watchers_exhausted: {
+    kind: 'problem',
+    status: 503,
+    meaning: 'The part of the service that keeps the run has as many watchers as it can bear, of whatever runs.',
   },
   unavailable: {
     kind: 'problem',

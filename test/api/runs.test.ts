@@ -353,15 +353,6 @@ describe('fetching a run', () => {
     }
     expect(paged).toEqual(whole)
   })
-
-  test('its history is no stream yet', async () => {
-    const { id } = (await post('/v1/run', { workflow: await aWorkflow() })).body
-    const as = (headers: Record<string, string>) => get(`/v1/runs/${id}/events`, { headers })
-    expect(await as({ Accept: 'text/event-stream' })).toMatchObject({ status: 422, body: { code: 'not_available' } })
-    expect(await as({ Upgrade: 'websocket' })).toMatchObject({ status: 422, body: { code: 'not_available' } })
-    expect((await as({ Accept: 'application/json, text/event-stream' })).status).toBe(200)
-    expect((await as({ Accept: '*/*' })).status).toBe(200)
-  })
 })
 
 describe('listing runs', () => {

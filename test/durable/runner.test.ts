@@ -339,7 +339,8 @@ describe('a crash', () => {
     expect(await get(tenant.runner(), start.runId)).toMatchObject({ status: 'failed', error: { code: 'run_poisoned' } })
     expect(await sql(tenant.runner(), 'SELECT * FROM suspect')).toEqual([])
     expect(await tenant.runner().tasks(start.runId, null, 0, 10)).toEqual({ kind: 'page', items: [], next: null })
-    expect(await tenant.runner().events(start.runId, 0, 10)).toEqual({ kind: 'page', items: [], next: null })
+    const nothing = { kind: 'page', items: [], next: null, last: 0, hasEnded: true }
+    expect(await tenant.runner().events(start.runId, 0, 10)).toEqual(nothing)
     expect(await tenant.runner().task(start.runId, 'a')).toEqual({ kind: 'task_not_found' })
     expect(await tenant.runner().at(start.runId, 1)).toEqual({ kind: 'event_not_found', events: 0 })
     expect(await tenant.runner().graph(start.runId, 'mermaid')).toEqual({ kind: 'graph', body: 'flowchart TD\n' })

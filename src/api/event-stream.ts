@@ -1,0 +1,70 @@
+// A watch as Server-Sent Events. The stream has no buffer of its own: it asks the watch for more when its client reads.
+
+import type { Watch } from './watch.ts'
+
+/** How long a stream is silent at most, in ms: proxies give up connections that are, and only a write finds a dead one. */
+const HEARTBEAT_MS = 15_000
+
+/** How long a browser waits before it connects again, in ms. */
+const RETRY_MS = 1_000
+
+const encoder = new TextEncoder()
+
+/** @see https://html.spec.whatwg.org/multipage/server-sent-events.html */
+export const EVENT_STREAM = 'text/event-stream'
+
+/** Headers of every answer that is a stream; proxies neither keep it nor hold it back. */
+export const STREAM_HEADERS: Readonly<Record<string, string>> = {
+  'Content-Type': EVENT_STREAM,
+  'Cache-Control': 'no-store, no-transform',
+  'X-Accel-Buffering': 'no',
+  Vary: 'Accept',
+}
+
+export function eventStream(watch: Watch, heartbeatMs = HEARTBEAT_MS): ReadableStream<Uint8Array> {
+  let isCancelled = false
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`))
+      },
+      async pull(controller) {
+        const update = await watch.next(heartbeatMs)
+        if (isCancelled) return
+        switch (update.kind) {
+          case 'events':
+            return controller.enqueue(encoder.encode(update.items.map(frameOf).join('')))
+          case 'idle':
+            return controller.enqueue(encoder.encode(':\n\n'))
+          case 'purged':
+            controller.enqueue(encoder.encode('event: purged\ndata: {}\n\n'))
+            return controller.close()
+          case 'ended':
+          case 'lost': // A browser comes again by itself, and says what it has.
+            return controller.close()
+          default:
+            return update satisfies never
+        }
+      },
+      cancel() {
+        isCancelled = true
+        watch.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** The number of the last event that a client says it has; whatever is no number stands for the beginning. */
+export function lastEventId(headers: Headers): number | null {
+  const header = headers.get('Last-Event-ID')
+  if (header === null) return null
+  return /^\d{1,15}$/.test(header.trim()) ? Number(header) : 0
+}
+
+/** `{"id":7,"event":"run.started","data":{...}}` as the Runner writes it; JSON text holds no line breaks. */
+function frameOf(item: string): string {
+  const end = item.indexOf(',"data":')
+  const { id, event } = JSON.parse(`${item.slice(0, end)}}`) as { id: number; event: string }
+  return `id: ${id}\nevent: ${event}\ndata: ${item.slice(end + ',"data":'.length, -1)}\n\n`
+}

@@ -1,0 +1,132 @@
+// Watchers of runs: sockets that hibernate, and are told that a run has moved.
+
+import { evictDurableObject, reset, runInDurableObject } from 'cloudflare:test'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Watchers } from '../../durable/watchers.ts'
+import { aDefinition } from '../support/builders.ts'
+import { fakeUpstream, silence } from '../support/fake-upstream.ts'
+import { aTenant, type TestTenant } from '../support/runner.ts'
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await reset()
+})
+
+interface Watching {
+  told: string[]
+  closed: number | null
+  socket: WebSocket
+}
+
+async function watch(tenant: TestTenant, runId: string): Promise<Watching> {
+  const response = await tenant
+    .runner()
+    .fetch(`https://runner/runs/${runId}/watch`, { headers: { Upgrade: 'websocket' } })
+  expect(response.status).toBe(101)
+  const watching: Watching = { told: [], closed: null, socket: response.webSocket! }
+  watching.socket.addEventListener('message', ({ data }) => watching.told.push(data as string))
+  watching.socket.addEventListener('close', ({ code }) => {
+    watching.closed = code
+  })
+  watching.socket.accept()
+  return watching
+}
+
+/** A run that waits for a retry: nothing of it is under way. */
+async function aSleepingRun(tenant: TestTenant): Promise<string> {
+  const definition = aDefinition({ call: [] }, { timeout: '1m' })
+  definition.tasks[0]!.retry = { ...RETRY }
+  await tenant.register(definition)
+  fakeUpstream(() => new Response('busy', { status: 503, headers: { 'retry-after': '20' } }))
+  const start = tenant.start('wf', { waitMs: 0 })
+  await tenant.runner().start(start)
+  await vi.waitFor(async () => expect((await lastOf(tenant, start.runId)).last).toBe(5), { interval: 2 })
+  return start.runId
+}
+
+const RETRY = {
+  max_attempts: 3,
+  initial_interval: '1s',
+  multiplier: 2,
+  max_interval: '30s',
+  jitter: 'none' as const,
+  retry_on: ['*'],
+  never_retry_on: [],
+}
+
+async function lastOf(tenant: TestTenant, runId: string) {
+  const page = await tenant.runner().events(runId, 0, 200)
+  if (page.kind !== 'page') throw new Error(page.kind)
+  return page
+}
+
+describe('a watcher', () => {
+  test('is told the number of the last event at once and after each commit, and let go at the end', async () => {
+    const tenant = aTenant()
+    const runId = await aSleepingRun(tenant)
+    const watching = await watch(tenant, runId)
+    await vi.waitFor(() => expect(watching.told).toEqual(['5']), { interval: 2 })
+    await tenant.runner().cancel(runId)
+    await vi.waitFor(() => expect(watching.closed).toBe(1000), { interval: 2 })
+    expect(watching.told).toEqual(['5', String((await lastOf(tenant, runId)).last)])
+  })
+
+  test('stays while its Runner sleeps, and is told by the next instance', async () => {
+    const tenant = aTenant()
+    const runId = await aSleepingRun(tenant)
+    const watching = await watch(tenant, runId)
+    // It would reject or wait if a timer or a promise of the watchers kept the object awake.
+    await evictDurableObject(tenant.runner())
+    expect(await runInDurableObject(tenant.runner(), (_, state) => state.getWebSockets(runId).length)).toBe(1)
+    await tenant.runner().cancel(runId)
+    await vi.waitFor(() => expect(watching.closed).toBe(1000), { interval: 2 })
+    expect(watching.told).toEqual(['5', String((await lastOf(tenant, runId)).last)])
+  })
+
+  test('that asks whether the socket is alive is answered by the platform', async () => {
+    const tenant = aTenant()
+    const watching = await watch(tenant, await aSleepingRun(tenant))
+    watching.socket.send('ping')
+    await vi.waitFor(() => expect(watching.told).toContain('pong'), { interval: 2 })
+    watching.socket.send('anything else')
+    await vi.waitFor(() => expect(watching.closed).toBe(1003), { interval: 2 })
+  })
+
+  test('of one run is not told of another', async () => {
+    const tenant = aTenant()
+    const [first, second] = [await aSleepingRun(tenant), await aSleepingRun(tenant)]
+    const watching = await watch(tenant, first)
+    await tenant.runner().cancel(second)
+    await tenant.runner().cancel(first)
+    await vi.waitFor(() => expect(watching.closed).toBe(1000), { interval: 2 })
+    expect(watching.told).toHaveLength(2)
+  })
+
+  test('of a run that is not there is not taken', async () => {
+    const headers = { Upgrade: 'websocket' }
+    const response = await aTenant().runner().fetch('https://runner/runs/run_0001K0/watch', { headers })
+    expect([response.status, response.webSocket]).toEqual([404, null])
+  })
+})
+
+test('watchers are bounded, a run and an object', async () => {
+  await runInDurableObject(aTenant().runner(), (_, state) => {
+    const watchers = new Watchers(state, { run: 2, object: 3 })
+    const statusOf = (runId: string) => watchers.accept(runId, 1).status
+    expect(['a', 'a', 'a', 'b', 'b', 'c'].map(statusOf)).toEqual([101, 101, 429, 101, 503, 503])
+    watchers.release('a')
+    expect(['b', 'c', 'd'].map(statusOf)).toEqual([101, 101, 503])
+  })
+})
+
+test('a commit of a run that nobody watches asks for no sockets', async () => {
+  const tenant = aTenant()
+  fakeUpstream(silence)
+  await runInDurableObject(tenant.runner(), (_, state) => {
+    const watchers = new Watchers(state)
+    const asked = vi.spyOn(state, 'getWebSockets')
+    watchers.tell('run', 7)
+    watchers.release('run')
+    expect(asked).not.toHaveBeenCalled()
+  })
+})
