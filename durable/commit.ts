@@ -2,11 +2,14 @@
 // Durability and bookkeeping of a single run; gathering, waking and answering are runner.ts.
 
 import { advance, type Fact } from '../src/workflow/advance.ts'
+import { DEFAULT_RETENTION } from '../src/workflow/definition.ts'
 import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
 import { accept, dueAt, isCurrent } from '../src/workflow/run.ts'
+import { spanMs } from '../src/workflow/span.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
+import type { Retention } from './retention.ts'
 import { condemnedSummary, MAX_INLINE, summaryOf } from './view.ts'
 
 /** History (in characters, which are nearly all ASCII) and payloads (in bytes) of one run together: api.md, `run_too_large`. */
@@ -31,10 +34,12 @@ export interface Committed {
 export class Committer {
   readonly #history: History
   readonly #counts: RunCounts
+  readonly #retention: Retention
 
-  constructor(history: History, counts: RunCounts) {
+  constructor(history: History, counts: RunCounts, retention: Retention) {
     this.#history = history
     this.#counts = counts
+    this.#retention = retention
   }
 
   /** Records a new run and its first step. Belongs into a transaction. */
@@ -85,6 +90,7 @@ export class Committer {
     if (brief === null) return
     this.#history.condemn(runId, condemnedSummary(brief.summary, error, now))
     this.#counts.countCondemned(brief.workflow, error.code)
+    this.#retention.expectRun(now, spanMs(DEFAULT_RETENTION))
   }
 
   loader(runId: string): LoadPayload {
@@ -117,7 +123,10 @@ export class Committer {
       const summary = JSON.stringify(summaryOf(run))
       if (isNew) this.#history.insert(record, events, summary)
       else this.#history.append(record, events, summary, hasNewDue)
-      if (hasEnded) this.#counts.countEnd(run)
+      if (hasEnded) {
+        this.#counts.countEnd(run)
+        this.#retention.expectRun(run.finishedAt!, run.workflow.retentionMs)
+      }
     }
     if (hasNewDue && !isNew && events.length === 0) this.#history.setDue(record)
     const start: TaskIndex[] = []

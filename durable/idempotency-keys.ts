@@ -1,16 +1,13 @@
 // Which run an Idempotency-Key has started. A Runner's own: the key decides the shard, so all its requests meet here.
+// A key that is over is not found; its row goes with the next pass of retention.ts, not on the path of a start.
 
 import type { Rows } from './rows.ts'
 
 /** How long a key is remembered, in ms (api.md, 24 h). */
-const LIFETIME_MS = 24 * 3_600_000
-
-/** How often keys whose time is over are deleted, in ms. */
-const CLEANING_MS = 3_600_000
+export const KEY_LIFETIME_MS = 24 * 3_600_000
 
 export class IdempotencyKeys {
   readonly #rows: Rows
-  #cleanedAt = 0
 
   constructor(rows: Rows) {
     this.#rows = rows
@@ -31,10 +28,26 @@ export class IdempotencyKeys {
       key,
       bodyHash,
       runId,
-      now + LIFETIME_MS,
+      now + KEY_LIFETIME_MS,
     )
-    if (now - this.#cleanedAt < CLEANING_MS) return
-    this.#cleanedAt = now
-    this.#rows.run('DELETE FROM idempotency WHERE expires_at <= ?', now)
+  }
+
+  /**
+   * Deletes keys whose time is over, of a window of them in their own order.
+   * @param after the last key of the window before, '' at the beginning
+   * @returns how many keys the window had, the last of them, and when the first of those that stay is over
+   */
+  expire(after: string, now: number, window: number): { seen: number; last: string | null; earliest: number | null } {
+    const rows = this.#rows.all<{ key: string; expires_at: number }>(
+      'SELECT key, expires_at FROM idempotency WHERE key > ? ORDER BY key LIMIT ?',
+      after,
+      window,
+    )
+    let earliest: number | null = null
+    for (const { key, expires_at } of rows) {
+      if (expires_at <= now) this.#rows.run('DELETE FROM idempotency WHERE key = ?', key)
+      else earliest = Math.min(earliest ?? expires_at, expires_at)
+    }
+    return { seen: rows.length, last: rows.at(-1)?.key ?? null, earliest }
   }
 }

@@ -1,7 +1,7 @@
 // The tables of a Runner, and how texts that are too long for a row are cut.
 //
 // `runs` holds a run's present state beside the commits that made it; `due_at` is the promise of its future work (R4).
-// `removals` names runs whose row is gone and whose other rows are not yet (removal.ts).
+// `removals` names runs whose row is gone and whose other rows are not yet (removal.ts), `upkeep` when rows have to go (retention.ts).
 
 export const RUNNER_MIGRATIONS = [
   `CREATE TABLE runs (
@@ -18,6 +18,7 @@ export const RUNNER_MIGRATIONS = [
   CREATE TABLE counts (key TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE suspect (one INTEGER PRIMARY KEY CHECK (one = 1), run_id TEXT NOT NULL, starts INTEGER NOT NULL);`,
   'CREATE TABLE removals (run_id TEXT PRIMARY KEY) WITHOUT ROWID;',
+  'CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), next_at INTEGER);',
 ] as const
 
 /** A part of a payload or definition: a row may hold 2 MB in production, and every character may take 3 bytes of UTF-8. */

@@ -15,13 +15,14 @@ import { type Committed, Committer } from './commit.ts'
 import { type Counts, RunCounts } from './counts.ts'
 import { logFault } from './fault-log.ts'
 import { History } from './history.ts'
-import { IdempotencyKeys } from './idempotency-keys.ts'
+import { IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
 import { listRuns } from './listing.ts'
 import { migrate } from './migrate.ts'
 import { Reading } from './reading.ts'
 import { Records } from './records.ts'
 import { Recovery } from './recovery.ts'
 import { Removal } from './removal.ts'
+import { Retention } from './retention.ts'
 import { Rows } from './rows.ts'
 import type {
   EventNotFound,
@@ -75,6 +76,7 @@ export class Runner extends DurableObject<Env> {
   readonly #reading: Reading
   readonly #recovery: Recovery
   readonly #removal: Removal
+  readonly #retention: Retention
   readonly #alarm: Alarm
   readonly #waiters = new Waiters()
   readonly #watchers: Watchers
@@ -99,7 +101,10 @@ export class Runner extends DurableObject<Env> {
     )
     const isBusy = (runId: string) => this.#attempts.hasRun(runId) || this.#waiters.has(runId)
     this.#records = new Records(this.#history, (name, version) => this.#workflows.get(name, version), isBusy)
-    this.#committer = new Committer(this.#history, this.#counts)
+    this.#retention = new Retention(this.#rows, this.#keys, (name, version) =>
+      this.#workflows.retentionMs(name, version),
+    )
+    this.#committer = new Committer(this.#history, this.#counts, this.#retention)
     this.#starts = new Starts(this.#workflows, this.#keys, this.#history, () => this.#planFlush())
     this.#reading = new Reading(this.#history, this.#records, this.#committer, this.#waiters)
     this.#recovery = new Recovery(ctx.storage, this.#history, this.#records, this.#attempts, {
@@ -275,10 +280,11 @@ export class Runner extends DurableObject<Env> {
         if (hasMore) break
         await scheduler.wait(0)
       }
-      while (!hasMore && this.#removal.hasMore) {
-        this.#removal.step()
+      while (!hasMore && this.#tidy(Math.max(Date.now(), info?.scheduledTime ?? 0))) {
         await scheduler.wait(0)
-        hasMore = Date.now() - begunAt > MAX_ALARM_MS
+        // What a run waits for comes before what nobody waits for.
+        hasMore =
+          Date.now() - begunAt > MAX_ALARM_MS || (this.#history.earliestDue() ?? Number.POSITIVE_INFINITY) <= Date.now()
       }
     } catch (error) {
       logFault('alarm', error)
@@ -286,6 +292,22 @@ export class Runner extends DurableObject<Env> {
       this.#rearm(hasMore)
       // The one error that may leave: without it the platform would take the alarm for done (R7).
       await this.#alarm.written()
+    }
+  }
+
+  /** Removes a batch of what has to go. Returns whether there was any. */
+  #tidy(now: number): boolean {
+    if (this.#removal.hasMore) {
+      this.#removal.step()
+      return true
+    }
+    try {
+      const over = this.#retention.step(now)
+      if (over !== null) this.#remove(over)
+      return over !== null
+    } catch (error) {
+      this.#retention.postpone(now)
+      throw error
     }
   }
 
@@ -346,11 +368,15 @@ export class Runner extends DurableObject<Env> {
     let committed: Committed
     try {
       committed = this.ctx.storage.transactionSync(() => {
-        if (idempotency !== null) this.#keys.save(idempotency.key, idempotency.bodyHash, runId, now)
+        if (idempotency !== null) {
+          this.#keys.save(idempotency.key, idempotency.bodyHash, runId, now)
+          this.#retention.expectKey(now + KEY_LIFETIME_MS)
+        }
         return this.#committer.begin(accepted, now)
       })
     } catch (error) {
       this.#counts.forget()
+      this.#retention.forget()
       logFault('start', error, runId)
       throw error
     }
@@ -368,6 +394,7 @@ export class Runner extends DurableObject<Env> {
     } catch (error) {
       this.#records.drop(runId)
       this.#counts.forget()
+      this.#retention.forget()
       logFault('commit', error, runId)
       this.#stopBroken(runId, facts)
       return null
@@ -395,6 +422,7 @@ export class Runner extends DurableObject<Env> {
       }
     }
     if (record.dueAt !== null) this.#armBy(record.dueAt)
+    if (!this.#retention.isPassing) this.#armBy(this.#retention.nextAt)
     if (record.inFlight) this.#armBy(now + heartbeatMs(run.deadlineAt, now))
     if (hasMoved) this.#watchers.tell(run.id, run.events)
     if (hasEnded) {
@@ -409,6 +437,7 @@ export class Runner extends DurableObject<Env> {
     this.ctx.storage.transactionSync(() =>
       this.#committer.condemn(runId, { code, message, retryable: false }, Date.now()),
     )
+    this.#armBy(this.#retention.nextAt)
     this.#records.drop(runId)
     this.#attempts.abortAll(runId)
     this.#waiters.wake(runId)
@@ -417,7 +446,8 @@ export class Runner extends DurableObject<Env> {
 
   /** When this Runner has to be woken though nobody calls; Infinity if never. */
   #earliestDue(): number {
-    return this.#removal.hasMore ? Date.now() : (this.#history.earliestDue() ?? Number.POSITIVE_INFINITY)
+    if (this.#removal.hasMore) return Date.now()
+    return Math.min(this.#history.earliestDue() ?? Number.POSITIVE_INFINITY, this.#retention.nextAt)
   }
 
   #armBy(at: number): void {

@@ -1,7 +1,13 @@
 // Which version a name means, and what that version says. A Runner holds two things: leases on names, which the Registry
 // grants for LEASE_MS and recalls when a name moves (so that writes are read), and definitions, which never change.
 
-import { type CompiledWorkflow, compile, type WorkflowDefinition } from '../src/workflow/definition.ts'
+import {
+  type CompiledWorkflow,
+  compile,
+  DEFAULT_RETENTION,
+  type WorkflowDefinition,
+} from '../src/workflow/definition.ts'
+import { spanMs } from '../src/workflow/span.ts'
 import { LEASE_MS, type Registry, type Resolved } from './registry.ts'
 import type { Rows } from './rows.ts'
 import { inParts } from './runner-tables.ts'
@@ -83,6 +89,16 @@ export class Workflows {
       this.#cachedLength -= length
     }
     return workflow
+  }
+
+  /** How long runs of a version are kept, in ms; of one that is not here or cannot be read, as long as by default. */
+  retentionMs(name: string, version: number): number {
+    try {
+      return this.get(name, version).retentionMs
+    } catch {
+      // A run that was ended unread may have no definition that can be read, and has to go all the same.
+      return spanMs(DEFAULT_RETENTION)
+    }
   }
 
   /** Newest versions of a workflow that are here. */

@@ -41,6 +41,8 @@ export interface WorkflowDefinition {
   max_parallel: number
   /** The whole run's time limit, as a span ("5s"). */
   timeout: string
+  /** How long a run is kept after its end, as a span; definitions of older releases have none. */
+  retention?: string
   /** Whether the first failure stops the run, or branches that do not need the failed task go on. */
   on_failure: 'stop' | 'continue'
   /** Whether tasks without `with` are taken or refused. */
@@ -72,11 +74,15 @@ export interface TaskPlan {
  */
 export type TaskKind = 'attempt' | 'placeholder' | 'sleep'
 
+/** How long a run is kept whose definition does not say. */
+export const DEFAULT_RETENTION = '30d'
+
 /** A definition with all that can be derived from it. Shared by every run of that version, so it never changes. */
 export interface CompiledWorkflow {
   readonly definition: WorkflowDefinition
   readonly graph: Graph
   readonly timeoutMs: number
+  readonly retentionMs: number
   /** By position. */
   readonly plans: readonly TaskPlan[]
   /** How many tasks undo others. */
@@ -105,6 +111,7 @@ export function compile(definition: WorkflowDefinition): CompiledWorkflow {
     definition,
     graph: buildGraph(tasks, (index) => undoes.has(index)),
     timeoutMs: spanMs(definition.timeout),
+    retentionMs: spanMs(definition.retention ?? DEFAULT_RETENTION),
     inputSchema: definition.input_schema === undefined ? null : new Validator(definition.input_schema),
     plans,
     compensations: undoes.size,

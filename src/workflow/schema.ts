@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { CODES, type CodeEntry, type FaultCode } from './codes.ts'
-import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
+import { DEFAULT_RETENTION, type TaskDefinition, type WorkflowDefinition } from './definition.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { Schema } from './json-schema.ts'
 import type { RetryPolicy } from './retry.ts'
@@ -17,7 +17,7 @@ const MAX_DESCRIPTION = 1_000
 
 /** Fields of the contract that this release does not have yet. A field that is built leaves its list and enters the schema. */
 export const LATER_FIELDS = {
-  definition: ['queue_timeout', 'concurrency', 'adaptive', 'retention', 'notify'],
+  definition: ['queue_timeout', 'concurrency', 'adaptive', 'notify'],
   task: ['breaker'],
 } as const
 
@@ -183,6 +183,13 @@ export const WorkflowDefinitionSchema = z
     timeout: timeoutSchema
       .default('5s')
       .meta({ description: 'Time limit of the whole run, from its start: "1ms" to "365d".', examples: ['30s'] }),
+    retention: spanSchema({ min: '1m', max: '400d' })
+      .default(DEFAULT_RETENTION)
+      .meta({
+        description:
+          'How long a run is kept after its end, at least: "1m" to "400d". It is deleted by the pass that follows, within a tenth of that time and a day; a minute, where that is more, and longer in a shard of very many runs.',
+        examples: ['90d'],
+      }),
     on_failure: z
       .enum(['stop', 'continue'])
       .default('stop')

@@ -28,7 +28,7 @@ describe('a definition without faults', () => {
   test('gets every default, its fields in one order', () => {
     const parsed = parseDefinition({ tasks: [{ type: 'call', id: 'a' }], name: 'wf' }, TEST_TYPES)
     expect(parsed.ok && JSON.stringify(parsed.definition)).toBe(
-      '{"name":"wf","max_parallel":4,"timeout":"5s","on_failure":"stop","placeholders":"allow","tasks":[{"id":"a","type":"call","depends_on":[]}]}',
+      '{"name":"wf","max_parallel":4,"timeout":"5s","retention":"30d","on_failure":"stop","placeholders":"allow","tasks":[{"id":"a","type":"call","depends_on":[]}]}',
     )
   })
 
@@ -38,6 +38,7 @@ describe('a definition without faults', () => {
       description: 'd'.repeat(1_000),
       max_parallel: 64,
       timeout: '365d',
+      retention: '400d',
       on_failure: 'continue',
       placeholders: 'refuse',
       output: { all: ['${{ tasks.a.output }}', null, 1.5] },
@@ -120,6 +121,10 @@ describe('shape', () => {
     ['timeout', '5', 'invalid_format'],
     ['timeout', '0s', 'out_of_bounds'],
     ['timeout', '366d', 'out_of_bounds'],
+    ['retention', 30, 'invalid_type'],
+    ['retention', '30', 'invalid_format'],
+    ['retention', '59s', 'out_of_bounds'],
+    ['retention', '401d', 'out_of_bounds'],
     ['on_failure', 'halt', 'invalid_value'],
     ['placeholders', true, 'invalid_value'],
     ['tasks', {}, 'invalid_type'],
@@ -215,7 +220,7 @@ describe('many faults', () => {
       {
         name: 'no name',
         max_parallel: 0,
-        retention: '30d',
+        adaptive: false,
         output: '${{ tasks.z.output }}',
         tasks: [
           { id: 'a', type: 'call', depends_on: ['b', 'c', 'c'], with: { url: 1, method: 'GET' } },
@@ -236,7 +241,7 @@ describe('many faults', () => {
     expect(faults(parsed)).toEqual([
       ['/name', 'invalid_format'],
       ['/max_parallel', 'out_of_bounds'],
-      ['/retention', 'not_available'],
+      ['/adaptive', 'not_available'],
       ['/tasks/0/with/url', 'invalid_type'],
       ['/tasks/0/with/method', 'unknown_field'],
       ['/tasks/0/depends_on/2', 'duplicate_dependency'],

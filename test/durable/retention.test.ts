@@ -1,0 +1,270 @@
+// What a Runner forgets with time. The clock is moved, alarms are fired where they stand.
+
+import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { IdempotencyKeys } from '../../durable/idempotency-keys.ts'
+import { Retention } from '../../durable/retention.ts'
+import { Rows } from '../../durable/rows.ts'
+import type { Runner } from '../../durable/runner.ts'
+import { aDefinition } from '../support/builders.ts'
+import { fakeUpstream, silence } from '../support/fake-upstream.ts'
+import { aTenant, type TestTenant } from '../support/runner.ts'
+
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await reset()
+})
+
+const sql = (stub: DurableObjectStub<Runner>, query: string) =>
+  runInDurableObject(stub, (_, state) => state.storage.sql.exec(query).toArray())
+const count = async (stub: DurableObjectStub<Runner>, table: string) =>
+  (await sql(stub, `SELECT COUNT(*) AS n FROM ${table}`))[0]!.n
+const alarmAt = (stub: DurableObjectStub<Runner>) => runInDurableObject(stub, (_, state) => state.storage.getAlarm())
+
+/** Moves the clock to a time, for the test and its objects. */
+function at(time: number): number {
+  vi.spyOn(Date, 'now').mockReturnValue(time)
+  return time
+}
+
+/** Fires the alarm where it stands, and says when that was. */
+async function nextAlarm(stub: DurableObjectStub<Runner>): Promise<number> {
+  const time = await alarmAt(stub)
+  if (time === null) throw new Error('no alarm stands')
+  at(Math.max(time, Date.now()))
+  await runDurableObjectAlarm(stub)
+  return Date.now()
+}
+
+async function aTenantWith(retentions: Record<string, string>): Promise<TestTenant> {
+  const tenant = aTenant()
+  for (const [name, retention] of Object.entries(retentions)) {
+    await tenant.register(aDefinition({ 'a?': [] }, { name, retention }))
+  }
+  return tenant
+}
+
+describe('an ended run', () => {
+  test('of a definition that says nothing is kept for 30 days, and its object sleeps until then', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ 'a?': [] }))
+    const begunAt = at(Date.now())
+    const start = tenant.start('wf')
+    await tenant.runner().start(start)
+    expect(await alarmAt(tenant.runner())).toBe(begunAt + 30 * DAY)
+    await abortAllDurableObjects()
+    at(begunAt + 30 * DAY - 1)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await tenant.runner().get(start.runId, 0)).toMatchObject({ kind: 'run' })
+    expect(await nextAlarm(tenant.runner())).toBe(begunAt + 30 * DAY)
+    expect(await tenant.runner().get(start.runId, 0)).toEqual({ kind: 'run_not_found' })
+    expect(await count(tenant.runner(), 'runs')).toBe(0)
+    // Nothing is left that would have to go, so the object is never woken again.
+    expect(await alarmAt(tenant.runner())).toBe(null)
+  })
+
+  test('goes with its own retention, whatever else is kept longer, and passes come no oftener than needed', async () => {
+    const tenant = await aTenantWith({ short: '1m', hour: '1h', long: '400d' })
+    const begunAt = at(Date.now())
+    const [long, hour, short] = [tenant.start('long'), tenant.start('hour'), tenant.start('short')]
+    for (const start of [long, hour, short]) await tenant.runner().start(start)
+    expect(await nextAlarm(tenant.runner())).toBe(begunAt + MINUTE)
+    expect(await tenant.runner().get(short.runId, 0)).toEqual({ kind: 'run_not_found' })
+    expect(await tenant.runner().get(hour.runId, 0)).toMatchObject({ kind: 'run' })
+    expect(await nextAlarm(tenant.runner())).toBe(begunAt + 60 * MINUTE)
+    expect(await tenant.runner().get(hour.runId, 0)).toEqual({ kind: 'run_not_found' })
+    expect(await tenant.runner().get(long.runId, 0)).toMatchObject({ kind: 'run' })
+    expect(await alarmAt(tenant.runner())).toBe(begunAt + 400 * DAY)
+  })
+
+  test('counts from its end and not from its start', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ a: [] }, { timeout: '10m', retention: '5m' }))
+    fakeUpstream(silence)
+    const begunAt = at(Date.now())
+    const start = tenant.start('wf', { waitMs: 0 })
+    await tenant.runner().start(start)
+    at(begunAt + 8 * MINUTE)
+    await tenant.runner().cancel(start.runId)
+    at(begunAt + 13 * MINUTE - 1)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await tenant.runner().get(start.runId, 0)).toMatchObject({ status: 'cancelled' })
+    at(begunAt + 13 * MINUTE)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await tenant.runner().get(start.runId, 0)).toEqual({ kind: 'run_not_found' })
+  })
+
+  test('a live one stays, however old', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ a: [] }, { timeout: '365d', retention: '1m' }))
+    await tenant.register(aDefinition({ 'a?': [] }, { name: 'other', retention: '1m' }))
+    fakeUpstream(silence)
+    const begunAt = at(Date.now())
+    const live = tenant.start('wf', { waitMs: 0 })
+    await tenant.runner().start(live)
+    await tenant.runner().start(tenant.start('other'))
+    at(begunAt + 30 * DAY)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await count(tenant.runner(), 'runs')).toBe(1)
+    expect(await tenant.runner().get(live.runId, 0)).toMatchObject({ status: 'running' })
+  })
+
+  test('a clock that goes back deletes nothing too soon', async () => {
+    const tenant = await aTenantWith({ wf: '1h' })
+    const begunAt = at(Date.now())
+    const start = tenant.start('wf')
+    await tenant.runner().start(start)
+    at(begunAt - 10 * DAY)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await tenant.runner().get(start.runId, 0)).toMatchObject({ kind: 'run' })
+    expect(await nextAlarm(tenant.runner())).toBe(begunAt + 60 * MINUTE)
+    expect(await tenant.runner().get(start.runId, 0)).toEqual({ kind: 'run_not_found' })
+  })
+
+  test('of an older release, which told nobody, goes too', async () => {
+    const tenant = await aTenantWith({ wf: '1h' })
+    const begunAt = at(Date.now())
+    await tenant.runner().start(tenant.start('wf'))
+    await sql(tenant.runner(), 'DELETE FROM upkeep')
+    await abortAllDurableObjects()
+    at(begunAt + 2 * DAY)
+    // Whatever wakes the object, here a read, arms its alarm.
+    await tenant.runner().list({}, null, 1)
+    await nextAlarm(tenant.runner())
+    expect(await count(tenant.runner(), 'runs')).toBe(0)
+  })
+
+  test('whose definition is gone, as of one ended unread, goes after the default', async () => {
+    const tenant = await aTenantWith({ wf: '400d' })
+    const begunAt = at(Date.now())
+    await tenant.runner().start(tenant.start('wf'))
+    await sql(tenant.runner(), 'DELETE FROM definitions')
+    await abortAllDurableObjects()
+    at(begunAt + 30 * DAY)
+    await sql(tenant.runner(), 'UPDATE upkeep SET next_at = 1')
+    await abortAllDurableObjects()
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await count(tenant.runner(), 'runs')).toBe(0)
+  })
+})
+
+describe('a pass', () => {
+  /** 3,000 ended runs, of which every third is kept for a minute and the rest for 30 days. */
+  async function aFullShard() {
+    const tenant = await aTenantWith({ short: '1m', long: '30d' })
+    const begunAt = at(Date.now())
+    const [short, long] = [tenant.start('short'), tenant.start('long')]
+    await tenant.runner().start(short)
+    await tenant.runner().start(long)
+    await sql(
+      tenant.runner(),
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2998)
+       INSERT INTO runs SELECT 'run_0001M' || printf('%023d', n.i), workflow, version, status, created_at, due_at, in_flight,
+         is_unreadable, spilled, payloads, history_length, payload_bytes, summary, head
+       FROM n JOIN runs ON runs.id = iif(n.i % 3 = 0, '${short.runId}', '${long.runId}')`,
+    )
+    return { tenant, begunAt, runner: () => tenant.runner() }
+  }
+  const left = async (stub: DurableObjectStub<Runner>) => ({
+    short: (await sql(stub, `SELECT COUNT(*) AS n FROM runs WHERE workflow = 'short'`))[0]!.n,
+    long: (await sql(stub, `SELECT COUNT(*) AS n FROM runs WHERE workflow = 'long'`))[0]!.n,
+  })
+
+  test('removes what is over and nothing else', async () => {
+    const { runner, begunAt } = await aFullShard()
+    expect(await left(runner())).toEqual({ short: 1_000, long: 2_000 })
+    at(begunAt + MINUTE)
+    await runDurableObjectAlarm(runner())
+    expect(await left(runner())).toEqual({ short: 0, long: 2_000 })
+  })
+
+  test('looks at 500 rows a step; cut off by a crash it begins anew and ends all the same', async () => {
+    const { runner, begunAt } = await aFullShard()
+    at(begunAt + MINUTE)
+    await runInDurableObject(runner(), (_, { storage }) => {
+      const rows = new Rows(storage.sql)
+      const retention = new Retention(rows, new IdempotencyKeys(rows), (name) => (name === 'short' ? MINUTE : 30 * DAY))
+      const over = retention.step(Date.now())!
+      expect(over.length).toBeGreaterThan(100)
+      expect(rows.take()).toMatchObject({ written: 0 })
+      for (const id of over) storage.sql.exec('DELETE FROM runs WHERE id = ?', id)
+    })
+    expect((await left(runner())).short).toBeGreaterThan(500)
+    await abortAllDurableObjects()
+    expect(await runDurableObjectAlarm(runner())).toBe(true)
+    expect(await left(runner())).toEqual({ short: 0, long: 2_000 })
+  })
+
+  test('comes no sooner again than ten milliseconds for each row that it saw', async () => {
+    const { tenant, runner, begunAt } = await aFullShard()
+    const passAt = at(begunAt + 10 * MINUTE)
+    await runDurableObjectAlarm(runner())
+    at(passAt + 1_000)
+    await runner().start(tenant.start('short'))
+    // 3,000 rows: half a minute, which is less than the minute between any two passes.
+    expect(await alarmAt(runner())).toBe(passAt + 1_000 + MINUTE)
+    expect(await nextAlarm(runner())).toBe(passAt + 1_000 + MINUTE)
+    expect(await left(runner())).toEqual({ short: 0, long: 2_000 })
+  })
+
+  test('sees what ends while it runs: nothing is forgotten', async () => {
+    const { tenant, runner, begunAt } = await aFullShard()
+    at(begunAt + MINUTE)
+    const passing = runDurableObjectAlarm(runner())
+    await runner().start(tenant.start('short'))
+    await passing
+    const after = await left(runner())
+    expect(after).toEqual({ short: 1, long: 2_000 })
+    await nextAlarm(runner())
+    expect(await left(runner())).toEqual({ short: 0, long: 2_000 })
+  })
+})
+
+describe('keys', () => {
+  test('whose day is over lose their rows, of runs that are kept and of runs that are gone', async () => {
+    const tenant = await aTenantWith({ wf: '1m', kept: '30d' })
+    const begunAt = at(Date.now())
+    const start = (name: string, key: string) => tenant.start(name, { idempotency: { key, bodyHash: 'aa' } })
+    await tenant.runner().start(start('wf', 'a'))
+    await tenant.runner().start(start('kept', 'b'))
+    await nextAlarm(tenant.runner())
+    expect(await count(tenant.runner(), 'runs')).toBe(1)
+    expect(await tenant.runner().start(start('wf', 'a'))).toEqual({ kind: 'run_deleted' })
+    expect(await count(tenant.runner(), 'idempotency')).toBe(2)
+    expect(await nextAlarm(tenant.runner())).toBeLessThanOrEqual(begunAt + 2 * DAY)
+    expect(await count(tenant.runner(), 'idempotency')).toBe(0)
+    expect(await count(tenant.runner(), 'runs')).toBe(1)
+  })
+
+  test('that are many go in windows, and those that are not over stay', async () => {
+    const tenant = await aTenantWith({ wf: '30d' })
+    const begunAt = at(Date.now())
+    await tenant.runner().start(tenant.start('wf', { idempotency: { key: 'k', bodyHash: 'aa' } }))
+    await sql(
+      tenant.runner(),
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+       INSERT INTO idempotency SELECT 'key-' || i, 'aa', 'run', ${begunAt} + iif(i % 2, ${DAY}, ${3 * DAY}) FROM n`,
+    )
+    await nextAlarm(tenant.runner())
+    expect(await count(tenant.runner(), 'idempotency')).toBe(1_000)
+    expect(await alarmAt(tenant.runner())).toBeLessThanOrEqual(begunAt + 3 * DAY)
+  })
+})
+
+describe('the cost of retention', () => {
+  test('is nothing for a run that ends after others: no row, no move of the alarm', async () => {
+    const tenant = await aTenantWith({ wf: '30d' })
+    const runner = tenant.runner()
+    await runner.start(tenant.start('wf'))
+    const written = async () => (await runner.counts()).counts.wf!.rows.written
+    await runner.start(tenant.start('wf'))
+    const before = await written()
+    const stands = await alarmAt(runner)
+    for (let i = 0; i < 10; i++) await runner.start(tenant.start('wf'))
+    expect((await written()) - before).toBe(20)
+    expect(await alarmAt(runner)).toBe(stands)
+  })
+})
