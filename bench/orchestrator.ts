@@ -60,6 +60,13 @@ export class Orchestrator {
     return answer
   }
 
+  /** The first page of a list. */
+  async page(query: string): Promise<void> {
+    const answer = await call('GET', `${this.#url}/v1/runs?limit=50&${query}`)
+    if (answer.status !== 200 || !answer.text.startsWith('{"items":['))
+      throw new Error(`a list answered ${said(answer)}`)
+  }
+
   /** One run on each shard, so that none has to learn the workflow while it is measured. */
   async warm(workflow: string, tasks: number): Promise<void> {
     for (let shard = 0; shard < SHARDS; shard++) {

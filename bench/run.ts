@@ -7,7 +7,7 @@ import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as later } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { type Aim, floorAims, growthAims, overheadAim, pastAim, rowAims, slotsAim } from './aims.ts'
+import { type Aim, floorAims, growthAims, overheadAim, pastAim, rowAims, searchAim, slotsAim } from './aims.ts'
 import { type Bench, casesOf, FULL, measure, QUICK, type Row } from './cases.ts'
 import { Orchestrator } from './orchestrator.ts'
 import { aimsText, tableText } from './report.ts'
@@ -78,7 +78,8 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
   const overhead = await overheadAim(bench)
   const slots = await slotsAim(bench)
   const past = await pastAim(bench)
-  return { rows, aims: [...floorAims(rows), overhead, slots, ...rowAims(rows), ...growthAims(rows), past] }
+  const search = await searchAim(bench)
+  return { rows, aims: [...floorAims(rows), overhead, slots, ...rowAims(rows), ...growthAims(rows), past, search] }
 }
 
 /** Where it stands, for whoever watches; not part of what a file gets. */

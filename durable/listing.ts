@@ -45,6 +45,20 @@ export function listRuns(
   return { items, horizon: horizonOf(rows, filter, prefix, from) }
 }
 
+/** How many runs a filter finds in the next window, and down to where that is. */
+export function countRuns(
+  rows: Rows,
+  filter: ListFilter,
+  prefix: string,
+  before: string | null,
+): { count: number; horizon: string | null } {
+  const from = before === null ? `${prefix}~` : `${prefix}${before}`
+  const { sql, bindings, needsSummary } = conditionsOf(filter)
+  const query = `SELECT COUNT(*) AS count FROM (${windowOf(needsSummary)}) AS seen WHERE ${sql}`
+  const { count } = rows.one<{ count: number }>(query, from, MAX_SCANNED, ...bindings)!
+  return { count, horizon: horizonOf(rows, filter, prefix, from) }
+}
+
 /** Down to where a window that held too few was searched; null when nothing can come after it. */
 function horizonOf(rows: Rows, filter: ListFilter, prefix: string, from: string): string | null {
   const { seen, last, createdAt } = rows.one<{ seen: number; last: string | null; createdAt: number }>(
@@ -59,18 +73,19 @@ function horizonOf(rows: Rows, filter: ListFilter, prefix: string, from: string)
 }
 
 function windowOf(withSummary: boolean): string {
-  const columns = `id, workflow, version, status, created_at${withSummary ? ', summary' : ''}`
+  const columns = `id, workflow, version, status, created_at, due_at${withSummary ? ', summary' : ''}`
   return `SELECT ${columns} FROM runs WHERE id < ? ORDER BY id DESC LIMIT ?`
 }
 
 function conditionsOf(filter: ListFilter): Conditions {
-  const { workflow, version, status, since, until, trigger, tag, parent } = filter
+  const { workflow, version, status, since, until, trigger, tag, parent, isLive } = filter
   const narrow: Term[] = [
     term(workflow, 'workflow = ?'),
     term(version, 'version = ?'),
     term(status, 'status = ?'),
     term(since, 'created_at >= ?'),
     term(until, 'created_at < ?'),
+    term(isLive === undefined ? undefined : Number(isLive), '(due_at IS NOT NULL) = ?'),
   ]
   // What a run shows in lists stands in its summary, so a column of its own would say it twice.
   const wide: Term[] = [

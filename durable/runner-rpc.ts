@@ -67,6 +67,8 @@ export interface ListFilter {
   tag?: string
   /** Id of the run whose task it is. */
   parent?: string
+  /** Whether it goes on, or has ended. */
+  isLive?: boolean
   /** Created at or after, and before, ms since the epoch. */
   since?: number
   until?: number
@@ -92,4 +94,27 @@ export interface TextPage {
   kind: 'page'
   items: string[]
   next: number | null
+}
+
+/** One action on all runs that a filter finds. The same in every shard. */
+export interface BulkJob {
+  /** Minted by the caller: a repeat with the same id is the same job. */
+  id: string
+  action: 'cancel' | 'delete'
+  filter: ListFilter
+  /** The filter as it was asked, for whoever reads the job. */
+  shown: object
+  /** Runs created after this are left alone, ms since the epoch. */
+  requestedAt: number
+}
+
+/** How far one shard is. */
+export interface BulkProgress {
+  job: BulkJob
+  matched: number
+  done: number
+  failed: number
+  finishedAt: number | null
+  /** Shards that this one has still to tell of the job. */
+  untold: number[]
 }

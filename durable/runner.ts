@@ -11,12 +11,13 @@ import type { Fact } from '../src/workflow/advance.ts'
 import { isFinal, NEVER_DUE, type TaskStatus } from '../src/workflow/run.ts'
 import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
+import { BulkJobs, boundedFilter } from './bulk-jobs.ts'
 import { type Committed, Committer } from './commit.ts'
 import { type Counts, RunCounts } from './counts.ts'
 import { logFault } from './fault-log.ts'
 import { History } from './history.ts'
 import { IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
-import { listRuns } from './listing.ts'
+import { countRuns, listRuns } from './listing.ts'
 import { migrate } from './migrate.ts'
 import { Reading } from './reading.ts'
 import { Records } from './records.ts'
@@ -25,6 +26,8 @@ import { Removal } from './removal.ts'
 import { Retention } from './retention.ts'
 import { Rows } from './rows.ts'
 import type {
+  BulkJob,
+  BulkProgress,
   EventNotFound,
   EventPage,
   GraphForm,
@@ -60,6 +63,9 @@ const BUSY_ATTEMPTS = 8
 /** How long one alarm works before it lets requests through and comes back. */
 const MAX_ALARM_MS = 2_000
 
+/** How soon a shard that could not be told of a bulk job is told again, in ms. */
+const TELL_AGAIN_MS = 1_000
+
 /** What a run ends with that broke its own commit. */
 const BROKEN = { code: 'run_internal_error', message: 'A bug of this service ended the run', retryable: false } as const
 
@@ -76,6 +82,7 @@ export class Runner extends DurableObject<Env> {
   readonly #reading: Reading
   readonly #recovery: Recovery
   readonly #removal: Removal
+  readonly #bulk: BulkJobs
   readonly #retention: Retention
   readonly #alarm: Alarm
   readonly #waiters = new Waiters()
@@ -86,6 +93,7 @@ export class Runner extends DurableObject<Env> {
   #isFlushPlanned = false
   /** Whether the Metrics object knows that this one has figures which it has not seen. */
   #isMarked = false
+  #isTelling = false
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -113,6 +121,7 @@ export class Runner extends DurableObject<Env> {
       fault: (error, runId) => logFault('recovery', error, runId),
     })
     this.#removal = new Removal(this.#rows)
+    this.#bulk = new BulkJobs(this.#rows)
     this.#alarm = new Alarm(ctx.storage)
     this.#watchers = new Watchers(ctx)
     this.#router.get('/runs/:id/watch', ({ params: { id = '' } }) => {
@@ -160,9 +169,7 @@ export class Runner extends DurableObject<Env> {
     if (before.kind === 'run_not_found') return before
     if (isFinal(before.status)) return { ...before, kind: 'run_finished' }
     if (!this.#isMarked) await this.#mark()
-    const reported = this.#facts.get(runId) ?? []
-    this.#facts.delete(runId)
-    this.#commit(runId, [...reported, { type: 'RunCancelRequested' }], Date.now())
+    this.#requestCancel(runId, Date.now())
     const after = await this.#reading.run(runId, 0)
     if (after.kind === 'run_not_found' || after.status === 'cancelled') return after
     const hasWon = this.#records.get(runId)?.run.cancelRequestedAt !== null
@@ -238,8 +245,31 @@ export class Runner extends DurableObject<Env> {
   }
 
   async list(filter: ListFilter, before: string | null, limit: number): Promise<RunPage> {
-    const prefix = `run_${this.#address().shard.toString(16).padStart(2, '0')}`
-    return listRuns(this.#rows, filter, prefix, before, limit)
+    return listRuns(this.#rows, filter, this.#prefix(), before, limit)
+  }
+
+  /** Takes a bulk job; `others` are the shards that this one has to tell of it, none when it was told itself. */
+  async requestBulk(job: BulkJob, others: readonly number[]): Promise<'accepted' | 'too_many'> {
+    const outcome = this.#bulk.accept(job, others)
+    this.#armBy(Date.now())
+    return outcome
+  }
+
+  /** How far this shard is with a bulk job; null if it does not have it. */
+  async bulk(id: string): Promise<BulkProgress | null> {
+    return this.#bulk.progress(id)
+  }
+
+  /** How many runs a bulk job would act on now. */
+  async countBulk(job: BulkJob): Promise<number> {
+    let sum = 0
+    for (let before: string | null = null; ; ) {
+      const { count, horizon } = countRuns(this.#rows, boundedFilter(job), this.#prefix(), before)
+      sum += count
+      if (horizon === null) return sum
+      before = horizon
+      await scheduler.wait(0)
+    }
   }
 
   /**
@@ -270,6 +300,7 @@ export class Runner extends DurableObject<Env> {
     try {
       if (!this.#isMarked) await this.#mark()
       await this.#recovery.run()
+      if (this.#bulk.hasUntold && !this.#isTelling) this.ctx.waitUntil(this.#tellShards())
       // A clock that lags behind the alarm must not find its runs not yet due, or it would fire again at once, for ever.
       for (;;) {
         const now = Math.max(Date.now(), info?.scheduledTime ?? 0)
@@ -301,6 +332,19 @@ export class Runner extends DurableObject<Env> {
       this.#removal.step()
       return true
     }
+    if (this.#bulk.nextAt <= now) {
+      try {
+        this.#bulk.step(
+          now,
+          (filter, before, limit) => listRuns(this.#rows, filter, this.#prefix(), before, limit),
+          this.#actOn,
+        )
+      } catch (error) {
+        this.#bulk.postpone(now)
+        throw error
+      }
+      return true
+    }
     try {
       const over = this.#retention.step(now)
       if (over !== null) this.#remove(over)
@@ -308,6 +352,46 @@ export class Runner extends DurableObject<Env> {
     } catch (error) {
       this.#retention.postpone(now)
       throw error
+    }
+  }
+
+  /** Acts on a page of runs for a bulk job. Returns how many it could not act on. */
+  readonly #actOn = (action: BulkJob['action'], ulids: readonly string[], now: number): number => {
+    const runIds = ulids.map((ulid) => `${this.#prefix()}${ulid}`)
+    if (action === 'delete') {
+      this.#remove(runIds)
+      return 0
+    }
+    return runIds.filter((runId) => !this.#requestCancel(runId, now)).length
+  }
+
+  /** Returns whether the request came before the end. */
+  #requestCancel(runId: string, now: number): boolean {
+    const reported = this.#facts.get(runId) ?? []
+    this.#facts.delete(runId)
+    const committed = this.#commit(runId, [...reported, { type: 'RunCancelRequested' }], now)
+    return committed !== null && committed.record.run.cancelRequestedAt !== null
+  }
+
+  /** Tells other shards of the bulk jobs that this one has to tell them of. Not awaited: one that hangs must not hold the alarm. */
+  async #tellShards(): Promise<void> {
+    this.#isTelling = true
+    const { tenant } = this.#address()
+    try {
+      for (const { job, shards } of this.#bulk.untoldJobs()) {
+        const told = await Promise.allSettled(
+          shards.map((shard) =>
+            this.env.RUNNER.get(this.env.RUNNER.idFromName(`${tenant}:${shard}`)).requestBulk(job, []),
+          ),
+        )
+        for (const outcome of told) if (outcome.status === 'rejected') logFault('bulk', outcome.reason)
+        this.#bulk.setUntold(
+          job.id,
+          shards.filter((_, index) => told[index]!.status === 'rejected'),
+        )
+      }
+    } finally {
+      this.#isTelling = false
     }
   }
 
@@ -446,8 +530,14 @@ export class Runner extends DurableObject<Env> {
 
   /** When this Runner has to be woken though nobody calls; Infinity if never. */
   #earliestDue(): number {
-    if (this.#removal.hasMore) return Date.now()
-    return Math.min(this.#history.earliestDue() ?? Number.POSITIVE_INFINITY, this.#retention.nextAt)
+    const now = Date.now()
+    if (this.#removal.hasMore) return now
+    return Math.min(
+      this.#history.earliestDue() ?? Number.POSITIVE_INFINITY,
+      this.#retention.nextAt,
+      Math.max(this.#bulk.nextAt, now),
+      this.#bulk.hasUntold ? now + TELL_AGAIN_MS : Number.POSITIVE_INFINITY,
+    )
   }
 
   #armBy(at: number): void {
@@ -472,6 +562,11 @@ export class Runner extends DurableObject<Env> {
     } catch (error) {
       logFault('mark', error)
     }
+  }
+
+  /** What the ids of this shard's runs begin with. */
+  #prefix(): string {
+    return `run_${this.#address().shard.toString(16).padStart(2, '0')}`
   }
 
   /** Tenant and shard are in the object's name (R8). */

@@ -5,6 +5,7 @@ import { type Context, Hono } from 'hono'
 import type { Env } from '../env.ts'
 import { isOverloaded, isRetryable } from '../start.ts'
 import { authenticate, DEFAULT_TENANT, type Principal } from './auth.ts'
+import { bulkRoutes } from './bulk.ts'
 import { historyRoutes } from './history.ts'
 import { allowOrigin, checkHost, preflightHeaders } from './hosts.ts'
 import { isLater } from './later.ts'
@@ -25,6 +26,7 @@ export const routes: readonly Route[] = [
   ...workflowRoutes,
   ...versionRoutes,
   ...startRoutes,
+  ...bulkRoutes,
   ...runRoutes,
   ...runPartRoutes,
   ...historyRoutes,

@@ -4,7 +4,6 @@ import { patternOf } from './route.ts'
 
 const LATER: readonly (readonly [methods: string, path: string])[] = [
   ['POST', '/v1/runs/{id}/retry'],
-  ['POST', '/v1/runs/bulk'],
   ['POST', '/v1/runs/{id}/signals/{name}'],
   ['POST', '/v1/runs/{id}/events/{name}'],
   ['GET', '/v1/runs/{id}/explain'],

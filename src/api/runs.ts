@@ -10,8 +10,7 @@ import type {
   RunNotPaused,
   RunPage,
 } from '../../durable/runner-rpc.ts'
-import { parseRunId, runnerOf, SHARDS } from '../start.ts'
-import { RUN_STATUSES } from '../workflow/run.ts'
+import { runnerOf, SHARDS } from '../start.ts'
 import { repeating } from './objects.ts'
 import { PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { readPreference } from './prefer.ts'
@@ -19,7 +18,8 @@ import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
 import { type Route, route } from './route.ts'
 import { askRunner, runResponse } from './run-answers.ts'
-import { LATER_TRIGGER_TYPES, RunPageSchema, RunSchema, TRIGGER_TYPES, tagSchema } from './run-schemas.ts'
+import { instantSchema, laterTrigger, RUN_FILTER } from './run-filter.ts'
+import { RunPageSchema, RunSchema } from './run-schemas.ts'
 
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 
@@ -156,12 +156,7 @@ function steered(run: RunAnswer | RunFinished | RunCompensating | RunNotPaused, 
   }
 }
 
-const instant = z.iso
-  .datetime({
-    offset: true,
-    error: 'must be a time as RFC 3339 writes it, such as 2026-10-23T12:00:00Z (in a URL + is %2B)',
-  })
-  .transform((text) => Date.parse(text))
+const instant = instantSchema.transform((text) => Date.parse(text))
 
 const list = route({
   method: 'GET',
@@ -172,19 +167,8 @@ const list = route({
     'Newest first, without tasks, input and output. A page that was searched for long may be short; `next_cursor` goes on.',
   access: 'key',
   query: z.strictObject({
-    workflow: z.string().exactOptional(),
+    ...RUN_FILTER,
     version: integerParameter({ min: 1, max: 999_999_999 }),
-    status: z.enum(RUN_STATUSES).exactOptional(),
-    trigger: z
-      .enum([...TRIGGER_TYPES, ...LATER_TRIGGER_TYPES])
-      .exactOptional()
-      .meta({ description: 'What started it.', override: { type: 'string', enum: [...TRIGGER_TYPES] } }),
-    tag: tagSchema.exactOptional().meta({ description: 'One of its tags.', override: { type: 'string' } }),
-    parent: z
-      .string()
-      .refine((id) => parseRunId(id) !== null, 'must be the id of a run')
-      .exactOptional()
-      .meta({ description: 'Id of the run whose task it is.', override: { type: 'string' } }),
     since: instant
       .exactOptional()
       .meta({ description: 'Created at this time or later.', override: { type: 'string', format: 'date-time' } }),
@@ -197,9 +181,8 @@ const list = route({
   problems: ['bad_cursor', 'not_available'],
   async handle({ env, tenant, path, query: { limit, cursor, ...filter } }) {
     const { since, until, trigger } = filter
-    if (LATER_TRIGGER_TYPES.some((type) => type === trigger)) {
-      throw new ApiProblem('not_available', `Runs by ${trigger} are part of the contract, but not of this release`)
-    }
+    const later = laterTrigger(trigger)
+    if (later !== null) throw new ApiProblem('not_available', later)
     const shown = {
       since: since === undefined ? since : new Date(since).toISOString(),
       until: until === undefined ? until : new Date(until).toISOString(),

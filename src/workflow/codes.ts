@@ -37,6 +37,7 @@ export const CODES = {
   version_not_found: { kind: 'problem', status: 404, meaning: 'The workflow has no such version.' },
   run_not_found: { kind: 'problem', status: 404, meaning: 'There is no run with this id.' },
   event_not_found: { kind: 'problem', status: 404, meaning: 'The history of the run has no event with this number.' },
+  bulk_not_found: { kind: 'problem', status: 404, meaning: 'There is no bulk job with this id, or no more.' },
   task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
   method_not_allowed: {
     kind: 'problem',
@@ -75,6 +76,7 @@ export const CODES = {
     status: 429,
     meaning: 'As many watch the run as may at once; a stream has to end before another begins.',
   },
+  bulk_limit: { kind: 'problem', status: 429, meaning: 'Too many bulk jobs are under way; wait for one to end.' },
   internal_error: {
     kind: 'problem',
     status: 500,

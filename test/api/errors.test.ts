@@ -209,7 +209,6 @@ describe('paths and methods', () => {
     ['POST', '/v1/runs/run_1/retry'],
     ['POST', '/v1/runs/run_1/signals/go'],
     ['POST', '/v1/runs/run_1/events/go'],
-    ['POST', '/v1/runs/bulk'],
     ['GET', '/v1/runs/run_1/explain'],
     ['HEAD', '/v1/runs/run_1/explain'],
     ['GET', '/v1/task-types'],

@@ -1,0 +1,195 @@
+// Bulk jobs: cancelling or deleting all runs that a filter finds. The Runners do it; this starts it, and sums up how far they are.
+
+import { ulid } from 'ulid'
+import { z } from 'zod'
+import type { BulkJob, BulkProgress, ListFilter } from '../../durable/runner-rpc.ts'
+import type { Env } from '../env.ts'
+import { runnerOf, SHARDS } from '../start.ts'
+import type { Fault } from '../workflow/codes.ts'
+import { checkShape } from '../workflow/faults.ts'
+import { isFinal, type RunStatus } from '../workflow/run.ts'
+import { soundness } from '../workflow/sound.ts'
+import { repeating } from './objects.ts'
+import { ApiProblem, faultyBody } from './problem.ts'
+import { type Route, route } from './route.ts'
+import { instantSchema, laterTrigger, RUN_FILTER } from './run-filter.ts'
+import { timestamp } from './schemas.ts'
+
+const MAX_BODY_BYTES = 16 * 1024
+
+/** The Runner that has each job first and tells the others. */
+const HOME = 0
+
+const ACTIONS = ['cancel', 'delete'] as const
+
+const FilterSchema = z
+  .strictObject({
+    ...RUN_FILTER,
+    version: z.int().min(1).max(999_999_999).exactOptional(),
+    since: instantSchema.exactOptional().meta({ description: 'Created at this time or later.' }),
+    until: instantSchema.exactOptional().meta({ description: 'Created before this time.' }),
+    all: z
+      .literal(true)
+      .exactOptional()
+      .meta({ description: 'Alone: every run. A filter that says nothing is refused.' }),
+  })
+  .meta({
+    id: 'BulkFilter',
+    description: 'Which runs, as lists filter them.',
+    examples: [{ workflow: 'orders', status: 'failed' }],
+  })
+
+const BulkSchema = z
+  .strictObject({
+    action: z.enum([...ACTIONS, 'retry']).meta({
+      description: '`cancel` acts on runs that go on, `delete` on runs that have ended.',
+      override: { type: 'string', enum: [...ACTIONS] },
+    }),
+    filter: FilterSchema,
+    dry_run: z.boolean().default(false).meta({ description: 'Only counts the runs.' }),
+  })
+  .meta({ id: 'BulkRequest', description: 'One action on many runs.' })
+
+const count = z.int().min(0)
+
+const BulkJobSchema = z
+  .strictObject({
+    id: z.string().meta({ examples: ['bulk_01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'] }),
+    action: z.enum(ACTIONS),
+    filter: FilterSchema,
+    status: z.enum(['running', 'done']),
+    matched: count.meta({ description: 'Runs found so far; when the job is done, all there were.' }),
+    done: count,
+    failed: count.meta({ description: 'Runs that ended by themselves before it was their turn.' }),
+    created_at: timestamp.meta({ description: 'Runs created after this are left alone.' }),
+    finished_at: timestamp.nullable(),
+  })
+  .meta({ id: 'BulkJob', description: 'One action on many runs, and how far it is.' })
+
+const BulkCountSchema = z
+  .strictObject({ action: z.enum(ACTIONS), filter: FilterSchema, dry_run: z.literal(true), matched: count })
+  .meta({ id: 'BulkCount', description: 'How many runs it would be.' })
+
+type Filter = z.output<typeof FilterSchema>
+interface Asked {
+  action: BulkJob['action']
+  filter: Filter
+  dryRun: boolean
+}
+
+const request = route({
+  method: 'POST',
+  path: '/v1/runs/bulk',
+  tag: 'Runs',
+  summary: 'Cancel or delete many runs',
+  description:
+    'Every run that the filter finds and that was created before the request, by pages in the background; 202 says where to read how far it is. The filter has to say something, or `{"all": true}`. At most 20 jobs are under way at once; the figures of the last 100 are kept.',
+  access: 'key',
+  body: { schema: BulkSchema, maxBytes: MAX_BODY_BYTES, check: checkBulk },
+  answers: {
+    200: { description: 'Of a dry run: how many it would be.', content: BulkCountSchema },
+    202: { description: 'The job, accepted.', content: BulkJobSchema, headers: ['Location', 'Retry-After'] },
+  },
+  problems: ['not_available', 'bulk_limit'],
+  async handle({ env, tenant, body: { action, filter, dryRun } }) {
+    const requestedAt = Date.now()
+    const job = { id: `bulk_${ulid(requestedAt)}`, action, filter: listFilterOf(filter), shown: filter, requestedAt }
+    if (dryRun) {
+      const counts = await ofAllShards((shard) => runnerOf(env, tenant, shard).countBulk(job))
+      const matched = counts.reduce((sum, each) => sum + each, 0)
+      return Response.json({ action, filter, dry_run: true, matched })
+    }
+    const others = Array.from({ length: SHARDS }, (_, shard) => shard).filter((shard) => shard !== HOME)
+    const outcome = await repeating(() => runnerOf(env, tenant, HOME).requestBulk(job, others))
+    if (outcome === 'too_many') {
+      throw new ApiProblem('bulk_limit', 'Twenty bulk jobs are under way; wait for one to end', {
+        headers: { 'Retry-After': '5' },
+      })
+    }
+    const headers = { Location: `/v1/runs/bulk/${job.id}`, 'Retry-After': '1' }
+    return Response.json((await readJob(env, tenant, job.id))!, { status: 202, headers })
+  },
+})
+
+const read = route({
+  method: 'GET',
+  path: '/v1/runs/bulk/{bulk}',
+  tag: 'Runs',
+  summary: 'Read how far a bulk job is',
+  access: 'key',
+  answers: { 200: { description: 'The job.', content: BulkJobSchema } },
+  problems: ['bulk_not_found'],
+  async handle({ env, tenant, params: { bulk } }) {
+    const job = /^bulk_[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(bulk) ? await readJob(env, tenant, bulk) : null
+    if (job === null) throw new ApiProblem('bulk_not_found', `There is no bulk job ${bulk.slice(0, 40)}, or no more`)
+    return Response.json(job)
+  },
+})
+
+/** The job as all Runners together have it; null if its home does not know it. */
+async function readJob(env: Env, tenant: string, id: string): Promise<z.input<typeof BulkJobSchema> | null> {
+  const parts = await ofAllShards((shard) => runnerOf(env, tenant, shard).bulk(id))
+  const home = parts[HOME]
+  if (home == null) return null
+  const known = parts.filter((part) => part !== null)
+  const sum = (of: (part: Pick<BulkProgress, 'matched' | 'done' | 'failed'>) => number) =>
+    known.reduce((total, part) => total + of(part), 0)
+  const isDone = home.untold.length === 0 && known.every(({ finishedAt }) => finishedAt !== null)
+  return {
+    id,
+    action: home.job.action,
+    filter: home.job.shown as Filter,
+    status: isDone ? 'done' : 'running',
+    matched: sum(({ matched }) => matched),
+    done: sum(({ done }) => done),
+    failed: sum(({ failed }) => failed),
+    created_at: new Date(home.job.requestedAt).toISOString(),
+    finished_at: isDone ? new Date(Math.max(...known.map(({ finishedAt }) => finishedAt!))).toISOString() : null,
+  }
+}
+
+function ofAllShards<Answer>(ask: (shard: number) => PromiseLike<Answer>): Promise<Awaited<Answer>[]> {
+  return Promise.all(Array.from({ length: SHARDS }, (_, shard) => repeating(() => ask(shard))))
+}
+
+function checkBulk(value: unknown): Asked {
+  const unsound = soundness(value)
+  const shape = checkShape(BulkSchema, value)
+  if (!shape.ok || unsound.length > 0) throw faultyBody([...unsound, ...(shape.ok ? [] : shape.faults)])
+  const { action, filter, dry_run } = shape.value
+  const faults = faultsOf(action, filter)
+  if (faults.length > 0 || action === 'retry') throw faultyBody(faults)
+  return { action, filter, dryRun: dry_run }
+}
+
+function faultsOf(action: 'cancel' | 'delete' | 'retry', { all, ...filter }: Filter): Fault[] {
+  const faults: Fault[] = []
+  const add = (path: string, code: Fault['code'], message: string) => faults.push({ path, code, message })
+  if (action === 'retry') add('/action', 'not_available', '"retry" is part of the contract, but not of this release')
+  const later = laterTrigger(filter.trigger)
+  if (later !== null) add('/filter/trigger', 'not_available', later)
+  const names = Object.keys(filter)
+  if (names.length === 0 && all !== true) {
+    add('/filter', 'required', 'must say which runs, or {"all": true} for every one')
+  }
+  if (names.length > 0 && all === true) add('/filter/all', 'conflicting_fields', `stands alone, not beside ${names[0]}`)
+  if (
+    filter.status !== undefined &&
+    action !== 'retry' &&
+    isFinal(filter.status as RunStatus) !== (action === 'delete')
+  ) {
+    const which = action === 'delete' ? 'runs that have ended can be deleted' : 'runs that go on can be cancelled'
+    add('/filter/status', 'invalid_value', `finds nothing: only ${which}`)
+  }
+  return faults
+}
+
+function listFilterOf({ all, since, until, ...rest }: Filter): ListFilter {
+  return {
+    ...rest,
+    ...(since === undefined ? {} : { since: Date.parse(since) }),
+    ...(until === undefined ? {} : { until: Date.parse(until) }),
+  }
+}
+
+export const bulkRoutes: readonly Route[] = [request, read]

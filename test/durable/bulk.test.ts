@@ -1,0 +1,177 @@
+// Bulk jobs on the Runners of a tenant: what they act on, what they leave alone, and that crashes repeat nothing.
+
+import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { Runner } from '../../durable/runner.ts'
+import type { BulkJob } from '../../durable/runner-rpc.ts'
+import { aDefinition } from '../support/builders.ts'
+import { fakeUpstream, silence } from '../support/fake-upstream.ts'
+import { aTenant } from '../support/runner.ts'
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await reset()
+})
+
+let jobs = 0
+const aJob = (action: BulkJob['action'], rest: Partial<BulkJob> = {}): BulkJob => ({
+  id: `bulk_01K${String(++jobs).padStart(23, '0')}`,
+  action,
+  filter: {},
+  shown: { all: true },
+  requestedAt: Date.now(),
+  ...rest,
+})
+
+const sql = (stub: DurableObjectStub<Runner>, query: string) =>
+  runInDurableObject(stub, (_, state) => state.storage.sql.exec(query).toArray())
+const count = async (stub: DurableObjectStub<Runner>, where = 'TRUE') =>
+  (await sql(stub, `SELECT COUNT(*) AS n FROM runs WHERE ${where}`))[0]!.n
+
+/** A tenant with live runs and ended ones in its first shard. */
+async function aShard({ live, ended }: { live: number; ended: number }) {
+  const tenant = aTenant()
+  await tenant.register(aDefinition({ a: [] }, { timeout: '10m' }))
+  await tenant.register(aDefinition({ 'a?': [] }, { name: 'quick' }))
+  fakeUpstream(silence)
+  for (let i = 0; i < live; i++) await tenant.runner().start(tenant.start('wf', { waitMs: 0 }))
+  for (let i = 0; i < ended; i++) {
+    const options = { tags: [i % 2 === 0 ? 'even' : 'odd'] }
+    await tenant.runner().start(tenant.start('quick', { options }))
+  }
+  return { tenant, runner: () => tenant.runner() }
+}
+
+describe('a bulk job', () => {
+  test('that cancels acts on runs that go on, and only on them', async () => {
+    const { runner } = await aShard({ live: 60, ended: 5 })
+    const job = aJob('cancel')
+    expect(await runner().countBulk(job)).toBe(60)
+    expect(await runner().requestBulk(job, [])).toBe('accepted')
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 0, finishedAt: null })
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({
+      matched: 60,
+      done: 60,
+      failed: 0,
+      finishedAt: expect.any(Number),
+    })
+    expect(await count(runner(), `status = 'cancelled'`)).toBe(60)
+    expect(await count(runner(), `status = 'succeeded'`)).toBe(5)
+    expect(await runner().counts()).toMatchObject({ runsActive: 0 })
+  })
+
+  test('that deletes acts on runs that have ended and that its filter finds', async () => {
+    const { runner } = await aShard({ live: 3, ended: 20 })
+    const job = aJob('delete', { filter: { tag: 'odd' }, shown: { tag: 'odd' } })
+    expect(await runner().countBulk(job)).toBe(10)
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 10, done: 10, failed: 0 })
+    expect(await count(runner())).toBe(13)
+    expect(await runner().countBulk(aJob('delete', { filter: { tag: 'odd' } }))).toBe(0)
+  })
+
+  test('counts only, when that is all that is asked: nothing is changed or kept', async () => {
+    const { runner } = await aShard({ live: 2, ended: 3 })
+    expect(await runner().countBulk(aJob('delete'))).toBe(3)
+    await runDurableObjectAlarm(runner())
+    expect(await count(runner())).toBe(5)
+    expect(await sql(runner(), 'SELECT * FROM bulk')).toEqual([])
+  })
+
+  test('leaves alone what was created after the request', async () => {
+    const { tenant, runner } = await aShard({ live: 0, ended: 4 })
+    const job = aJob('delete')
+    const now = Date.now()
+    vi.spyOn(Date, 'now').mockReturnValue(now + 5)
+    await tenant.runner().start(tenant.start('quick'))
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 4 })
+    expect(await count(runner())).toBe(1)
+  })
+
+  test('with the same id is one job, however often it is asked for', async () => {
+    const { runner } = await aShard({ live: 0, ended: 4 })
+    const job = aJob('delete')
+    await Promise.all([1, 2, 3].map(() => runner().requestBulk(job, [])))
+    await runDurableObjectAlarm(runner())
+    expect(await runner().requestBulk(job, [])).toBe('accepted')
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 4, done: 4 })
+  })
+
+  test('goes on after a crash where it stood: every run once, the figures exact', async () => {
+    const { runner } = await aShard({ live: 120, ended: 0 })
+    const job = aJob('cancel')
+    await runner().requestBulk(job, [])
+    // The first page is done, then the instance dies.
+    const cut = runDurableObjectAlarm(runner()).catch(() => 'cut off')
+    await vi.waitFor(async () => expect((await runner().bulk(job.id))!.matched).toBeGreaterThan(0), { interval: 1 })
+    await abortAllDurableObjects()
+    await cut
+    for (let i = 0; i < 5 && (await runner().bulk(job.id))!.finishedAt === null; i++) {
+      await runDurableObjectAlarm(runner())
+    }
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 120, done: 120, failed: 0 })
+    expect(await count(runner(), `status = 'cancelled'`)).toBe(120)
+    expect((await runner().counts()).counts.wf!.runs).toEqual({ cancelled: 120 })
+  })
+
+  test('tells of runs that it could not act on', async () => {
+    const { runner } = await aShard({ live: 2, ended: 0 })
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    const [{ id }] = (await sql(runner(), 'SELECT id FROM runs LIMIT 1')) as [{ id: string }]
+    await sql(runner(), `UPDATE runs SET head = '[1,' WHERE id = '${id}'`)
+    await abortAllDurableObjects()
+    const job = aJob('cancel')
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    await runDurableObjectAlarm(runner())
+    const progress = (await runner().bulk(job.id))!
+    expect(progress.finishedAt).not.toBeNull()
+    expect(progress.done + progress.failed).toBe(progress.matched)
+    expect(await count(runner(), `status IN ('cancelled', 'failed')`)).toBe(2)
+  })
+
+  test('reaches every other shard by its home, also one that did not answer at first', async () => {
+    const { tenant, runner } = await aShard({ live: 0, ended: 2 })
+    const job = aJob('delete')
+    await runner().requestBulk(job, [1, 2, 3])
+    expect(await runner().bulk(job.id)).toMatchObject({ untold: [1, 2, 3] })
+    expect(await tenant.runner(2).bulk(job.id)).toBeNull()
+    await abortAllDurableObjects()
+    await runDurableObjectAlarm(runner())
+    await vi.waitFor(async () => expect(await runner().bulk(job.id)).toMatchObject({ untold: [] }))
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 2, finishedAt: expect.any(Number) })
+    for (const shard of [1, 2, 3]) {
+      await runDurableObjectAlarm(tenant.runner(shard))
+      expect(await tenant.runner(shard).bulk(job.id)).toMatchObject({ matched: 0, finishedAt: expect.any(Number) })
+    }
+  })
+
+  test('is refused when twenty are under way, and the figures of the last hundred are kept', async () => {
+    const { runner } = await aShard({ live: 0, ended: 0 })
+    const taken = Array.from({ length: 20 }, () => aJob('delete'))
+    for (const job of taken) expect(await runner().requestBulk(job, [1])).toBe('accepted')
+    expect(await runner().requestBulk(aJob('delete'), [1])).toBe('too_many')
+    const settle = async () => {
+      await runDurableObjectAlarm(runner())
+      await vi.waitFor(async () =>
+        expect(await sql(runner(), `SELECT 1 FROM bulk WHERE untold <> '[]' OR finished_at IS NULL`)).toEqual([]),
+      )
+    }
+    await settle()
+    for (let i = 0; i < 6; i++) {
+      for (let j = 0; j < 17; j++) await runner().requestBulk(aJob('delete'), [1])
+      await settle()
+    }
+    expect(await runner().bulk(taken[0]!.id)).toBeNull()
+    expect((await sql(runner(), 'SELECT COUNT(*) AS n FROM bulk'))[0]!.n).toBeLessThanOrEqual(101)
+  })
+
+  test('of an id that no job has is nothing', async () => {
+    expect(await aTenant().runner().bulk('bulk_01K7ZB3V9QJ4X5Y6Z7A8B9C0D1')).toBeNull()
+  })
+})
