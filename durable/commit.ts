@@ -5,7 +5,8 @@ import { advance, type Fact } from '../src/workflow/advance.ts'
 import { DEFAULT_RETENTION } from '../src/workflow/definition.ts'
 import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
-import { accept, dueAt, isCurrent } from '../src/workflow/run.ts'
+import type { Json } from '../src/workflow/json.ts'
+import { accept, dueAt } from '../src/workflow/run.ts'
 import { spanMs } from '../src/workflow/span.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
@@ -26,6 +27,8 @@ export interface Committed {
   /** Tasks whose attempt, if one is under way, is of no more use. */
   abort: TaskIndex[]
   hasEnded: boolean
+  /** What was recorded. */
+  events: readonly RunEvent[]
   /** The step was cut: the run has to be stepped again soon. */
   isCut: boolean
   hasMoved: boolean
@@ -60,7 +63,7 @@ export class Committer {
       dueAt: null,
       inFlight: false,
     }
-    const step = advance(record.run, [], now, this.loader(event.runId))
+    const step = advance(record.run, [], now, this.loader(event.runId), null, this.#keeper(record))
     return this.#write(record, [first, ...step.events], step.isComplete, now, true)
   }
 
@@ -68,16 +71,12 @@ export class Committer {
   append(record: RunRecord, facts: readonly Fact[], now: number): Committed {
     const { run } = record
     const load = this.loader(run.id)
-    const step = advance(
-      run,
-      facts.map((fact) => this.#held(record, fact)),
-      now,
-      load,
-    )
+    const keep = this.#keeper(record)
+    const step = advance(run, facts, now, load, null, keep)
     if (record.historyLength + record.payloadBytes > MAX_RUN_BYTES && run.finishedAt === null && run.ending === null) {
       const message = `History and outputs of the run have reached ${MAX_RUN_BYTES} bytes`
       const stop: Fact = { type: 'RunStopped', error: { code: 'run_too_large', message, retryable: false } }
-      const stopped = advance(run, [stop], now, load)
+      const stopped = advance(run, [stop], now, load, null, keep)
       step.events.push(...stopped.events)
       step.isComplete = stopped.isComplete
     }
@@ -97,18 +96,18 @@ export class Committer {
     return (ref) => this.#history.loadPayload(runId, ref)
   }
 
-  /** Keeps a large output outside the history, where only who needs it reads it. */
-  #held(record: RunRecord, fact: Fact): Fact {
-    if (fact.type !== 'AttemptSucceeded' || fact.output === null || typeof fact.output === 'number') return fact
-    // A report that comes too late is dropped by the step; what it brought must not be kept for ever.
-    if (!isCurrent(record.run, fact.task, fact.token)) return fact
-    const text = JSON.stringify(fact.output)
-    if (text.length <= MAX_INLINE) return fact
-    const n = ++record.payloads
-    const bytes = bytesOf(text)
-    record.payloadBytes += bytes
-    this.#history.savePayload(record.run.id, n, text)
-    return { ...fact, output: new PayloadRef(n, bytes) }
+  /** Keeps a large value outside the history, where only who needs it reads it. */
+  #keeper(record: RunRecord): (value: Json) => Held {
+    return (value) => {
+      if (value === null || typeof value === 'number' || typeof value === 'boolean') return value
+      const text = JSON.stringify(value)
+      if (text.length <= MAX_INLINE) return value
+      const n = ++record.payloads
+      const bytes = bytesOf(text)
+      record.payloadBytes += bytes
+      this.#history.savePayload(record.run.id, n, text)
+      return new PayloadRef(n, bytes)
+    }
   }
 
   #write(record: RunRecord, events: readonly RunEvent[], isComplete: boolean, now: number, isNew: boolean): Committed {
@@ -136,7 +135,7 @@ export class Committer {
       if (event.type === 'AttemptStarted' && run.tasks[event.task]!.token === number) start.push(event.task)
       if (event.type === 'TaskCancelled' || event.type === 'TaskTimedOut') abort.push(event.task)
     })
-    return { record, start, abort, hasEnded, isCut: !isComplete, hasMoved: events.length > 0 || hasNewDue }
+    return { record, start, abort, hasEnded, events, isCut: !isComplete, hasMoved: events.length > 0 || hasNewDue }
   }
 }
 

@@ -141,6 +141,11 @@ export class Reading {
     return this.#history.brief(runId) === null ? RUN_NOT_FOUND : { kind: 'page', items: [], next: null }
   }
 
+  /** The run itself; null when there is none, or when it was ended unread. */
+  record(runId: string): RunRecord | null {
+    return this.#readable(runId)
+  }
+
   /** A run whose history may be read; null also for one that was ended unread, which must not be folded. */
   #readable(runId: string): RunRecord | null {
     const cached = this.#records.cached(runId)

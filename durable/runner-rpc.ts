@@ -50,6 +50,30 @@ export type RunCompensating = Omit<RunAnswer, 'kind'> & { kind: 'run_compensatin
 /** The run cannot be resumed: it was never paused. */
 export type RunNotPaused = Omit<RunAnswer, 'kind'> & { kind: 'run_not_paused' }
 
+/** Something that a run is told. */
+export interface SignalRequest {
+  runId: string
+  /** Minted by the caller, from the Idempotency-Key if there is one: a repeat with the same id is the same signal. */
+  id: string
+  name: string
+  /** JSON text. */
+  data: string
+}
+
+export type SignalAnswer =
+  | {
+      kind: 'signal'
+      id: string /** Ids of the tasks that got it when it came. */
+      deliveredTo: string[]
+      replayed: boolean
+    }
+  /** No task of the workflow waits for an event of this name, only for these. */
+  | { kind: 'unknown_signal'; names: string[] }
+  | { kind: 'signal_buffer_full' | 'idempotency_key_reused' }
+  | RunFinished
+  | RunCompensating
+  | RunNotFound
+
 export type RunNotFound = { kind: 'run_not_found' }
 export type TaskNotFound = { kind: 'task_not_found' }
 /** The history has only so many events. */

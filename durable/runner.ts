@@ -39,12 +39,15 @@ import type {
   RunNotFound,
   RunNotPaused,
   RunPage,
+  SignalAnswer,
+  SignalRequest,
   StartAnswer,
   StartRequest,
   TaskNotFound,
   TextPage,
 } from './runner-rpc.ts'
 import { RUNNER_MIGRATIONS } from './runner-tables.ts'
+import { Signals } from './signals.ts'
 import { type Beginning, Starts } from './starts.ts'
 import { Waiters } from './waiters.ts'
 import { Watchers } from './watchers.ts'
@@ -84,6 +87,7 @@ export class Runner extends DurableObject<Env> {
   readonly #removal: Removal
   readonly #bulk: BulkJobs
   readonly #retention: Retention
+  readonly #signals: Signals
   readonly #alarm: Alarm
   readonly #waiters = new Waiters()
   readonly #watchers: Watchers
@@ -122,6 +126,12 @@ export class Runner extends DurableObject<Env> {
     })
     this.#removal = new Removal(this.#rows)
     this.#bulk = new BulkJobs(this.#rows)
+    this.#signals = new Signals(
+      this.#history,
+      this.#reading,
+      (runId) => this.#committer.loader(runId),
+      (runId, facts) => this.#commitReported(runId, facts),
+    )
     this.#alarm = new Alarm(ctx.storage)
     this.#watchers = new Watchers(ctx)
     this.#router.get('/runs/:id/watch', ({ params: { id = '' } }) => {
@@ -200,11 +210,22 @@ export class Runner extends DurableObject<Env> {
     before: RunAnswer,
   ): Promise<RunAnswer | RunFinished | RunNotFound> {
     if (isFinal(before.status)) return { ...before, kind: 'run_finished' }
-    const reported = this.#facts.get(runId) ?? []
-    this.#facts.delete(runId)
-    this.#commit(runId, [...reported, { type }], Date.now())
+    this.#commitReported(runId, [{ type }])
     const after = await this.#reading.run(runId, 0)
     return after.kind === 'run' && isFinal(after.status) ? { ...after, kind: 'run_finished' } : after
+  }
+
+  /** Tells a run something that its tasks may wait for. Told twice with one id, it is told once. */
+  async signal(request: SignalRequest): Promise<SignalAnswer> {
+    if (!this.#isMarked) await this.#mark()
+    return this.#signals.receive(request)
+  }
+
+  /** Commits facts of a run, after what was reported of it and not yet committed. */
+  #commitReported(runId: string, facts: readonly Fact[]): Committed | null {
+    const reported = this.#facts.get(runId) ?? []
+    this.#facts.delete(runId)
+    return this.#commit(runId, [...reported, ...facts], Date.now())
   }
 
   /** Deletes a run that has ended. Its Idempotency-Key stays as long as it would have. */

@@ -146,11 +146,16 @@ function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
 function waitingDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
   const { waitingFor, wakeAt, circuit } = run.tasks[index]!
   // While the run is paused nothing is started again, due or not; other waits go on.
-  const isHeld = run.status === 'paused' && waitingFor !== 'time' && wakeAt !== null && wakeAt <= run.at
+  const isOfAttempt = waitingFor === 'retry' || waitingFor === 'circuit'
+  const isHeld = run.status === 'paused' && isOfAttempt && wakeAt !== null && wakeAt <= run.at
   if (isHeld) return { ...PAUSED, until: timestamp(wakeAt) }
   if (waitingFor === 'circuit') {
     const detail = `the circuit of ${circuit} is open: too many of its last calls failed`
     return { for: waitingFor, detail, until: timestamp(wakeAt) }
+  }
+  if (waitingFor === 'signal') {
+    const detail = `waits for the event ${JSON.stringify(run.workflow.definition.tasks[index]!.with!.event)}`
+    return { for: waitingFor, detail, ...(wakeAt === null ? {} : { until: timestamp(wakeAt) }) }
   }
   const detail = waitingFor === 'time' ? 'sleeps' : retryDetail(run, index)
   return { for: waitingFor, detail, until: timestamp(wakeAt) }
@@ -271,7 +276,9 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
     case 'ConditionMet':
       return { name: 'task.condition_met', data: {} }
     case 'TaskSucceeded':
-      return { name: 'task.succeeded', data: { output: held(event.output, load) } }
+      return { name: 'task.succeeded', data: successData(run, event, load) }
+    case 'SignalReceived':
+      return { name: 'signal.received', data: { signal: event.id, name: event.name, data: held(event.data, load) } }
     case 'RunStopped':
       return { name: 'run.stopped', data: { error: event.error } }
     case 'RunFinished':
@@ -308,7 +315,7 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
     case 'TaskFailed':
       return { name: 'task.failed', data: { error: event.error } }
     case 'TaskTimedOut':
-      return { name: 'task.timed_out', data: {} }
+      return { name: 'task.timed_out', data: event.error === undefined ? {} : { error: event.error } }
     case 'TaskSkipped': {
       const because = event.because === null ? {} : { because: run.workflow.definition.tasks[event.because]!.id }
       return { name: 'task.skipped', data: { reason: event.reason, ...because } }
@@ -318,4 +325,14 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
     default:
       return event satisfies never
   }
+}
+
+/** A success without an attempt: the output, and the number of the event that brought it. */
+function successData(
+  run: Run,
+  { output, signal }: Extract<RunEvent, { type: 'TaskSucceeded' }>,
+  load: LoadPayload,
+): { [key: string]: unknown } {
+  if (signal === undefined) return { output: held(output, load) }
+  return { output: held(run.signals.get(signal)?.data ?? null, load), signal_event: signal }
 }

@@ -16,6 +16,7 @@ import { runPartRoutes } from './run-parts.ts'
 import { startRoutes } from './run-start.ts'
 import { runRoutes } from './runs.ts'
 import { serviceRoutes } from './service.ts'
+import { signalRoutes } from './signals.ts'
 import { versionRoutes } from './versions.ts'
 import { workflowRoutes } from './workflows.ts'
 
@@ -30,6 +31,7 @@ export const routes: readonly Route[] = [
   ...runRoutes,
   ...runPartRoutes,
   ...historyRoutes,
+  ...signalRoutes,
   ...serviceRoutes(() => routes),
 ]
 

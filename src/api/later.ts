@@ -4,8 +4,6 @@ import { patternOf } from './route.ts'
 
 const LATER: readonly (readonly [methods: string, path: string])[] = [
   ['POST', '/v1/runs/{id}/retry'],
-  ['POST', '/v1/runs/{id}/signals/{name}'],
-  ['POST', '/v1/runs/{id}/events/{name}'],
   ['GET', '/v1/runs/{id}/explain'],
   ['GET', '/v1/runs/{id}/tasks/{task}/items'],
   ['GET', '/v1/task-types'],

@@ -80,7 +80,7 @@ const RunErrorSchema = TaskErrorSchema.extend({
 
 const WaitingSchema = z
   .strictObject({
-    for: z.enum(['dependency', 'slot', 'retry', 'circuit', 'time', 'paused', 'incompatible']),
+    for: z.enum(['dependency', 'slot', 'retry', 'circuit', 'time', 'signal', 'paused', 'incompatible']),
     detail: z.string().meta({ examples: ['waits for fetch'] }),
     on: z.array(z.string()).exactOptional().meta({ description: 'Ids of the tasks that it waits for.' }),
     position: z.int().nullable().exactOptional().meta({ description: 'Place in the queue for a slot.' }),

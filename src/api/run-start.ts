@@ -5,6 +5,7 @@ import { checkShape } from '../workflow/faults.ts'
 import { isFinal } from '../workflow/run.ts'
 import { canonicalText, soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
+import { readIdempotencyKey, sha256 } from './idempotency-key.ts'
 import { MAX_WAIT, readPreference } from './prefer.ts'
 import { ApiProblem, detailOf, faultyBody } from './problem.ts'
 import { type Route, route } from './route.ts'
@@ -130,28 +131,6 @@ function parseRef(text: string): Start['workflow'] {
   if (alias === 'latest') return { name, version: alias }
   const message = `names the alias ${JSON.stringify(alias)}; aliases are part of the contract, but not of this release`
   throw faultyBody([{ path: '/workflow', code: 'not_available', message }])
-}
-
-/** 1 to 255 visible ASCII characters, as they are or as a quoted string (RFC 8941), which means the same key. */
-function readIdempotencyKey(headers: Headers): string | null {
-  const header = headers.get('Idempotency-Key')
-  if (header === null) return null
-  const key = header.startsWith('"') ? unquoted(header) : header
-  if (key !== null && /^[\x21-\x7e]{1,255}$/.test(key)) return key
-  throw new ApiProblem(
-    'invalid_idempotency_key',
-    'An Idempotency-Key has 1 to 255 visible ASCII characters, without blanks',
-  )
-}
-
-function unquoted(text: string): string | null {
-  const inner = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]
-  return inner?.replaceAll(/\\(.)/g, '$1') ?? null
-}
-
-async function sha256(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', encoder.encode(text))
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 export const startRoutes: readonly Route[] = [starting('/v1/run'), starting('/v1/runs')]

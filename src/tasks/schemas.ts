@@ -7,6 +7,7 @@ import type { TaskTypes } from '../workflow/task-types.ts'
 import { httpWith } from './http-with.ts'
 import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
+import { waitWith } from './wait-with.ts'
 
 /** Every task type of the contract. Those without `with` are not built yet: they are taken as placeholders at most. */
 export const TASK_TYPES = {
@@ -20,8 +21,18 @@ export const TASK_TYPES = {
   inference: { mayBePlaceholder: true },
   transform: { mayBePlaceholder: false },
   publish: { mayBePlaceholder: false },
-  sleep: { mayBePlaceholder: false, isBuiltIn: true, with: { ...sleepWith, expressions: ['until'], notBuilt: [] } },
-  wait_for_event: { mayBePlaceholder: false },
+  sleep: {
+    mayBePlaceholder: false,
+    isBuiltIn: true,
+    isRetried: false,
+    with: { ...sleepWith, expressions: ['until'], notBuilt: [] },
+  },
+  wait_for_event: {
+    mayBePlaceholder: false,
+    isBuiltIn: true,
+    isRetried: false,
+    with: { rendered: waitWith, inDefinition: waitWith, expressions: ['match'], notBuilt: ['correlate', 'callback'] },
+  },
   workflow: { mayBePlaceholder: false },
   map: { mayBePlaceholder: false },
 } as const satisfies TaskTypes

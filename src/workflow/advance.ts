@@ -2,9 +2,11 @@
 // Pure; the Runner adds durability, dispatch and the clock.
 
 import type { Admission } from './admission.ts'
-import type { LaterEvent, LoadPayload } from './event.ts'
+import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskIndex } from './event.ts'
+import type { Json } from './json.ts'
 import { apply, isCurrent, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
+import { hearsSignals, takersOf } from './signals.ts'
 
 type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never
 
@@ -22,6 +24,7 @@ export type Fact = Untimed<
         | 'RunPaused'
         | 'RunResumed'
         | 'RunStopped'
+        | 'SignalReceived'
     }
   >
 >
@@ -36,12 +39,19 @@ export interface Step {
 /** Events of one step, so that one commit stays small and other runs get their turn. */
 const MAX_STEP_EVENTS = 1_000
 
+/** Bytes that one step may keep outside the history, so that a step which computes many large values is cut too. */
+const MAX_STEP_BYTES = 8 * 1024 * 1024
+
+/** Keeps a value outside the history if it is large; else gives it back. */
+export type KeepPayload = (value: Json) => Held
+
 /**
  * Applies the facts that still count and everything that follows from them.
  * Dropped without a trace: reports with another token than the current one (R5), and whatever comes after the run's end.
  * A step whose time has reached the deadline times the run out before its facts: late results do not count.
  * @param now the clock, ms since the epoch; the step happens at max(now, run.at), so time never goes back in a run (R2)
  * @param admission what holds tasks back that would call out; null while nothing does
+ * @param keep puts a large value elsewhere; by default the history holds all
  */
 export function advance(
   run: Run,
@@ -49,26 +59,58 @@ export function advance(
   now: number,
   load: LoadPayload,
   admission: Admission | null = null,
+  keep: KeepPayload = (value) => value,
 ): Step {
   const at = Math.max(now, run.at)
   const events: LaterEvent[] = []
+  let keptBytes = 0
+  const hold = (value: Held): Held => {
+    // Only what is recorded is kept: what a late report brought must not lie about for ever.
+    const holds = value instanceof PayloadRef ? value : keep(value)
+    if (holds instanceof PayloadRef) keptBytes += holds.bytes
+    return holds
+  }
   const record = (event: LaterEvent) => {
-    apply(run, event)
-    events.push(event)
+    const recorded = withHeld(event, hold)
+    apply(run, recorded)
+    events.push(recorded)
   }
   const isOverdue = run.deadlineAt !== null && at >= run.deadlineAt
   // What runs after a failure has stopped the run is bounded by its deadline too.
   const canTimeOut = run.finishedAt === null && (run.ending === null || run.ending === 'task_failed')
   if (isOverdue && canTimeOut) record({ type: 'RunTimedOut', at })
   for (const fact of facts) {
-    if (counts(run, fact)) record({ ...fact, at })
+    if (!counts(run, fact)) continue
+    const takers = fact.type === 'SignalReceived' ? takersOf(run, fact, load) : []
+    record({ ...fact, at })
+    // Who gets a signal is decided when it comes. What nobody gets is offered to tasks that begin to wait later (waits.ts).
+    const signal = run.events
+    for (const task of takers) record({ type: 'TaskSucceeded', at, task, output: null, signal })
   }
-  while (events.length < MAX_STEP_EVENTS) {
+  while (events.length < MAX_STEP_EVENTS && keptBytes < MAX_STEP_BYTES) {
     const decisions = decide(run, at, load, admission)
     if (decisions.length === 0) return { events, isComplete: true }
     for (const decision of decisions) record(decision)
   }
   return { events, isComplete: false }
+}
+
+/** Whether the task that a signal is meant for waits for one; a signal for nobody in particular is kept if nobody does. */
+function isAwaited(run: Run, task: TaskIndex | undefined): boolean {
+  return task === undefined || run.tasks[task]?.waitingFor === 'signal'
+}
+
+/** The event with what it brings held as the history holds it. */
+function withHeld(event: LaterEvent, hold: (value: Held) => Held): LaterEvent {
+  switch (event.type) {
+    case 'AttemptSucceeded':
+    case 'TaskSucceeded':
+      return event.output === null ? event : { ...event, output: hold(event.output) }
+    case 'SignalReceived':
+      return { ...event, data: hold(event.data) }
+    default:
+      return event
+  }
 }
 
 function counts(run: Run, fact: Fact): boolean {
@@ -85,6 +127,8 @@ function counts(run: Run, fact: Fact): boolean {
       )
     case 'RunResumed':
       return run.status === 'paused'
+    case 'SignalReceived':
+      return hearsSignals(run) && !run.signalIds.has(fact.id) && isAwaited(run, fact.task)
     default:
       // Of a run that has timed out no result counts any more, but what its compensations report.
       return (run.ending !== 'timed_out' || run.compensation !== null) && isCurrent(run, fact.task, fact.token)

@@ -71,6 +71,16 @@ export const CODES = {
   },
   idempotency_key_reused: { kind: 'problem', status: 422, meaning: 'The key was used with another body.' },
   not_available: { kind: 'problem', status: 422, meaning: 'The contract has this, this release does not yet.' },
+  unknown_signal: {
+    kind: 'problem',
+    status: 422,
+    meaning: 'No task of the workflow waits for an event of this name; those there are, are listed.',
+  },
+  signal_buffer_full: {
+    kind: 'problem',
+    status: 429,
+    meaning: 'The run keeps 1,000 signals (16 MiB of large ones) that no task has taken, and no more.',
+  },
   too_many_watchers: {
     kind: 'problem',
     status: 429,
@@ -142,7 +152,11 @@ export const CODES = {
 
   // How a task failed.
   http_network: { kind: 'task', retryable: true, meaning: 'The server could not be reached, or the connection broke.' },
-  timeout: { kind: 'task', retryable: true, meaning: 'The attempt took longer than it may.' },
+  timeout: {
+    kind: 'task',
+    retryable: true,
+    meaning: 'The attempt, or what a task waited for, took longer than it may.',
+  },
   response_too_large: { kind: 'task', retryable: false, meaning: 'The answer is larger than max_bytes.' },
   invalid_response: { kind: 'task', retryable: false, meaning: 'The answer is not what `parse` says it is.' },
   egress_denied: {

@@ -70,9 +70,9 @@ export interface TaskPlan {
 
 /**
  * What has to happen for a task: `attempt`: the executor is called, in a slot; `placeholder`: nothing, in a slot for an
- * instant; `sleep`: time has to pass, without a slot.
+ * instant; `sleep`: time has to pass, without a slot; `wait`: a signal has to come, without a slot.
  */
-export type TaskKind = 'attempt' | 'placeholder' | 'sleep'
+export type TaskKind = 'attempt' | 'placeholder' | 'sleep' | 'wait'
 
 /** How long a run is kept whose definition does not say. */
 export const DEFAULT_RETENTION = '30d'
@@ -89,6 +89,8 @@ export interface CompiledWorkflow {
   readonly compensations: number
   /** How many of its tasks are placeholders. */
   readonly placeholders: number
+  /** The tasks that wait for each event, by its name. */
+  readonly events: ReadonlyMap<string, readonly number[]>
   /** Null when any input is taken. */
   readonly inputSchema: Validator | null
 }
@@ -114,6 +116,7 @@ export function compile(definition: WorkflowDefinition): CompiledWorkflow {
     retentionMs: spanMs(definition.retention ?? DEFAULT_RETENTION),
     inputSchema: definition.input_schema === undefined ? null : new Validator(definition.input_schema),
     plans,
+    events: eventsOf(tasks),
     compensations: undoes.size,
     placeholders: tasks.filter(isPlaceholder).length,
   }
@@ -138,9 +141,22 @@ function planOf(
   }
 }
 
+/** Types that the scheduler itself performs. */
+const KINDS: Readonly<Record<string, TaskKind>> = { sleep: 'sleep', wait_for_event: 'wait' }
+
 function kindOf(task: TaskDefinition): TaskKind {
   if (isPlaceholder(task)) return 'placeholder'
-  return task.type === 'sleep' ? 'sleep' : 'attempt'
+  return KINDS[task.type] ?? 'attempt'
+}
+
+function eventsOf(tasks: readonly TaskDefinition[]): Map<string, number[]> {
+  const events = new Map<string, number[]>()
+  tasks.forEach((task, index) => {
+    if (kindOf(task) !== 'wait') return
+    const name = String(task.with!.event)
+    events.set(name, [...(events.get(name) ?? []), index])
+  })
+  return events
 }
 
 export function isPlaceholder(task: TaskDefinition): boolean {

@@ -84,7 +84,7 @@ function toTuple(event: RunEvent): Tuple {
     case 'TaskFailed':
       return ['f', event.task, event.error]
     case 'TaskTimedOut':
-      return ['t', event.task]
+      return ['t', event.task, ...(event.error === undefined ? [] : [event.error])]
     case 'TaskSkipped':
       return ['s', event.task, event.reason, event.because]
     case 'TaskCancelled':
@@ -100,7 +100,9 @@ function toTuple(event: RunEvent): Tuple {
     case 'ConditionMet':
       return ['M', event.task]
     case 'TaskSucceeded':
-      return ['k', event.task, encodeHeld(event.output)]
+      return ['k', event.task, encodeHeld(event.output), ...(event.signal === undefined ? [] : [event.signal])]
+    case 'SignalReceived':
+      return ['G', event.id, event.name, encodeHeld(event.data), ...(event.task === undefined ? [] : [event.task])]
     case 'CompensationStarted':
       return ['U', event.status, event.error]
     case 'RunStopped':
@@ -166,7 +168,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
     case 'f':
       return { type: 'TaskFailed', at, task, error: f[1] as TaskError }
     case 't':
-      return { type: 'TaskTimedOut', at, task }
+      return { type: 'TaskTimedOut', at, task, ...(f[1] === undefined ? {} : { error: f[1] as TaskError }) }
     case 's':
       return { type: 'TaskSkipped', at, task, reason: f[1] as SkipReason, because: f[2] as number | null }
     case 'c':
@@ -182,7 +184,22 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
     case 'M':
       return { type: 'ConditionMet', at, task }
     case 'k':
-      return { type: 'TaskSucceeded', at, task, output: decodeHeld(f[1]) }
+      return {
+        type: 'TaskSucceeded',
+        at,
+        task,
+        output: decodeHeld(f[1]),
+        ...(typeof f[2] === 'number' ? { signal: f[2] } : {}),
+      }
+    case 'G':
+      return {
+        type: 'SignalReceived',
+        at,
+        id: f[0] as string,
+        name: f[1] as string,
+        data: decodeHeld(f[2]),
+        ...(typeof f[3] === 'number' ? { task: f[3] } : {}),
+      }
     case 'U':
       return { type: 'CompensationStarted', at, status: f[0] as FinalStatus, error: f[1] as RunError | null }
     case 'P':

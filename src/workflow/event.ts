@@ -11,7 +11,7 @@ export const SKIP_REASONS = ['condition', 'trigger_rule', 'upstream_failed', 'ru
 export type SkipReason = (typeof SKIP_REASONS)[number]
 
 /** What a waiting task waits for. */
-export type WaitingFor = 'retry' | 'circuit' | 'time'
+export type WaitingFor = 'retry' | 'circuit' | 'time' | 'signal'
 
 /** What went wrong with a task or a run. `code` is API (codes.ts), the message is for people. */
 export interface TaskError {
@@ -91,6 +91,8 @@ export type RunEvent =
     }
   | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError; isRetryRefused?: true }
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number }
+  /** `id` is unique within the run: a repeat changes nothing. `task`: the one task that it is meant for; absent: whoever waits for it. */
+  | { type: 'SignalReceived'; at: number; id: string; name: string; data: Held; task?: TaskIndex }
   // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
   | { type: 'RunStopped'; at: number; error: RunError }
   // Decisions: each records what the scheduler decided, so that a later release never decides it again.
@@ -111,10 +113,14 @@ export type RunEvent =
       isSnoozed: boolean
       target?: string
     }
-  /** The task has succeeded without an attempt of its own: what it waited for has come. */
-  | { type: 'TaskSucceeded'; at: number; task: TaskIndex; output: Held }
+  /**
+   * The task has succeeded without an attempt of its own: what it waited for has come. `signal`: the number of the
+   * SignalReceived whose data is its output; `output` is null then, so that data which many tasks get is written once.
+   */
+  | { type: 'TaskSucceeded'; at: number; task: TaskIndex; output: Held; signal?: number }
   | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError }
-  | { type: 'TaskTimedOut'; at: number; task: TaskIndex }
+  /** `error`: what a wait that was too long amounts to; absent: the last attempt's own. */
+  | { type: 'TaskTimedOut'; at: number; task: TaskIndex; error?: TaskError }
   | { type: 'TaskSkipped'; at: number; task: TaskIndex; reason: SkipReason; because: TaskIndex | null }
   | { type: 'TaskCancelled'; at: number; task: TaskIndex }
   /** Every task has ended, and what succeeded is undone now; the run will end with this status and error. */

@@ -28,6 +28,8 @@ export interface ExpressionScope {
   input(): Json
   run: { id: string; workflow: string; version: number; attempt: number }
   task(id: string): { status: string; output: Json }
+  /** What has come from outside, where an expression judges it; absent elsewhere, and null to who asks. */
+  event?(): Json
 }
 
 export type Rendered = { ok: true; value: Json } | { ok: false; error: TaskError }
@@ -235,7 +237,7 @@ function namesIn(scope: ExpressionScope): Names {
       case 'run':
         return scope.run
       case 'event':
-        return null
+        return scope.event === undefined ? null : once(name, () => read(scope.event!()))
       default:
         return undefined
     }

@@ -87,6 +87,12 @@ export interface Compensation {
   isBroken: boolean
 }
 
+/** Something that the run was told from outside. */
+export interface Signal {
+  readonly name: string
+  readonly data: Held
+}
+
 /** Why a task can no longer start. */
 export interface Doom {
   reason: 'upstream_failed' | 'trigger_rule'
@@ -131,6 +137,12 @@ export interface Run {
   /** Compensations of what has succeeded, in the order of success; they run from the last to the first. */
   readonly undo: TaskIndex[]
   compensation: Compensation | null
+  /** Signals so far, by the number of their event. */
+  readonly signals: Map<number, Signal>
+  /** Their ids, so that a repeat is known. */
+  readonly signalIds: Set<string>
+  /** Signals that no task has taken yet, in the order of arrival. */
+  readonly buffered: Set<number>
   // What `apply` marks so that deciding costs what has changed, not the size of the run. Each is derived from `tasks`.
   /** Pending tasks that can no longer start. */
   readonly doomed: Map<TaskIndex, Doom>
@@ -158,6 +170,14 @@ export function isFinal(status: RunStatus): boolean {
 export function isCurrent(run: Run, task: TaskIndex, token: number): boolean {
   const state = run.tasks[task]
   return state !== undefined && state.status === 'running' && state.token === token
+}
+
+/** Whether a task may still do something, as the run stands. */
+export function mayGoOn(run: Run, task: TaskIndex): boolean {
+  const { undoes, rule } = run.workflow.plans[task]!
+  if (undoes !== null) return run.compensation !== null && !run.compensation.isBroken
+  if (run.compensation !== null) return false
+  return run.ending === null || (run.ending === 'task_failed' && acceptsFailure(rule))
 }
 
 /** Due time of a live run that no time moves on, such as a paused one: the last millisecond of the year 9999. */
@@ -237,6 +257,9 @@ export function accept(event: AcceptedEvent): Run {
     failures: [],
     undo: [],
     compensation: null,
+    signals: new Map(),
+    signalIds: new Set(),
+    buffered: new Set(),
     doomed: new Map(),
     conditional: new Set(),
     beginning: new Set(),
@@ -299,8 +322,15 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'TaskSucceeded':
       run.tasks[event.task]!.startedAt ??= event.at
-      run.tasks[event.task]!.output = event.output
+      run.tasks[event.task]!.output =
+        event.signal === undefined ? event.output : (run.signals.get(event.signal)?.data ?? null)
+      if (event.signal !== undefined) run.buffered.delete(event.signal)
       settle(run, event.task, 'succeeded', event.at, null)
+      return
+    case 'SignalReceived':
+      run.signals.set(run.events, { name: event.name, data: event.data })
+      run.signalIds.add(event.id)
+      run.buffered.add(run.events)
       return
     case 'AttemptStarted': {
       const task = move(run, event.task, 'running')
@@ -358,7 +388,13 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'TaskTimedOut':
       endAttempt(run, event.task, 'timed_out', event.at, null)
-      settle(run, event.task, 'timed_out', event.at, run.tasks[event.task]!.attempts.at(-1)?.error ?? null)
+      settle(
+        run,
+        event.task,
+        'timed_out',
+        event.at,
+        event.error ?? run.tasks[event.task]!.attempts.at(-1)?.error ?? null,
+      )
       return
     case 'TaskCancelled':
       endAttempt(run, event.task, 'cancelled', event.at, null)

@@ -10,10 +10,10 @@ import { patienceMs } from './circuit.ts'
 import type { FinalStatus, Held, LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
 import { evaluateCondition, renderTemplate } from './expression.ts'
 import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, restartDelayMs, retryDelayMs } from './retry.ts'
-import { isSettled, type Run } from './run.ts'
+import { isSettled, mayGoOn, type Run } from './run.ts'
 import { runScope } from './scope.ts'
 import { acceptsFailure } from './trigger-rule.ts'
-import { beginWait } from './waits.ts'
+import { beginWait, waitedTooLong } from './waits.ts'
 
 /** Events of one answer, so that a run of 10,000 tasks can be settled in slices. */
 const MAX_DECISIONS = 500
@@ -54,14 +54,6 @@ export function decide(run: Run, at: number, load: LoadPayload, admission: Admis
   return afterLast(run, at, load)
 }
 
-/** Whether a task may still do something, as the run stands. */
-function mayGoOn(run: Run, task: TaskIndex): boolean {
-  const { undoes, rule } = run.workflow.plans[task]!
-  if (undoes !== null) return run.compensation !== null && !run.compensation.isBroken
-  if (run.compensation !== null) return false
-  return run.ending === null || (run.ending === 'task_failed' && acceptsFailure(rule))
-}
-
 function endedAttempts(run: Run, at: number): LaterEvent[] {
   if (run.undecided.size === 0) return []
   return [...run.undecided].filter((task) => mayGoOn(run, task)).map((task) => afterAttempt(run, task, at))
@@ -81,8 +73,11 @@ function endedWaits(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []
   for (const task of run.sleeping) {
     const { waitingFor, wakeAt } = run.tasks[task]!
-    if (waitingFor !== 'time' || wakeAt === null || wakeAt > at || !mayGoOn(run, task)) continue
-    events.push({ type: 'TaskSucceeded', at, task, output: null })
+    const isWait = waitingFor === 'time' || waitingFor === 'signal'
+    if (!isWait || wakeAt === null || wakeAt > at || !mayGoOn(run, task)) continue
+    const error = waitedTooLong(run, task)
+    if (error === null) events.push({ type: 'TaskSucceeded', at, task, output: null })
+    else events.push({ type: 'TaskTimedOut', at, task, error })
   }
   return events
 }
@@ -120,8 +115,13 @@ function evaluateConditions(run: Run, at: number, load: LoadPayload): LaterEvent
 
 function beginWaits(run: Run, at: number, load: LoadPayload): LaterEvent[] {
   if (run.beginning.size === 0) return []
-  const scope = runScope(run, load)
-  return [...run.beginning].slice(0, MAX_DECISIONS).map((task) => beginWait(run, task, at, scope))
+  // A signal that was kept goes to the first of them that it matches.
+  const taken = new Set<number>()
+  return [...run.beginning].slice(0, MAX_DECISIONS).map((task) => {
+    const event = beginWait(run, task, at, load, taken)
+    if (event.type === 'TaskSucceeded' && event.signal !== undefined) taken.add(event.signal)
+    return event
+  })
 }
 
 /** An attempt ended without success: its task waits for another, or ends as the attempt did. */

@@ -31,6 +31,10 @@ export function checkTask(
         : null,
   })
   const faults = shape.ok ? [] : shape.faults
+  if (isJsonObject(raw) && raw.retry !== undefined && type?.isRetried === false) {
+    const message = `a task of type ${quoted(String(raw.type))} makes no attempt, so there is none to repeat`
+    faults.push({ path: `${at}/retry`, code: 'conflicting_fields', message })
+  }
   if (isJsonObject(raw) && typeof raw.type === 'string') {
     faults.push(...checkType(raw.type, type, raw.with, at, types, placeholders))
     if (type?.with !== undefined && isJsonObject(raw.with) && looksInside) {

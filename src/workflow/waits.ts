@@ -1,19 +1,50 @@
 // How tasks begin that wait and make no attempt: what they wait for, and until when. Pure; what ends a wait is the scheduler's.
 
-import type { LaterEvent, TaskError, TaskIndex } from './event.ts'
+import type { LaterEvent, LoadPayload, TaskError, TaskIndex } from './event.ts'
 import { type ExpressionScope, evaluateField, renderTemplate } from './expression.ts'
 import type { Run } from './run.ts'
+import { runScope } from './scope.ts'
+import { firstKept } from './signals.ts'
 import { isSpan, spanMs } from './span.ts'
 import { isTime, timeMs } from './time.ts'
 
 /** The longest that a run can last, so the longest sleep in it. */
 const MAX_SLEEP_MS = 365 * 86_400_000
 
-/** The wait of a task whose turn has come, or its failure if what it is to wait for cannot be told. */
-export function beginWait(run: Run, task: TaskIndex, at: number, scope: ExpressionScope): LaterEvent {
-  const until = sleepsUntil(run, task, at, scope)
+/**
+ * The wait of a task whose turn has come; its end if what it waits for is there already, or cannot be told.
+ * @param taken signals that others have taken in the same moment
+ */
+export function beginWait(
+  run: Run,
+  task: TaskIndex,
+  at: number,
+  load: LoadPayload,
+  taken: ReadonlySet<number>,
+): LaterEvent {
+  const { kind, timeoutMs } = run.workflow.plans[task]!
+  const limit = timeoutMs === null ? null : at + timeoutMs
+  if (kind === 'wait') {
+    const signal = firstKept(run, task, taken, load)
+    if (signal !== null) return { type: 'TaskSucceeded', at, task, output: null, signal }
+    return { type: 'TaskWaiting', at, task, for: 'signal', until: limit, isSnoozed: false }
+  }
+  const until = sleepsUntil(run, task, at, runScope(run, load))
   if ('error' in until) return { type: 'TaskFailed', at, task, error: until.error }
-  return { type: 'TaskWaiting', at, task, for: 'time', until: until.time, isSnoozed: false }
+  const wakeAt = limit === null ? until.time : Math.min(until.time, limit)
+  return { type: 'TaskWaiting', at, task, for: 'time', until: wakeAt, isSnoozed: false }
+}
+
+/** The time-out of a wait that is due because it has lasted as long as the task's `timeout` allows; null of a sleep that is over. */
+export function waitedTooLong(run: Run, task: TaskIndex): TaskError | null {
+  const { waitingFor, wakeAt, startedAt } = run.tasks[task]!
+  const { timeoutMs } = run.workflow.plans[task]!
+  if (timeoutMs === null || wakeAt! - startedAt! < timeoutMs) return null
+  const what =
+    waitingFor === 'signal'
+      ? `The event "${run.workflow.definition.tasks[task]!.with!.event}" did not come within ${timeoutMs} ms`
+      : `The sleep was not over within ${timeoutMs} ms`
+  return { code: 'timeout', message: what, retryable: false }
 }
 
 function sleepsUntil(

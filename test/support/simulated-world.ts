@@ -35,7 +35,12 @@ export interface Trouble {
   /** Share of the failures of which the budget allows no retry. */
   refused: number
   pause: number
+  /** Somebody tells the run something. */
+  signal: number
 }
+
+/** What the run may be told. */
+export const SIGNAL_NAMES = ['go', 'stop'] as const
 
 /** Circuits change their state in steps of this length. */
 const CIRCUIT_MS = 300
@@ -51,6 +56,8 @@ export class SimulatedWorld {
   #instance = 1
   /** How often the outside saw an attempt of each task begin. */
   readonly calls = new Map<number, number>()
+  /** Signals sent. */
+  signals = 0
   #check: (world: SimulatedWorld, event: LaterEvent) => void
 
   constructor(
@@ -157,10 +164,19 @@ export class SimulatedWorld {
     if (this.#random.chance(this.#trouble.crash)) this.crash()
     else if (this.#random.chance(this.#trouble.cancel)) this.commit([{ type: 'RunCancelRequested' }])
     else if (this.#random.chance(this.#trouble.pause)) this.commit([{ type: 'RunPaused' }])
+    else if (this.#random.chance(this.#trouble.signal)) this.#signal()
     else if (this.run.status === 'paused' && this.#random.chance(0.3)) this.commit([{ type: 'RunResumed' }])
     else if (this.#random.chance(this.#trouble.duplicate) && this.#reported.length > 0) {
       this.commit([this.#random.pick(this.#reported)])
     } else this.commit(this.#happening())
+  }
+
+  /** Tells the run something, early or late, now and then twice. */
+  #signal(): void {
+    const id = this.#random.chance(0.2) ? `sig_${this.signals}` : `sig_${++this.signals}`
+    this.commit([
+      { type: 'SignalReceived', id, name: this.#random.pick(SIGNAL_NAMES), data: { n: this.#random.int(0, 3) } },
+    ])
   }
 
   /** What is reported next; nothing when an alarm comes first, on time or late. */

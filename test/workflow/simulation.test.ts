@@ -11,7 +11,7 @@ import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
 import { judge, TRIGGER_RULES } from '../../src/workflow/trigger-rule.ts'
 import { type Random, seeded } from '../support/random.ts'
-import { SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
+import { SIGNAL_NAMES, SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
 
 const SEEDS = Number(process.env.SEEDS ?? 5_000)
 const noPayloads = () => null
@@ -28,7 +28,10 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
     for (let earlier = 0; earlier < index; earlier++) if (random.chance(density)) depends_on.push(`t${earlier}`)
     const base = { id: `t${index}`, type: 'http', depends_on, ...(steered ? randomSteering(random) : {}) }
     if (random.chance(0.3)) return base
-    if (waits && random.chance(0.2)) return { ...base, type: 'sleep', with: { for: `${random.int(1, 900)}ms` } }
+    if (waits && random.chance(0.2)) {
+      return { ...base, type: 'sleep', with: { for: `${random.int(1, 900)}ms` }, ...randomLimit(random) }
+    }
+    if (waits && random.chance(0.2)) return { ...base, ...randomWait(random) }
     return { ...base, with: { url: 'https://upstream.test' }, ...(retries ? { retry: randomRetry(random) } : {}) }
   })
   if (isCyclic) {
@@ -59,10 +62,28 @@ function randomSteering(random: Random): Pick<TaskDefinition, 'trigger_rule' | '
   }
 }
 
+/** A wait for one of few events, so that many wait for the same. */
+function randomWait(random: Random): Pick<TaskDefinition, 'type' | 'with' | 'timeout'> {
+  const match = random.chance(0.5)
+    ? { match: random.pick(['event.n > 1', 'event.n == 0', 'event.m == 1', 'event.n']) }
+    : {}
+  return { type: 'wait_for_event', with: { event: random.pick(SIGNAL_NAMES), ...match }, ...randomLimit(random) }
+}
+
+function randomLimit(random: Random): Pick<TaskDefinition, 'timeout'> {
+  return random.chance(0.4) ? { timeout: `${random.int(1, 700)}ms` } : {}
+}
+
+/** What `randomWait` may have meant, told without the language of expressions. */
+function isMatch({ match }: { match?: string }, { n }: { n: number }): boolean {
+  if (match === undefined) return true
+  return match === 'event.n > 1' ? n > 1 : match === 'event.n == 0' && n === 0
+}
+
 /** Tasks that undo some of the others. */
 function compensations(tasks: TaskDefinition[], random: Random, retries: boolean): TaskDefinition[] {
   return tasks.flatMap((task, index) => {
-    if (task.type === 'sleep' || random.chance(0.6)) return []
+    if (random.chance(0.6)) return []
     task.compensate = `undo${index}`
     const undo = { id: task.compensate, type: 'http', depends_on: [] }
     if (random.chance(0.3)) return [undo]
@@ -92,6 +113,7 @@ function randomTrouble(random: Random): Trouble {
     open: 0,
     refused: 0,
     pause: 0,
+    signal: 0.1,
   }
   if (random.chance(0.2)) return calm
   return {
@@ -105,6 +127,7 @@ function randomTrouble(random: Random): Trouble {
     open: random.chance(0.6) ? 0 : random.next() * 0.6,
     refused: random.chance(0.7) ? 0 : random.next(),
     pause: random.chance(0.6) ? 0 : random.next() * 0.1,
+    signal: random.chance(0.3) ? 0 : random.next() * 0.4,
   }
 }
 
@@ -163,6 +186,25 @@ function checkIncrementalState(run: Run): void {
   expect(counted).toEqual(full.progress)
 }
 
+/** Which signals nobody has taken, from the history alone; and nobody may wait for one of them. */
+function checkSignals({ run, history }: SimulatedWorld): void {
+  const kept = new Map<number, { name: string; data: { n: number } }>()
+  history.forEach((event, position) => {
+    if (event.type === 'SignalReceived') {
+      kept.set(position + 1, { name: event.name, data: event.data as { n: number } })
+    } else if (event.type === 'TaskSucceeded' && event.signal !== undefined) kept.delete(event.signal)
+  })
+  expect([...run.buffered]).toEqual([...kept.keys()])
+  if (run.finishedAt !== null) return
+  for (const task of run.sleeping) {
+    const config = run.workflow.definition.tasks[task]!.with as { event: string; match?: string }
+    if (run.tasks[task]!.waitingFor !== 'signal') continue
+    for (const { name, data } of kept.values()) {
+      expect(name === config.event && isMatch(config, data), 'no signal is missed').toBe(false)
+    }
+  }
+}
+
 function checkEvent(world: SimulatedWorld, event: LaterEvent): void {
   const { history } = world
   const previous = history[history.length - 2]!
@@ -202,6 +244,8 @@ function checkHistory(world: SimulatedWorld): void {
   let finished = false
   let isPaused = false
   let compensating = false
+  let freshUntil = 0
+  const takenSignals = new Set<number>()
   const endedAmong = (tasks: readonly number[]) => {
     const counts = { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 }
     for (const task of tasks) if (ended.has(task)) counts[ended.get(task)!]++
@@ -234,8 +278,19 @@ function checkHistory(world: SimulatedWorld): void {
       expect(isPaused, 'a paused run does not end by itself').toBe(false)
       expect(running.size).toBe(0)
       expect(ended.size).toBe(definition.tasks.length)
-    } else if ('task' in event) {
+    } else if (event.type !== 'SignalReceived' && 'task' in event) {
       if ('token' in event) expect(running.get(event.task), 'R5').toBe(event.token)
+      if (event.type === 'TaskSucceeded' && event.signal !== undefined) {
+        const signal = world.history[event.signal - 1]
+        const config = definition.tasks[event.task]!.with as { event: string; match?: string }
+        expect(signal).toMatchObject({ type: 'SignalReceived', name: config.event })
+        if (signal?.type === 'SignalReceived') expect(isMatch(config, signal.data as { n: number })).toBe(true)
+        // One that was kept goes to a single task; one that has just come, to all that wait for it.
+        const isFresh = position === event.signal || freshUntil === position
+        if (isFresh) freshUntil = position + 1
+        expect(isFresh || !takenSignals.has(event.signal), 'a signal that was kept is taken once').toBe(true)
+        takenSignals.add(event.signal)
+      }
       running.delete(event.task)
       if (!OPEN_ENDINGS.has(event.type)) {
         expect(ended.has(event.task), 'a task ends once').toBe(false)
@@ -257,6 +312,7 @@ function simulate(seed: number): void {
   const interruptions = () => world.history.filter(({ type }) => type === 'AttemptInterrupted').length
   for (let steps = 0; !isFinal(world.run.status); steps++) {
     checkIncrementalState(world.run)
+    checkSignals(world)
     expect(world.refold(), 'R1').toEqual(world.run)
     const admission = world.admission()
     expect(decide(world.run, world.run.at, noPayloads, admission), 'R2: asked again, the answer is the same').toEqual(
@@ -266,6 +322,7 @@ function simulate(seed: number): void {
     world.step()
   }
   checkIncrementalState(world.run)
+  checkSignals(world)
   checkHistory(world)
   expect(world.refold(), 'R1').toEqual(world.run)
 
@@ -294,7 +351,9 @@ function simulate(seed: number): void {
   }
   if (run.compensation === null && run.status !== 'succeeded') expect(run.undo, 'what succeeded is undone').toEqual([])
   const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut + trouble.cancel === 0
-  if (isCalm && isPlain && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 1_000)
+  // Nobody may send what is waited for, and a wait may be given less time than it takes.
+  const isSure = definition.tasks.every(({ type, timeout }) => type !== 'wait_for_event' && timeout === undefined)
+  if (isCalm && isPlain && isSure && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 1_000)
     expect(run.status).toBe('succeeded')
   for (const [task, calls] of world.calls) {
     expect(calls, 'a task is called again only after an interruption or as its policy says').toBeLessThanOrEqual(
@@ -304,7 +363,7 @@ function simulate(seed: number): void {
   }
   const held = world.history.filter((event) => event.type === 'TaskWaiting' && event.for === 'circuit').length
   if (trouble.open === 0) expect(held).toBe(0)
-  const bound = 3 + 12 * definition.tasks.length + 3 * interruptions() + held + 2
+  const bound = 3 + 12 * definition.tasks.length + 3 * interruptions() + held + world.signals + 2
   expect(world.history.length, 'the history is bounded').toBeLessThanOrEqual(bound)
 }
 

@@ -1,0 +1,78 @@
+// Signals as they reach a Runner: which are taken, which refused, and what a repeat is told. Who gets one, the core decides.
+
+import type { Fact } from '../src/workflow/advance.ts'
+import type { LoadPayload, RunEvent } from '../src/workflow/event.ts'
+import type { Json } from '../src/workflow/json.ts'
+import { isFinal, type Run } from '../src/workflow/run.ts'
+import { held } from '../src/workflow/scope.ts'
+import { hasRoom, hearsSignals, takersOf } from '../src/workflow/signals.ts'
+import { canonicalText } from '../src/workflow/sound.ts'
+import type { Committed } from './commit.ts'
+import type { History } from './history.ts'
+import type { Reading } from './reading.ts'
+import type { SignalAnswer, SignalRequest } from './runner-rpc.ts'
+
+export class Signals {
+  readonly #history: History
+  readonly #reading: Reading
+  readonly #loader: (runId: string) => LoadPayload
+  readonly #commit: (runId: string, facts: readonly Fact[]) => Committed | null
+
+  /** @param commit records facts of a run after whatever was reported of it before, and what follows from them */
+  constructor(
+    history: History,
+    reading: Reading,
+    loader: (runId: string) => LoadPayload,
+    commit: (runId: string, facts: readonly Fact[]) => Committed | null,
+  ) {
+    this.#history = history
+    this.#reading = reading
+    this.#loader = loader
+    this.#commit = commit
+  }
+
+  /** Tells a run something: one turn, so nothing comes between looking and recording. */
+  async receive({ runId, id, name, data: text }: SignalRequest): Promise<SignalAnswer> {
+    // What was reported before comes before it, and a deadline that has passed counts.
+    if (this.#reading.record(runId)?.run.finishedAt === null) this.#commit(runId, [])
+    const run = this.#reading.record(runId)?.run ?? null
+    if (run === null) return this.#refusal(runId)
+    const data = JSON.parse(text) as Json
+    if (run.signalIds.has(id)) return this.#repeat(run, id, name, data)
+    if (!hearsSignals(run)) return this.#refusal(runId)
+    const names = run.workflow.events
+    if (!names.has(name)) return { kind: 'unknown_signal', names: [...names.keys()] }
+    const isWaitedFor = takersOf(run, { name, data }, this.#loader(runId)).length > 0
+    if (!isWaitedFor && !hasRoom(run, text.length)) return { kind: 'signal_buffer_full' }
+    const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data }])
+    if (committed === null) throw new Error('the signal could not be recorded')
+    return { kind: 'signal', id, deliveredTo: deliveries(run, committed.events, id), replayed: false }
+  }
+
+  /** The run has ended, or does nothing more than undo what it did. */
+  async #refusal(runId: string): Promise<SignalAnswer> {
+    const answer = await this.#reading.run(runId, 0)
+    if (answer.kind === 'run_not_found') return answer
+    return { ...answer, kind: isFinal(answer.status) ? 'run_finished' : 'run_compensating' }
+  }
+
+  /** The answer that the signal had the first time. */
+  #repeat(run: Run, id: string, name: string, data: Json): SignalAnswer {
+    const events = this.#history.events(run.id, run.workflow)
+    const first = events.find((event) => event?.type === 'SignalReceived' && event.id === id)
+    if (first?.type !== 'SignalReceived') throw new Error(`signal ${id} of ${run.id} is not in its history`)
+    const isSame = first.name === name && canonicalText(held(first.data, this.#loader(run.id))) === canonicalText(data)
+    if (!isSame) return { kind: 'idempotency_key_reused' }
+    return { kind: 'signal', id, deliveredTo: deliveries(run, events, id), replayed: true }
+  }
+}
+
+/** Ids of the tasks that got a signal when it came: their ends stand right after it. */
+function deliveries(run: Run, events: readonly (RunEvent | null)[], id: string): string[] {
+  const tasks: string[] = []
+  for (let next = 1 + events.findIndex((event) => event?.type === 'SignalReceived' && event.id === id); ; next++) {
+    const event = events[next]
+    if (event?.type !== 'TaskSucceeded' || event.signal === undefined) return tasks
+    tasks.push(run.workflow.definition.tasks[event.task]!.id)
+  }
+}
