@@ -25,6 +25,7 @@ export const QUICK: Form = { rounds: 3, ms: 100, floorMs: 70, maxCalls: 60, past
 export interface Bench {
   form: Form
   orchestrator: Orchestrator
+  orchestratorUrl: string
   orchestratorPid: number
   floorUrl: string
   upstreamUrl: string

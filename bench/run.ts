@@ -12,6 +12,7 @@ import { type Bench, casesOf, FULL, measure, QUICK, type Row } from './cases.ts'
 import { Orchestrator } from './orchestrator.ts'
 import { aimsText, tableText } from './report.ts'
 import { type Served, serve, serveUpstream } from './serve.ts'
+import { watchingAim } from './watching.ts'
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } } })
 const form = values.quick ? QUICK : FULL
@@ -39,6 +40,7 @@ try {
   const bench: Bench = {
     form,
     orchestrator: new Orchestrator(orchestrator.url),
+    orchestratorUrl: orchestrator.url,
     orchestratorPid: orchestrator.pid,
     floorUrl: floor.url,
     upstreamUrl: upstream.url,
@@ -77,9 +79,13 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
   progress('the aims')
   const overhead = await overheadAim(bench)
   const slots = await slotsAim(bench)
+  const watching = await watchingAim(bench)
   const past = await pastAim(bench)
   const search = await searchAim(bench)
-  return { rows, aims: [...floorAims(rows), overhead, slots, ...rowAims(rows), ...growthAims(rows), past, search] }
+  return {
+    rows,
+    aims: [...floorAims(rows), overhead, slots, watching, ...rowAims(rows), ...growthAims(rows), past, search],
+  }
 }
 
 /** Where it stands, for whoever watches; not part of what a file gets. */

@@ -9,6 +9,7 @@ import type { Env } from '../env.ts'
 import { isRetryable, parseRunId, runnerOf } from '../start.ts'
 import { ApiProblem } from './problem.ts'
 import { askRunner } from './run-answers.ts'
+import { sharedPage } from './shared-pages.ts'
 
 /** What happens next for whoever watches. */
 export type Update =
@@ -25,8 +26,11 @@ export type Update =
 
 /** Where a Watch reads. */
 export interface WatchSource {
-  /** @throws ApiProblem `run_not_found` */
-  page(after: number): Promise<EventPage>
+  /**
+   * @param known number of an event that the run is known to have: the page is no older than that; 0 asks for it as it is now
+   * @throws ApiProblem `run_not_found`
+   */
+  page(after: number, known: number): Promise<EventPage>
   /**
    * A socket, not accepted yet, over which the number of the run's last event comes each time that it moves.
    * @throws ApiProblem `run_not_found`, `too_many_watchers`, `watchers_exhausted`
@@ -45,7 +49,7 @@ const MAX_FAILURES = 6
 const FIRST_WAIT_MS = 25
 
 /** The longest pause between two reads, in ms. */
-const MAX_PAUSE_MS = 1_000
+const MAX_PAUSE_MS = 50
 
 export class Watch {
   readonly #source: WatchSource
@@ -157,15 +161,15 @@ export class Watch {
   async #read(): Promise<EventPage> {
     this.#calls++
     const begunAt = Date.now()
-    const page = await this.#source.page(this.#sent)
+    const page = await this.#source.page(this.#sent, this.#known > this.#sent ? this.#known : 0)
     this.#readAt = Date.now()
     this.#readMs = this.#readAt - begunAt
     return page
   }
 
   /**
-   * Leaves the Runner alone for as long as it took to answer last: so all who watch together take it half of its time at
-   * most, and what happened meanwhile comes in one page.
+   * Leaves the Runner alone for as long as it took to answer last, within bounds: the busier it is the less it is asked,
+   * and what happened meanwhile comes in one page.
    */
   async #pause(): Promise<void> {
     const pauseMs = Math.min(this.#readMs, MAX_PAUSE_MS) - (Date.now() - this.#readAt)
@@ -222,8 +226,10 @@ export class Watch {
 
 /** The Runner that keeps a run, as a Watch reads it. */
 export function sourceOf(env: Env, tenant: string, runId: string): WatchSource {
+  const read = (after: number) => askRunner(env, tenant, runId, (runner) => runner.events(runId, after, PAGE_EVENTS))
   return {
-    page: (after) => askRunner(env, tenant, runId, (runner) => runner.events(runId, after, PAGE_EVENTS)),
+    page: (after, known) =>
+      known === 0 ? read(after) : sharedPage(`${tenant}/${runId}`, after, known, () => read(after)),
     socket: () => openSocket(env, tenant, runId),
   }
 }
@@ -238,7 +244,9 @@ async function openSocket(env: Env, tenant: string, runId: string): Promise<WebS
   if (response.status === 404) throw new ApiProblem('run_not_found', `There is no run ${runId}`)
   if (response.status !== 429 && response.status !== 503) throw new Error(`a watcher was answered ${response.status}`)
   const { limit } = (await response.json()) as { limit: number }
-  const headers = { 'Retry-After': '5' }
+  // A client that leaves is seen to have left when its stream writes again, at the latest with its next heartbeat (tried: the
+  // request's signal does not tell of it sooner).
+  const headers = { 'Retry-After': '15' }
   if (response.status === 429) {
     throw new ApiProblem('too_many_watchers', `The run has ${limit} watchers, and may have no more`, { headers })
   }

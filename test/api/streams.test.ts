@@ -627,7 +627,7 @@ describe('watchers', () => {
     const headers = { Accept: 'text/event-stream' }
     const refused = await get(`/v1/runs/${id}/history`, { headers })
     expect(refused).toMatchObject({ status: 429, body: { code: 'too_many_watchers' } })
-    expect(refused.headers.get('Retry-After')).toBe('5')
+    expect(refused.headers.get('Retry-After')).toBe('15')
     expect((await get(`/v1/runs/${id}/history`)).status).toBe(200)
     watches.pop()!.close()
     await vi.waitFor(async () => {
