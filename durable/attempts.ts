@@ -8,6 +8,7 @@ import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
+import { traceOfAttempt } from '../src/workflow/trace.ts'
 
 /** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */
 const BACKSTOP_MS = 1_000
@@ -69,11 +70,13 @@ export class Attempts {
       this.#report(run.id, { type: 'AttemptFailed', task, token, error: rendered.error })
       return
     }
+    const { trace } = run.options
     const attempt = this.#executor.start({
       type: definition.type,
       with: rendered.value as JsonObject,
       idempotencyKey: idempotencyKey(run, task),
       timeoutMs: attemptLimitMs(run, task, now),
+      ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
     })
     this.#remember(run.id, task, { token, abort: () => void attempt.abort().catch(() => {}) })
     const runId = run.id

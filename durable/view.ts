@@ -12,6 +12,7 @@ import {
 import type { Json } from '../src/workflow/json.ts'
 import { isFinal, isSettled, type Run, type TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
+import { traceIdOf } from '../src/workflow/trace.ts'
 
 /** The largest answer, in bytes of JSON text. */
 const MAX_ANSWER = 8 * 1024 * 1024
@@ -39,6 +40,7 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     status: run.status,
     trigger: { type: 'api' },
     tags: [...(run.options.tags ?? [])],
+    ...(run.options.trace === undefined ? {} : { trace_id: traceIdOf(run.options.trace) }),
     error: run.error as Json,
     ...(placeholders > 0 ? { placeholders } : {}),
     ...(run.status === 'paused' ? { waiting: PAUSED } : {}),

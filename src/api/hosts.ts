@@ -9,7 +9,7 @@ const LOCAL_URL = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:[/?
 
 /** What a script of another origin may send and read. */
 const REQUEST_HEADERS =
-  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-Id'
+  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-Id, traceparent, tracestate'
 const ANSWER_HEADERS =
   'Allow, ETag, Idempotent-Replayed, Link, Location, Preference-Applied, Retry-After, Run-Status, WWW-Authenticate, X-Request-Id'
 

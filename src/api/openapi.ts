@@ -30,6 +30,9 @@ const REQUEST_HEADERS: Readonly<Record<RequestHeader, string>> = {
   'Idempotency-Key': '1 to 255 visible ASCII characters, bare or quoted; kept for 24 h.',
   'If-Match': 'The version that must be the newest, as `"3"`, or `*`.',
   'If-None-Match': 'ETag of what the client has.',
+  traceparent:
+    'The trace that the run belongs to (W3C Trace Context): calls of `http` tasks carry it on. Ignored if malformed.',
+  tracestate: 'Passed on with `traceparent`, up to 512 characters.',
   Prefer: '`respond-async` or `wait=N`, N seconds up to 30 (RFC 7240).',
 }
 

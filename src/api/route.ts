@@ -49,7 +49,15 @@ export type AnswerHeader =
   | 'Preference-Applied'
   | 'Retry-After'
   | 'Run-Status'
-export type RequestHeader = 'Accept' | 'Idempotency-Key' | 'If-Match' | 'If-None-Match' | 'Last-Event-ID' | 'Prefer'
+export type RequestHeader =
+  | 'Accept'
+  | 'Idempotency-Key'
+  | 'If-Match'
+  | 'If-None-Match'
+  | 'Last-Event-ID'
+  | 'Prefer'
+  | 'traceparent'
+  | 'tracestate'
 
 /** One way in which a call can succeed. */
 export interface Answer {

@@ -137,6 +137,13 @@ export const RunSummarySchema = z
     status: z.enum(RUN_STATUSES),
     trigger: z.strictObject({ type: z.enum(TRIGGER_TYPES) }),
     tags: z.array(z.string()).meta({ description: 'As the start gave them.' }),
+    trace_id: z
+      .string()
+      .exactOptional()
+      .meta({
+        description: "Of the start's `traceparent`; calls of `http` tasks carry it on.",
+        examples: ['4bf92f3577b34da6a3ce929d0e0e4736'],
+      }),
     error: RunErrorSchema.nullable(),
     placeholders: z.int().min(1).exactOptional().meta({ description: 'How many tasks do nothing.' }),
     waiting: WaitingSchema.exactOptional(),

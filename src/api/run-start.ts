@@ -5,6 +5,7 @@ import { checkShape } from '../workflow/faults.ts'
 import { isFinal } from '../workflow/run.ts'
 import { canonicalText, soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
+import { readTrace } from '../workflow/trace.ts'
 import { readIdempotencyKey, sha256 } from './idempotency-key.ts'
 import { MAX_WAIT, readPreference } from './prefer.ts'
 import { ApiProblem, detailOf, faultyBody } from './problem.ts'
@@ -28,7 +29,7 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
     description:
       'Waits for the end of the run, 30 s at most, or `Prefer: wait=N`; `Prefer: respond-async` waits for nothing. A client that hangs up cancels nothing. With `Idempotency-Key` a repeat of the same start is answered with the first run, for 24 h; the same means the same JSON, however it is written.',
     access: 'key',
-    headers: ['Prefer', 'Idempotency-Key'],
+    headers: ['Prefer', 'Idempotency-Key', 'traceparent', 'tracestate'],
     body: { schema: StartRunSchema, maxBytes: MAX_BODY_BYTES, check: checkStart },
     answers: {
       200: {
@@ -59,7 +60,11 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
       const waitMs = 1_000 * (wait ?? (respondAsync ? 0 : MAX_WAIT))
       const key = readIdempotencyKey(request.headers)
       const idempotency = key === null ? null : { key, bodyHash: await sha256(body.canonical()) }
-      const started = await startRun(env, tenant, { ...body.start, idempotency, waitMs })
+      const trace = readTrace(request.headers.get('traceparent'), request.headers.get('tracestate'))
+      // No part of the body, so a repeat with the same key may come from another trace.
+      const options = trace === null ? body.start.options : { ...body.start.options, trace }
+      const start = { ...body.start, ...(options === undefined ? {} : { options }), idempotency, waitMs }
+      const started = await startRun(env, tenant, start)
       switch (started.kind) {
         case 'run': {
           const isAsync = respondAsync && wait === null

@@ -78,10 +78,15 @@ function outOfTime({ timeoutMs }: TaskCall): TaskResult {
 async function endingOf(call: TaskCall, signal: AbortSignal, surroundings: PluginSurroundings): Promise<TaskResult> {
   try {
     if (!isBuilt(call.type)) return failed('executor_error', `This release has no task type "${call.type}"`)
-    const { type, idempotencyKey } = call
+    const { type, idempotencyKey, trace } = call
     const checked = checkShape(TASK_TYPES[type].with.rendered, call.with, { at: '/with' })
     if (!checked.ok) return failed('invalid_with', listed(checked.faults))
-    return bounded(await PLUGINS[type].execute({ config: checked.value, idempotencyKey, signal }, surroundings))
+    return bounded(
+      await PLUGINS[type].execute(
+        { config: checked.value, idempotencyKey, signal, ...(trace === undefined ? {} : { trace }) },
+        surroundings,
+      ),
+    )
   } catch (error) {
     // A bug of a plugin. The log gets its name and place; its message may quote what was sent.
     const at = error instanceof Error ? error.stack?.replace(error.message, '') : undefined

@@ -29,7 +29,7 @@ const EXCERPT_BYTES = 1_024
 
 async function execute(call: PluginCall<HttpWith>, { egressAllow }: PluginSurroundings): Promise<TaskResult> {
   const hops = hopsOf(call.config.follow_redirects)
-  let request = firstRequest(call.config, call.idempotencyKey)
+  let request = firstRequest(call)
   for (let hop = 0; ; hop++) {
     const refusal = egressFault(request.url, egressAllow)
     if (refusal !== null) return failed('egress_denied', `${told(request)} was not sent: ${refusal}`)
@@ -85,11 +85,16 @@ async function send({ method, url, headers, body }: HttpRequest, signal: AbortSi
   }
 }
 
-function firstRequest(config: HttpWith, idempotencyKey: string): HttpRequest {
+function firstRequest({ config, idempotencyKey, trace }: PluginCall<HttpWith>): HttpRequest {
   const { text, type } = bodyOf(config)
   const headers = new Headers()
   for (const [name, value] of Object.entries(config.headers ?? {})) headers.set(name, String(value))
   if (!headers.has('idempotency-key')) headers.set('idempotency-key', idempotencyKey)
+  // A task that says which trace it belongs to says so alone: the two headers go together.
+  if (trace !== undefined && !headers.has('traceparent')) {
+    headers.set('traceparent', trace.traceparent)
+    if (trace.tracestate !== undefined && !headers.has('tracestate')) headers.set('tracestate', trace.tracestate)
+  }
   if (!headers.has('user-agent')) headers.set('user-agent', 'edge-orchestrator')
   if (type !== null && !headers.has('content-type')) headers.set('content-type', type)
   return { method: config.method ?? (text === null ? 'GET' : 'POST'), url: urlOf(config), headers, body: text }

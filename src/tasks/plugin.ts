@@ -3,6 +3,7 @@
 
 import type { TaskCode } from '../workflow/codes.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
+import type { TraceContext } from '../workflow/trace.ts'
 
 /** One attempt, as the Runner asks for it. Crosses RPC, so it is plain data. */
 export interface TaskCall {
@@ -13,6 +14,8 @@ export interface TaskCall {
   idempotencyKey: string
   /** The longest that this attempt may take, in ms. */
   timeoutMs: number
+  /** What calls of this attempt say of the trace that their run belongs to; absent if it belongs to none. */
+  trace?: TraceContext
 }
 
 /** What a plugin gets: the call, and the signal that fires when the attempt is aborted or out of time. */
@@ -20,6 +23,7 @@ export interface PluginCall<Config> {
   config: Config
   idempotencyKey: string
   signal: AbortSignal
+  trace?: TraceContext
 }
 
 export interface AttemptError {
@@ -44,7 +48,7 @@ export interface TaskPlugin<Config> {
   readonly type: string
   /**
    * Makes one attempt. May throw: the executor classifies it. Must stop soon after the signal fires, and pass the
-   * idempotency key on to whatever it calls (R6).
+   * idempotency key (R6) and the trace, if there is one, on to whatever it calls.
    */
   execute(call: PluginCall<Config>, surroundings: PluginSurroundings): Promise<TaskResult>
 }

@@ -2,6 +2,7 @@
 
 import type { CompiledWorkflow } from './definition.ts'
 import type { Json } from './json.ts'
+import type { TraceContext } from './trace.ts'
 
 /** Position of a task in its definition's `tasks`. Events and state speak of tasks by it; ids are for people. */
 export type TaskIndex = number
@@ -54,6 +55,8 @@ export type LoadPayload = (ref: PayloadRef) => Json
 export interface StartOptions {
   /** Words by which the run can be found. */
   readonly tags?: readonly string[]
+  /** The trace that the start belongs to. */
+  readonly trace?: TraceContext
 }
 
 /** What happened to a run, in order. An event's number is its position in the history, dense from 1. */
