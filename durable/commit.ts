@@ -6,6 +6,7 @@ import { DEFAULT_RETENTION } from '../src/workflow/definition.ts'
 import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
+import type { TakenOver } from '../src/workflow/rerun.ts'
 import { accept, dueAt } from '../src/workflow/run.ts'
 import { spanMs } from '../src/workflow/span.ts'
 import type { RunCounts } from './counts.ts'
@@ -46,7 +47,11 @@ export class Committer {
   }
 
   /** Records a new run and its first step. Belongs into a transaction. */
-  begin(accepted: Omit<AcceptedEvent, 'input'> & { inputText: string }, now: number): Committed {
+  begin(
+    accepted: Omit<AcceptedEvent, 'input'> & { inputText: string },
+    now: number,
+    takenOver: TakenOver = [],
+  ): Committed {
     const { inputText, ...event } = accepted
     const isLarge = inputText.length > MAX_INLINE
     const bytes = isLarge ? bytesOf(inputText) : 0
@@ -63,7 +68,10 @@ export class Committer {
       dueAt: null,
       inFlight: false,
     }
-    const step = advance(record.run, [], now, this.loader(event.runId), null, this.#keeper(record))
+    const facts = takenOver.map(({ task, output }): Fact => {
+      return { type: 'TaskReused', task, output: this.#copied(record, event.options?.retry?.of ?? '', output) }
+    })
+    const step = advance(record.run, facts, now, this.loader(event.runId), null, this.#keeper(record))
     return this.#write(record, [first, ...step.events], step.isComplete, now, true)
   }
 
@@ -94,6 +102,15 @@ export class Committer {
 
   loader(runId: string): LoadPayload {
     return (ref) => this.#history.loadPayload(runId, ref)
+  }
+
+  /** An output of another run, as this run's own: a payload has its number within its run, and goes when its run does. */
+  #copied(record: RunRecord, from: string, output: Held): Held {
+    if (!(output instanceof PayloadRef)) return output
+    const n = ++record.payloads
+    record.payloadBytes += output.bytes
+    this.#history.copyPayload({ runId: from, n: output.n }, { runId: record.run.id, n })
+    return new PayloadRef(n, output.bytes)
   }
 
   /** Keeps a large value outside the history, where only who needs it reads it. */

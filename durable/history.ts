@@ -235,6 +235,17 @@ export class History {
     return JSON.parse(parts.map(({ data }) => data).join('')) as Json
   }
 
+  /** Copies a payload to another run, unread. */
+  copyPayload(from: { runId: string; n: number }, to: { runId: string; n: number }): void {
+    this.#rows.run(
+      'INSERT INTO payloads (run_id, n, part, data) SELECT ?1, ?2, part, data FROM payloads WHERE run_id = ?3 AND n = ?4',
+      to.runId,
+      to.n,
+      from.runId,
+      from.n,
+    )
+  }
+
   suspect(): { run_id: string; starts: number } | null {
     return this.#rows.one('SELECT run_id, starts FROM suspect')
   }

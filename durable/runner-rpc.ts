@@ -2,7 +2,9 @@
 
 import type { Fault } from '../src/workflow/codes.ts'
 import type { StartOptions } from '../src/workflow/event.ts'
+import type { RetryFrom } from '../src/workflow/rerun.ts'
 import type { RunStatus } from '../src/workflow/run.ts'
+import type { TraceContext } from '../src/workflow/trace.ts'
 
 export interface StartRequest {
   /** Minted by the caller: a repeat with the same id is the same start. */
@@ -37,6 +39,27 @@ export type StartAnswer =
   | { kind: 'timeout_too_long'; definitionMs: number }
   /** The input does not fit the definition's schema. */
   | { kind: 'invalid_input'; faults: Fault[] }
+
+/** A new run of one that has ended, which takes over the outputs that still hold. */
+export interface RetryRequest {
+  /** Minted by the caller, on the shard of the run that is made again. */
+  runId: string
+  of: string
+  from: RetryFrom
+  /** Of the same workflow; null for the run's own. */
+  version: number | null
+  trace?: TraceContext
+  idempotency: StartRequest['idempotency']
+}
+
+export type RetryRefused =
+  | RunNotFound
+  | RunNotFinished
+  | { kind: 'nothing_to_retry' | 'run_unreadable' }
+  /** Unknown tasks, or tasks that the other version defines differently; pointers into the request's body. */
+  | { kind: 'unfit_retry'; faults: Fault[] }
+
+export type RetryAnswer = StartAnswer | RetryRefused
 
 /** The run had ended before it could be cancelled; it is shown as it ended. */
 export type RunFinished = Omit<RunAnswer, 'kind'> & { kind: 'run_finished' }

@@ -24,6 +24,7 @@ import { Records } from './records.ts'
 import { Recovery } from './recovery.ts'
 import { Removal } from './removal.ts'
 import { Retention } from './retention.ts'
+import { Retries } from './retries.ts'
 import { Rows } from './rows.ts'
 import type {
   BulkJob,
@@ -32,6 +33,8 @@ import type {
   EventPage,
   GraphForm,
   ListFilter,
+  RetryAnswer,
+  RetryRequest,
   RunAnswer,
   RunCompensating,
   RunFinished,
@@ -48,7 +51,7 @@ import type {
 } from './runner-rpc.ts'
 import { RUNNER_MIGRATIONS } from './runner-tables.ts'
 import { Signals } from './signals.ts'
-import { type Beginning, Starts } from './starts.ts'
+import { type Accepted, type Beginning, Starts } from './starts.ts'
 import { Waiters } from './waiters.ts'
 import { Watchers } from './watchers.ts'
 import { Workflows } from './workflows.ts'
@@ -82,6 +85,7 @@ export class Runner extends DurableObject<Env> {
   readonly #records: Records
   readonly #committer: Committer
   readonly #starts: Starts
+  readonly #retries: Retries
   readonly #reading: Reading
   readonly #recovery: Recovery
   readonly #removal: Removal
@@ -119,6 +123,9 @@ export class Runner extends DurableObject<Env> {
     this.#committer = new Committer(this.#history, this.#counts, this.#retention)
     this.#starts = new Starts(this.#workflows, this.#keys, this.#history, () => this.#planFlush())
     this.#reading = new Reading(this.#history, this.#records, this.#committer, this.#waiters)
+    this.#retries = new Retries(this.#starts, this.#history, this.#records, this.#reading, (runId) =>
+      this.#committer.loader(runId),
+    )
     this.#recovery = new Recovery(ctx.storage, this.#history, this.#records, this.#attempts, {
       commit: (runId, facts) => void this.#commit(runId, facts, Date.now()),
       condemn: (runId, code, message) => this.#condemn(runId, code, message),
@@ -149,9 +156,18 @@ export class Runner extends DurableObject<Env> {
   async start(request: StartRequest): Promise<StartAnswer> {
     if (!this.#isMarked) await this.#mark()
     const outcome = await this.#starts.accept(request)
-    if (outcome.kind !== 'accepted') return outcome
-    const { runId, replayed } = outcome
-    const answer = await this.#reading.run(runId, request.waitMs)
+    return outcome.kind === 'accepted' ? this.#started(outcome, request.waitMs) : outcome
+  }
+
+  /** Makes a run that has ended again: a new run, which takes over the outputs that still hold. */
+  async retry(request: RetryRequest): Promise<RetryAnswer> {
+    if (!this.#isMarked) await this.#mark()
+    const outcome = await this.#retries.accept(request)
+    return outcome.kind === 'accepted' ? this.#started(outcome, 0) : outcome
+  }
+
+  async #started({ runId, replayed }: Accepted, waitMs: number): Promise<StartAnswer> {
+    const answer = await this.#reading.run(runId, waitMs)
     // A scrape may have come in between: what this answer tells has to be in the next one.
     if (!this.#isMarked) await this.#mark()
     return answer.kind === 'run' ? { ...answer, replayed } : { kind: 'run_deleted' }
@@ -458,7 +474,7 @@ export class Runner extends DurableObject<Env> {
   }
 
   /** Records a new run. If it throws, nothing of it is recorded. */
-  #begin({ request, workflow, version, timeoutMs }: Beginning, now: number): void {
+  #begin({ request, workflow, version, timeoutMs, takenOver }: Beginning, now: number): void {
     const { runId, input: inputText, options, idempotency } = request
     const accepted = {
       type: 'RunAccepted',
@@ -477,7 +493,7 @@ export class Runner extends DurableObject<Env> {
           this.#keys.save(idempotency.key, idempotency.bodyHash, runId, now)
           this.#retention.expectKey(now + KEY_LIFETIME_MS)
         }
-        return this.#committer.begin(accepted, now)
+        return this.#committer.begin(accepted, now, takenOver)
       })
     } catch (error) {
       this.#counts.forget()

@@ -3,9 +3,10 @@
 
 import type { CompiledWorkflow } from '../src/workflow/definition.ts'
 import type { Json } from '../src/workflow/json.ts'
+import type { TakenOver } from '../src/workflow/rerun.ts'
 import type { History } from './history.ts'
 import type { IdempotencyKeys } from './idempotency-keys.ts'
-import type { RunAnswer, StartAnswer, StartRequest } from './runner-rpc.ts'
+import type { RetryRefused, RunAnswer, StartAnswer, StartRequest } from './runner-rpc.ts'
 import type { Lease, Workflows } from './workflows.ts'
 
 /** The start is recorded: this is its run, begun now or by an earlier request with the same id or key. */
@@ -23,12 +24,17 @@ export interface Beginning {
   workflow: CompiledWorkflow
   version: number
   timeoutMs: number
+  takenOver: TakenOver
 }
+
+/** What is added to a start once its version stands, in the turn that records it: a run that is made again reads the one before. */
+export type Addition = (workflow: CompiledWorkflow) => { kind: 'rerun'; takenOver: TakenOver } | RetryRefused
 
 interface PendingStart {
   request: StartRequest
   lease: Lease
-  settle(outcome: Accepted | Refused | { kind: 'lease_lost' }): void
+  add: Addition | null
+  settle(outcome: Accepted | Refused | RetryRefused | { kind: 'lease_lost' }): void
   fail(error: unknown): void
 }
 
@@ -51,11 +57,21 @@ export class Starts {
   }
 
   /** Resolves once the start is recorded or refused. Rejects if recording it threw: then nothing of it is recorded. */
-  async accept(request: StartRequest): Promise<Accepted | Refused> {
+  accept(request: StartRequest): Promise<Accepted | Refused> {
+    // Without an addition nothing of what only an addition refuses can come.
+    return this.#accept(request, null) as Promise<Accepted | Refused>
+  }
+
+  /** The same for a start that takes something over. */
+  acceptRetry(request: StartRequest, add: Addition): Promise<Accepted | Refused | RetryRefused> {
+    return this.#accept(request, add)
+  }
+
+  async #accept(request: StartRequest, add: Addition | null): Promise<Accepted | Refused | RetryRefused> {
     const { name, version } = request.workflow
     for (;;) {
       // A key that is known needs no version; whether the id is known, the commit sees.
-      const earlier = request.idempotency === null ? null : this.#earlier(request)
+      const earlier = request.idempotency === null ? null : this.earlier(request)
       if (earlier !== null) return earlier
       const lease = this.#workflows.lease(name, version, Date.now())
       if (lease === null) {
@@ -64,7 +80,7 @@ export class Starts {
         continue
       }
       const outcome = await new Promise<Parameters<PendingStart['settle']>[0]>((settle, fail) => {
-        this.#pending.push({ request, lease, settle, fail })
+        this.#pending.push({ request, lease, add, settle, fail })
         this.#planFlush()
       })
       if (outcome.kind !== 'lease_lost') return outcome
@@ -85,26 +101,37 @@ export class Starts {
   }
 
   #settled(
-    { request, lease }: PendingStart,
+    { request, lease, add }: PendingStart,
     now: number,
     begin: (beginning: Beginning) => void,
-  ): Accepted | Refused | { kind: 'lease_lost' } {
+  ): Accepted | Refused | RetryRefused | { kind: 'lease_lost' } {
     const { name, version: ref } = request.workflow
     // The lease may have run out, or the name may have moved, while the start stood in the queue.
     if (this.#workflows.lease(name, ref, now)?.version !== lease.version) return { kind: 'lease_lost' }
-    const earlier = this.#earlier(request)
+    const earlier = this.earlier(request)
     if (earlier !== null) return earlier
     const workflow = this.#workflows.get(name, lease.version)
-    const timeoutMs = request.timeoutMs ?? workflow.timeoutMs
+    const added = add?.(workflow) ?? { kind: 'rerun', takenOver: [] }
+    if (added.kind !== 'rerun') return added
+    const { takenOver } = added
+    // A run that is made again on another version stays as short as it was, and gets no longer than that allows.
+    const asked = request.timeoutMs ?? workflow.timeoutMs
+    const timeoutMs = add === null ? asked : Math.min(asked, workflow.timeoutMs)
     if (timeoutMs > workflow.timeoutMs) return { kind: 'timeout_too_long', definitionMs: workflow.timeoutMs }
     const faults = workflow.inputSchema?.faultsOf(JSON.parse(request.input) as Json, '/input') ?? []
     if (faults.length > 0) return { kind: 'invalid_input', faults }
-    begin({ request, workflow, version: lease.version, timeoutMs })
+    begin({ request, workflow, version: lease.version, timeoutMs, takenOver })
     return { kind: 'accepted', runId: request.runId, replayed: false }
   }
 
   /** The run that this id or key has started already; null when this start is the first. */
-  #earlier({ runId, idempotency }: StartRequest): Accepted | { kind: 'idempotency_key_reused' | 'run_deleted' } | null {
+  earlier({
+    runId,
+    idempotency,
+  }: Pick<StartRequest, 'runId' | 'idempotency'>):
+    | Accepted
+    | { kind: 'idempotency_key_reused' | 'run_deleted' }
+    | null {
     if (idempotency !== null) {
       const known = this.#keys.find(idempotency.key, Date.now())
       if (known !== null && known.bodyHash !== idempotency.bodyHash) return { kind: 'idempotency_key_reused' }

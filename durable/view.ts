@@ -38,7 +38,8 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     workflow: run.workflow.definition.name,
     version: run.version,
     status: run.status,
-    trigger: { type: 'api' },
+    trigger: { type: run.options.retry === undefined ? 'api' : 'retry' },
+    ...(run.options.retry === undefined ? {} : { retry_of: run.options.retry.of }),
     tags: [...(run.options.tags ?? [])],
     ...(run.options.trace === undefined ? {} : { trace_id: traceIdOf(run.options.trace) }),
     error: run.error as Json,
@@ -118,6 +119,7 @@ function taskView(run: Run, index: TaskIndex, load: LoadPayload, omitOutput: boo
     finished_at: timestamp(task.finishedAt),
     duration_ms: duration(task.startedAt, task.finishedAt),
     ...(config === undefined ? { placeholder: true } : {}),
+    ...(task.isReused ? { reused: true } : {}),
     attempts: task.attempts.map((attempt) => ({
       number: attempt.number,
       status: attempt.status,
@@ -292,6 +294,8 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
       return { name: 'attempt.started', data: { attempt: event.attempt } }
     case 'AttemptSucceeded':
       return { name: 'attempt.succeeded', data: { started_by: event.token, output: held(event.output, load) } }
+    case 'TaskReused':
+      return { name: 'task.reused', data: { output: held(event.output, load) } }
     case 'AttemptFailed':
       return {
         name: 'attempt.failed',

@@ -3,7 +3,7 @@
 // what became of the start, or names the id to ask for.
 
 import { monotonicFactory } from 'ulid'
-import type { StartAnswer, StartRequest } from '../durable/runner-rpc.ts'
+import type { RetryAnswer, RetryRefused, RetryRequest, StartAnswer, StartRequest } from '../durable/runner-rpc.ts'
 import type { Env } from './env.ts'
 import { hash32 } from './workflow/retry.ts'
 
@@ -22,6 +22,9 @@ const RUN_ID = /^run_([0-9a-f]{2})([0-7][0-9A-HJKMNP-TV-Z]{25})$/
 /** A start before it has an id. */
 export type Start = Omit<StartRequest, 'runId'>
 
+/** The same of a run that is to be made again. */
+export type Retry = Omit<RetryRequest, 'runId'>
+
 export type Started =
   | StartAnswer
   /** The Runner has too much to do and did not take the start: nothing was recorded. */
@@ -39,10 +42,32 @@ export async function startRun(env: Env, tenant: string, start: Start): Promise<
   const shard = hash32(start.idempotency?.key ?? ulid) % SHARDS
   const runId = `run_${shardCode(shard)}${ulid}`
   const waitUntil = Date.now() + start.waitMs
+  return begun(env, tenant, shard, runId, (runner) => {
+    return runner.start({ ...start, runId, waitMs: Math.max(0, waitUntil - Date.now()) }) as Promise<StartAnswer>
+  })
+}
+
+/**
+ * Makes a run again. The new run lives on the shard of the one before, where the outputs are that it takes over; so does
+ * its Idempotency-Key.
+ * @param shard of the run that is made again
+ */
+export async function retryRun(env: Env, tenant: string, shard: number, retry: Retry): Promise<Started | RetryRefused> {
+  const runId = `run_${shardCode(shard)}${mintUlid()}`
+  return begun(env, tenant, shard, runId, (runner) => runner.retry({ ...retry, runId }) as Promise<RetryAnswer>)
+}
+
+/** Asks a Runner for a new run, again with the same id if it breaks. */
+async function begun<Answer>(
+  env: Env,
+  tenant: string,
+  shard: number,
+  runId: string,
+  ask: (runner: ReturnType<typeof runnerOf>) => Promise<Answer>,
+): Promise<Answer | Started> {
   for (let repeats = 0; ; repeats++) {
     try {
-      const waitMs = repeats === 0 ? start.waitMs : Math.max(0, waitUntil - Date.now())
-      return await runnerOf(env, tenant, shard).start({ ...start, runId, waitMs })
+      return await ask(runnerOf(env, tenant, shard))
     } catch (error) {
       if (isOverloaded(error) && repeats === 0) return { kind: 'overloaded' }
       if (!isRetryable(error) || repeats === MAX_REPEATS) break

@@ -13,6 +13,7 @@ import { ApiProblem, renderProblem } from './problem.ts'
 import { countRequest } from './request-counts.ts'
 import { patternOf, type Route } from './route.ts'
 import { runPartRoutes } from './run-parts.ts'
+import { retryRoutes } from './run-retry.ts'
 import { startRoutes } from './run-start.ts'
 import { runRoutes } from './runs.ts'
 import { serviceRoutes } from './service.ts'
@@ -28,6 +29,7 @@ export const routes: readonly Route[] = [
   ...versionRoutes,
   ...startRoutes,
   ...bulkRoutes,
+  ...retryRoutes,
   ...runRoutes,
   ...runPartRoutes,
   ...historyRoutes,

@@ -1,8 +1,19 @@
 // The header by which a client says that two requests are the same one.
 
+import type { Start } from '../start.ts'
 import { ApiProblem } from './problem.ts'
 
 const encoder = new TextEncoder()
+
+/**
+ * The key of a start, if there is one, with a hash of what it was sent with.
+ * @param canonical text that is equal for equal requests; made only if there is a key
+ * @throws ApiProblem `invalid_idempotency_key`
+ */
+export async function readIdempotency(headers: Headers, canonical: () => string): Promise<Start['idempotency']> {
+  const key = readIdempotencyKey(headers)
+  return key === null ? null : { key, bodyHash: await sha256(canonical()) }
+}
 
 /** 1 to 255 visible ASCII characters, as they are or as a quoted string (RFC 8941), which means the same key. */
 export function readIdempotencyKey(headers: Headers): string | null {

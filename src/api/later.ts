@@ -3,7 +3,6 @@
 import { patternOf } from './route.ts'
 
 const LATER: readonly (readonly [methods: string, path: string])[] = [
-  ['POST', '/v1/runs/{id}/retry'],
   ['GET', '/v1/runs/{id}/explain'],
   ['GET', '/v1/runs/{id}/tasks/{task}/items'],
   ['GET', '/v1/task-types'],

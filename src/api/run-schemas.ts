@@ -30,10 +30,10 @@ const tagsSchema = z
   })
 
 /** What can start a run, as its `trigger.type` says. */
-export const TRIGGER_TYPES = ['api'] as const
+export const TRIGGER_TYPES = ['api', 'retry'] as const
 
 /** The others of the contract, which this release has not. */
-export const LATER_TRIGGER_TYPES = ['cron', 'event', 'webhook', 'nats', 'kafka', 'queue', 'workflow', 'retry'] as const
+export const LATER_TRIGGER_TYPES = ['cron', 'event', 'webhook', 'nats', 'kafka', 'queue', 'workflow'] as const
 
 export const StartRunSchema = z
   .strictObject({
@@ -122,6 +122,10 @@ export const TaskSchema = z
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
     duration_ms: milliseconds.nullable(),
+    reused: z
+      .literal(true)
+      .exactOptional()
+      .meta({ description: 'The output was taken over from the run that this one makes again.' }),
     placeholder: z.literal(true).exactOptional().meta({ description: 'The task has no `with` and does nothing.' }),
     attempts: z.array(AttemptSchema),
   })
@@ -136,6 +140,7 @@ export const RunSummarySchema = z
     version: z.int().min(1),
     status: z.enum(RUN_STATUSES),
     trigger: z.strictObject({ type: z.enum(TRIGGER_TYPES) }),
+    retry_of: z.string().exactOptional().meta({ description: 'The run that this one makes again.' }),
     tags: z.array(z.string()).meta({ description: 'As the start gave them.' }),
     trace_id: z
       .string()

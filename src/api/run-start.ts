@@ -6,12 +6,13 @@ import { isFinal } from '../workflow/run.ts'
 import { canonicalText, soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
 import { readTrace } from '../workflow/trace.ts'
-import { readIdempotencyKey, sha256 } from './idempotency-key.ts'
+import { readIdempotency } from './idempotency-key.ts'
 import { MAX_WAIT, readPreference } from './prefer.ts'
-import { ApiProblem, detailOf, faultyBody } from './problem.ts'
+import { ApiProblem, faultyBody } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { runResponse } from './run-answers.ts'
 import { LATER_START_FIELDS, RunSchema, StartRunSchema, WORKFLOW_REF } from './run-schemas.ts'
+import { startRefusal } from './start-refusal.ts'
 
 const MAX_INPUT_BYTES = 1024 * 1024
 
@@ -58,48 +59,15 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
       const preference = readPreference(request.headers)
       const { respondAsync, wait } = preference
       const waitMs = 1_000 * (wait ?? (respondAsync ? 0 : MAX_WAIT))
-      const key = readIdempotencyKey(request.headers)
-      const idempotency = key === null ? null : { key, bodyHash: await sha256(body.canonical()) }
+      const idempotency = await readIdempotency(request.headers, body.canonical)
       const trace = readTrace(request.headers.get('traceparent'), request.headers.get('tracestate'))
       // No part of the body, so a repeat with the same key may come from another trace.
       const options = trace === null ? body.start.options : { ...body.start.options, trace }
       const start = { ...body.start, ...(options === undefined ? {} : { options }), idempotency, waitMs }
       const started = await startRun(env, tenant, start)
-      switch (started.kind) {
-        case 'run': {
-          const isAsync = respondAsync && wait === null
-          return runResponse(started, isFinal(started.status) && !isAsync ? 200 : 202, preference, started.replayed)
-        }
-        case 'workflow_not_found':
-          throw new ApiProblem(started.kind, `There is no workflow ${body.start.workflow.name}`)
-        case 'version_not_found':
-          throw new ApiProblem(
-            started.kind,
-            `${body.start.workflow.name} has no such version; its newest is ${started.latest}`,
-          )
-        case 'workflow_paused':
-          throw new ApiProblem(started.kind, `${body.start.workflow.name} takes no new runs until it is resumed`)
-        case 'idempotency_key_reused':
-          throw new ApiProblem(started.kind, 'The first start with this Idempotency-Key had another body')
-        case 'run_deleted':
-          throw new ApiProblem(started.kind, 'The run that this Idempotency-Key started was deleted')
-        case 'timeout_too_long': {
-          const message = `may only shorten the definition's, which is ${started.definitionMs} ms`
-          throw faultyBody([{ path: '/timeout', code: 'out_of_bounds', message }])
-        }
-        case 'invalid_input':
-          throw new ApiProblem(started.kind, detailOf(started.faults), { errors: started.faults })
-        case 'overloaded':
-          throw new ApiProblem('unavailable', 'Too many starts are waiting; this one was not taken', {
-            headers: { 'Retry-After': '1' },
-          })
-        case 'start_unconfirmed':
-          throw new ApiProblem(started.kind, `It is not known whether run ${started.runId} was started`, {
-            headers: { Location: `/v1/runs/${started.runId}`, 'Retry-After': '1' },
-          })
-        default:
-          return started satisfies never
-      }
+      if (started.kind !== 'run') throw startRefusal(started, body.start.workflow.name)
+      const isAsync = respondAsync && wait === null
+      return runResponse(started, isFinal(started.status) && !isAsync ? 200 : 202, preference, started.replayed)
     },
   })
 }

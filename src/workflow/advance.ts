@@ -20,6 +20,7 @@ export type Fact = Untimed<
         | 'AttemptFailed'
         | 'AttemptTimedOut'
         | 'AttemptInterrupted'
+        | 'TaskReused'
         | 'RunCancelRequested'
         | 'RunPaused'
         | 'RunResumed'
@@ -129,6 +130,8 @@ function counts(run: Run, fact: Fact): boolean {
       return run.status === 'paused'
     case 'SignalReceived':
       return hearsSignals(run) && !run.signalIds.has(fact.id) && isAwaited(run, fact.task)
+    case 'TaskReused':
+      return run.startedAt === null && run.tasks[fact.task]?.status === 'pending'
     default:
       // Of a run that has timed out no result counts any more, but what its compensations report.
       return (run.ending !== 'timed_out' || run.compensation !== null) && isCurrent(run, fact.task, fact.token)

@@ -53,6 +53,16 @@ export const CODES = {
     meaning: 'The run is undoing what it did, which nothing cuts short; `run` shows how far it is.',
   },
   run_not_paused: { kind: 'problem', status: 409, meaning: 'The run was never paused, so it cannot be resumed.' },
+  nothing_to_retry: {
+    kind: 'problem',
+    status: 409,
+    meaning: 'Every task of the run has succeeded; retry it from its start, or from tasks that you name.',
+  },
+  run_unreadable: {
+    kind: 'problem',
+    status: 409,
+    meaning: 'The run was ended unread: nothing of it can be taken over.',
+  },
   workflow_paused: { kind: 'problem', status: 409, meaning: 'The workflow is paused: it takes no new runs.' },
   run_deleted: {
     kind: 'problem',
@@ -142,6 +152,10 @@ export const CODES = {
   },
   unknown_reference: { kind: 'fault', meaning: 'A schema refers to a place in it where no schema stands.' },
   endless_reference: { kind: 'fault', meaning: 'A schema leads back to itself without going into the value.' },
+  task_differs: {
+    kind: 'fault',
+    meaning: 'Another version defines a task differently, so its output cannot be taken over.',
+  },
   conflicting_fields: { kind: 'fault', meaning: 'Fields stand together of which only one may be there.' },
 
   // Warnings beside a success.

@@ -81,6 +81,8 @@ function toTuple(event: RunEvent): Tuple {
         ...(event.isSnoozed || event.target !== undefined ? [event.isSnoozed ? 1 : 0] : []),
         ...(event.target === undefined ? [] : [event.target]),
       ]
+    case 'TaskReused':
+      return ['R', event.task, encodeHeld(event.output)]
     case 'TaskFailed':
       return ['f', event.task, event.error]
     case 'TaskTimedOut':
@@ -165,6 +167,8 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         isSnoozed: f[3] === 1,
         ...(typeof f[4] === 'string' ? { target: f[4] } : {}),
       }
+    case 'R':
+      return { type: 'TaskReused', at, task, output: decodeHeld(f[1]) }
     case 'f':
       return { type: 'TaskFailed', at, task, error: f[1] as TaskError }
     case 't':

@@ -57,6 +57,8 @@ export interface StartOptions {
   readonly tags?: readonly string[]
   /** The trace that the start belongs to. */
   readonly trace?: TraceContext
+  /** The run that this one makes again, and how many runs the chain has with this one. */
+  readonly retry?: { readonly of: string; readonly attempt: number }
 }
 
 /** What happened to a run, in order. An event's number is its position in the history, dense from 1. */
@@ -93,6 +95,8 @@ export type RunEvent =
       isRetryRefused?: true
     }
   | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError; isRetryRefused?: true }
+  /** The output was taken over from the run that this one makes again, before this one started. */
+  | { type: 'TaskReused'; at: number; task: TaskIndex; output: Held }
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number }
   /** `id` is unique within the run: a repeat changes nothing. `task`: the one task that it is meant for; absent: whoever waits for it. */
   | { type: 'SignalReceived'; at: number; id: string; name: string; data: Held; task?: TaskIndex }

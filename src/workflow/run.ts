@@ -73,6 +73,8 @@ export interface Task {
   wakeAt: number | null
   /** How its dependencies have ended so far. */
   ended: EndedDependencies
+  /** Whether its output was taken over from an earlier run. */
+  isReused: boolean
   /** Whether its trigger rule has let it go: only `when`, a slot or a pause can hold it now. */
   isReady: boolean
 }
@@ -238,6 +240,7 @@ export function accept(event: AcceptedEvent): Run {
       waitingFor: null,
       wakeAt: null,
       ended: { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 },
+      isReused: false,
       isReady: false,
     })),
     slots: new Slots(definition.max_parallel),
@@ -319,6 +322,11 @@ export function apply(run: Run, event: LaterEvent): void {
     case 'CompensationStarted':
       run.compensation = { status: event.status, error: event.error, failed: [], isBroken: false }
       run.deadlineAt = null
+      return
+    case 'TaskReused':
+      run.tasks[event.task]!.isReused = true
+      run.tasks[event.task]!.output = event.output
+      settle(run, event.task, 'succeeded', event.at, null)
       return
     case 'TaskSucceeded':
       run.tasks[event.task]!.startedAt ??= event.at

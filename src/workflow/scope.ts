@@ -8,7 +8,7 @@ import type { Run } from './run.ts'
 export function runScope(run: Run, load: LoadPayload): ExpressionScope {
   return {
     input: () => held(run.input, load),
-    run: { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: 1 },
+    run: { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: attemptOf(run) },
     task(id) {
       const task = run.tasks[run.workflow.graph.indexOf.get(id) ?? -1]
       // Names are checked at registration, so this is a definition that reached the core past it.
@@ -16,6 +16,11 @@ export function runScope(run: Run, load: LoadPayload): ExpressionScope {
       return { status: task.status, output: held(task.output, load) }
     },
   }
+}
+
+/** 1, and 1 more for each run that this one makes again. */
+function attemptOf({ options }: Run): number {
+  return options.retry?.attempt ?? 1
 }
 
 /** The value itself, read back if it is kept elsewhere. */

@@ -61,6 +61,7 @@ export interface TaskView {
   status: string
   skip_reason?: string
   output: Json
+  reused?: true
   output_omitted?: boolean
   placeholder?: boolean
   waiting?: { for: string; on?: string[]; position?: number; until?: string }

@@ -66,6 +66,7 @@ export class SimulatedWorld {
     random: Random,
     trouble: Trouble,
     check: (world: SimulatedWorld, event: LaterEvent) => void,
+    reused: readonly number[] = [],
   ) {
     this.#random = random
     this.#trouble = trouble
@@ -82,7 +83,7 @@ export class SimulatedWorld {
     }
     this.history = [accepted]
     this.run = accept(accepted)
-    this.commit([])
+    this.commit(reused.map((task): Fact => ({ type: 'TaskReused', task, output: { from: task } })))
   }
 
   /** The state that the history alone gives (R1). */

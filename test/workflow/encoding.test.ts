@@ -31,6 +31,8 @@ const everyEvent: RunEvent[] = [
   { type: 'AttemptSucceeded', at, task: 0, token: 3, output: new PayloadRef(2, 70_000) },
   { type: 'AttemptFailed', at, task: 0, token: 3, error },
   { type: 'AttemptTimedOut', at, task: 0, token: 3, error },
+  { type: 'TaskReused', at, task: 0, output: { ok: true } },
+  { type: 'TaskReused', at, task: 0, output: new PayloadRef(3, 20_000) },
   { type: 'AttemptInterrupted', at, task: 0, token: 3 },
   { type: 'TaskWaiting', at, task: 0, for: 'retry', until: at + 400, isSnoozed: false },
   { type: 'TaskWaiting', at, task: 0, for: 'retry', until: at + 400, isSnoozed: true },

@@ -4,7 +4,7 @@
 // A failure prints its seed; `SEED=<n> npx vitest run --project unit simulation` runs that one alone.
 
 import { expect, test } from 'vitest'
-import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
@@ -215,6 +215,7 @@ function howEnded(event: LaterEvent) {
   switch (event.type) {
     case 'AttemptSucceeded':
     case 'TaskSucceeded':
+    case 'TaskReused':
       return 'succeeded'
     case 'TaskCancelled':
       return 'cancelled'
@@ -301,14 +302,21 @@ function checkHistory(world: SimulatedWorld): void {
   })
 }
 
+/** Tasks whose output a retry takes over: whatever stands above one of them is taken over too, and no compensation is. */
+function randomReuse(definition: WorkflowDefinition, random: Random): number[] {
+  const { graph, plans } = compile(definition)
+  const again = new Set(definition.tasks.flatMap((_, task) => (random.chance(0.2) ? [task] : [])))
+  for (const task of again) for (const dependent of graph.dependents[task]!) again.add(dependent)
+  return definition.tasks.flatMap((_, task) => (again.has(task) || plans[task]!.undoes !== null ? [] : [task]))
+}
+
 function simulate(seed: number): void {
   const random = seeded(seed)
   const { definition, isCyclic } = randomDefinition(random)
   const trouble = randomTrouble(random)
   const timeoutMs = random.chance(0.3) ? random.int(1, 800) : random.int(5_000, 100_000)
-  const world = new SimulatedWorld(definition, timeoutMs, random, trouble, (current, event) => {
-    checkEvent(current, event)
-  })
+  const reused = !isCyclic && random.chance(0.2) ? randomReuse(definition, random) : []
+  const world = new SimulatedWorld(definition, timeoutMs, random, trouble, checkEvent, reused)
   const interruptions = () => world.history.filter(({ type }) => type === 'AttemptInterrupted').length
   for (let steps = 0; !isFinal(world.run.status); steps++) {
     checkIncrementalState(world.run)
@@ -355,6 +363,7 @@ function simulate(seed: number): void {
   const isSure = definition.tasks.every(({ type, timeout }) => type !== 'wait_for_event' && timeout === undefined)
   if (isCalm && isPlain && isSure && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 1_000)
     expect(run.status).toBe('succeeded')
+  for (const task of reused) expect(world.calls.has(task), 'what was taken over is never called').toBe(false)
   for (const [task, calls] of world.calls) {
     expect(calls, 'a task is called again only after an interruption or as its policy says').toBeLessThanOrEqual(
       (definition.tasks[task]!.retry?.max_attempts ?? 1) +
