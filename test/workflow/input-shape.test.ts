@@ -150,7 +150,7 @@ describe('an expression', () => {
     }
     const begun = performance.now()
     expect(faults({ $ref: '#/$defs/d0', $defs }, 'input.a')).toEqual([])
-    expect(performance.now() - begun).toBeLessThan(2_000)
+    expect(performance.now() - begun).toBeLessThan(20_000)
   })
 })
 
