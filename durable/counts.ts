@@ -101,7 +101,8 @@ export class RunCounts {
     const { key, counts } = this.#of(run.workflow.definition.name)
     increment(counts.runs, run.status)
     if (run.error !== null) increment(counts.errors, run.error.code)
-    observe(counts.duration, run.finishedAt! - run.startedAt!)
+    // A run that was cancelled before its start has taken no time.
+    if (run.startedAt !== null) observe(counts.duration, run.finishedAt! - run.startedAt)
     run.tasks.forEach((task, index) => {
       const definition = run.workflow.definition.tasks[index]!
       if (task.startedAt === null) return

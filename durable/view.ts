@@ -23,6 +23,11 @@ export const MAX_INLINE = 16 * 1024
 /** The largest output that a run without an `output` template gets by itself. */
 const MAX_DEFAULT_OUTPUT = 1024 * 1024
 
+/** What a run waits for that has not come to its `start_at`. */
+function queuedFor(until: number): { for: 'time'; detail: string; until: string | null } {
+  return { for: 'time', detail: 'the run starts at the time that its start has named', until: timestamp(until) }
+}
+
 /** RFC 3339, UTC, milliseconds. */
 function timestamp(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString()
@@ -45,6 +50,7 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     error: run.error as Json,
     ...(placeholders > 0 ? { placeholders } : {}),
     ...(run.status === 'paused' ? { waiting: PAUSED } : {}),
+    ...(run.status === 'queued' && run.queuedUntil !== null ? { waiting: queuedFor(run.queuedUntil) } : {}),
     created_at: timestamp(run.createdAt),
     started_at: timestamp(run.startedAt),
     finished_at: timestamp(run.finishedAt),
@@ -140,6 +146,7 @@ function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
   if (task.status !== 'pending') return null
   if (!task.isReady) return heldDetail(run, index)
   if (run.status === 'paused') return PAUSED
+  if (run.startedAt === null && run.queuedUntil !== null) return queuedFor(run.queuedUntil)
   const position = run.slots.position(index)
   const { capacity, free } = run.slots
   const detail = free > 0 ? 'the run has a slot for it' : `all ${capacity} slots of the run are taken`
@@ -262,6 +269,8 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
         },
       }
     }
+    case 'RunQueued':
+      return { name: 'run.queued', data: { until: timestamp(event.until) } }
     case 'RunStarted':
       return { name: 'run.started', data: {} }
     case 'RunTimedOut':

@@ -10,7 +10,7 @@ import { anyJson, milliseconds, pageOf, timestamp } from './schemas.ts'
 export const WORKFLOW_REF = /^([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:@(?:([1-9]\d{0,8})|([A-Za-z][A-Za-z0-9_-]{0,63})))?$/
 
 /** Fields of a start that the contract has and this release has not. */
-export const LATER_START_FIELDS = ['priority', 'sticky_key', 'start_at'] as const
+export const LATER_START_FIELDS = ['priority', 'sticky_key'] as const
 
 const MAX_TAGS = 20
 
@@ -48,6 +48,14 @@ export const StartRunSchema = z
       description: 'Any JSON, at most 1 MiB; expressions read it as `input`. Without it the input is null.',
       examples: [{ order: 17 }],
     }),
+    start_at: z.iso
+      .datetime({ offset: true, error: 'must be a time as RFC 3339 writes it, such as 2026-10-23T12:00:00Z' })
+      .exactOptional()
+      .meta({
+        description:
+          'When the run starts, at most 365 days ahead; until then it is `queued`. A time that is past means at once. The run has been accepted: it starts on the version that its start named, also if the workflow is paused or deleted meanwhile.',
+        examples: ['2026-12-24T18:00:00Z'],
+      }),
     timeout: timeoutSchema
       .exactOptional()
       .meta({ description: "Shortens the definition's time limit for this run.", examples: ['2s'] }),

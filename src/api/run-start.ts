@@ -19,6 +19,8 @@ const MAX_INPUT_BYTES = 1024 * 1024
 /** Twice the largest input: written with escapes or line breaks it is longer than as it is kept. */
 const MAX_BODY_BYTES = 2 * MAX_INPUT_BYTES
 
+const MAX_AHEAD_MS = 365 * 24 * 3_600_000
+
 const encoder = new TextEncoder()
 
 function starting(path: '/v1/run' | '/v1/runs'): Route {
@@ -58,7 +60,10 @@ function starting(path: '/v1/run' | '/v1/runs'): Route {
     async handle({ request, env, tenant, body }) {
       const preference = readPreference(request.headers)
       const { respondAsync, wait } = preference
-      const waitMs = 1_000 * (wait ?? (respondAsync ? 0 : MAX_WAIT))
+      const longestMs = 1_000 * (wait ?? (respondAsync ? 0 : MAX_WAIT))
+      // A run that starts later than anybody waits is not waited for.
+      const startsInMs = (body.start.options?.startAt ?? 0) - Date.now()
+      const waitMs = startsInMs < longestMs ? longestMs : 0
       const idempotency = await readIdempotency(request.headers, body.canonical)
       const trace = readTrace(request.headers.get('traceparent'), request.headers.get('tracestate'))
       // No part of the body, so a repeat with the same key may come from another trace.
@@ -82,18 +87,31 @@ function checkStart(value: unknown): CheckedStart {
   const unsound = soundness(value)
   const shape = checkShape(StartRunSchema, value, { notAvailable: () => LATER_START_FIELDS })
   if (!shape.ok || unsound.length > 0) throw faultyBody([...unsound, ...(shape.ok ? [] : shape.faults)])
-  const { workflow, input, timeout, tags } = shape.value
+  const { workflow, input, timeout, tags, start_at } = shape.value
   const text = JSON.stringify(input ?? null)
   // A character takes three bytes at most, so most inputs need not be measured.
   if (text.length * 3 > MAX_INPUT_BYTES && encoder.encode(text).length > MAX_INPUT_BYTES) {
     throw new ApiProblem('too_large', `The input may have at most ${MAX_INPUT_BYTES.toLocaleString('en-US')} bytes`)
   }
   const timeoutMs = timeout === undefined ? null : spanMs(timeout)
-  const options = tags === undefined || tags.length === 0 ? {} : { options: { tags } }
+  const startAt = start_at === undefined ? undefined : startTime(start_at)
+  const given = {
+    ...(tags === undefined || tags.length === 0 ? {} : { tags }),
+    ...(startAt === undefined ? {} : { startAt }),
+  }
+  const options = Object.keys(given).length === 0 ? {} : { options: given }
   return {
     start: { workflow: parseRef(workflow), input: text, timeoutMs, ...options },
     canonical: () => canonicalText(value),
   }
+}
+
+/** @param text as RFC 3339 writes it */
+function startTime(text: string): number {
+  const startAt = Date.parse(text)
+  if (startAt - Date.now() <= MAX_AHEAD_MS) return startAt
+  const message = 'may be at most 365 days ahead'
+  throw faultyBody([{ path: '/start_at', code: 'out_of_bounds', message }])
 }
 
 /** @param text matches WORKFLOW_REF */

@@ -53,6 +53,8 @@ function toTuple(event: RunEvent): Tuple {
         event.timeoutMs,
         ...(event.options === undefined ? [] : [event.options]),
       ]
+    case 'RunQueued':
+      return ['q', event.until]
     case 'RunStarted':
       return ['B']
     case 'AttemptStarted':
@@ -130,6 +132,8 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         timeoutMs: f[2] as number,
         ...(f[3] === undefined ? {} : { options: f[3] as StartOptions }),
       }
+    case 'q':
+      return { type: 'RunQueued', at, until: f[0] as number }
     case 'B':
       return { type: 'RunStarted', at }
     case 'S':

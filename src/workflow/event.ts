@@ -55,6 +55,8 @@ export type LoadPayload = (ref: PayloadRef) => Json
 export interface StartOptions {
   /** Words by which the run can be found. */
   readonly tags?: readonly string[]
+  /** When the run is to start, ms since the epoch; until then it is queued. */
+  readonly startAt?: number
   /** The trace that the start belongs to. */
   readonly trace?: TraceContext
   /** The run that this one makes again, and how many runs the chain has with this one. */
@@ -103,6 +105,8 @@ export type RunEvent =
   // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
   | { type: 'RunStopped'; at: number; error: RunError }
   // Decisions: each records what the scheduler decided, so that a later release never decides it again.
+  /** The run waits for the time that its start has named. */
+  | { type: 'RunQueued'; at: number; until: number }
   | { type: 'RunStarted'; at: number }
   | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number }
   /** The task's `when` holds. One that does not is a TaskSkipped. */

@@ -114,6 +114,8 @@ export interface Run {
   readonly options: StartOptions
   status: RunStatus
   readonly createdAt: number
+  /** The time that a queued run waits for; null if it waits for none. */
+  queuedUntil: number | null
   startedAt: number | null
   deadlineAt: number | null
   finishedAt: number | null
@@ -191,9 +193,9 @@ export const NEVER_DUE = 253_402_300_799_999
  */
 export function dueAt(run: Run, now: number): number | null {
   if (run.finishedAt !== null) return null
-  // A run that compensates or is paused has no deadline; one that has not started yet is to be started now.
+  // A run that compensates or is paused has no deadline; one that has not started yet is to be started now, or at its time.
   const isStarting = run.startedAt === null && run.status !== 'paused'
-  let due = run.deadlineAt ?? (isStarting ? now : NEVER_DUE)
+  let due = run.deadlineAt ?? (isStarting ? (run.queuedUntil ?? now) : NEVER_DUE)
   for (const task of run.sleeping) {
     const { wakeAt } = run.tasks[task]!
     if (wakeAt !== null && wakeAt > now) due = Math.min(due, wakeAt)
@@ -213,6 +215,7 @@ export function accept(event: AcceptedEvent): Run {
     options: event.options ?? {},
     status: 'queued',
     createdAt: event.at,
+    queuedUntil: null,
     startedAt: null,
     deadlineAt: null,
     finishedAt: null,
@@ -286,6 +289,9 @@ export function apply(run: Run, event: LaterEvent): void {
   run.events++
   run.at = event.at
   switch (event.type) {
+    case 'RunQueued':
+      run.queuedUntil = event.until
+      return
     case 'RunStarted':
       run.status = 'running'
       run.startedAt = event.at

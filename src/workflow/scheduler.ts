@@ -34,7 +34,7 @@ const MAX_NAMED_TASKS = 1_000
 export function decide(run: Run, at: number, load: LoadPayload, admission: Admission | null = null): LaterEvent[] {
   if (run.finishedAt !== null) return []
   const isPaused = run.status === 'paused'
-  if (run.startedAt === null && run.ending === null) return isPaused ? [] : [{ type: 'RunStarted', at }]
+  if (run.startedAt === null && run.ending === null) return isPaused ? [] : begin(run, at)
   if (run.ending === null && run.compensation === null && run.events >= HISTORY_LIMIT) {
     return [stopped(run, at, 'history_limit')]
   }
@@ -52,6 +52,12 @@ export function decide(run: Run, at: number, load: LoadPayload, admission: Admis
   if (starts.length > 0) return starts
   if (run.progress.running > 0 || run.progress.waiting > 0) return []
   return afterLast(run, at, load)
+}
+
+/** A run starts at once, or at the time that its start has named. */
+function begin({ options: { startAt }, queuedUntil }: Run, at: number): LaterEvent[] {
+  if (startAt === undefined || startAt <= at) return [{ type: 'RunStarted', at }]
+  return queuedUntil === null ? [{ type: 'RunQueued', at, until: startAt }] : []
 }
 
 function endedAttempts(run: Run, at: number): LaterEvent[] {

@@ -92,7 +92,9 @@ describe('starting a run', () => {
     [{ workflow: 'a', tags: ['eu\n'] }, 422, 'invalid_request', '/tags/0'],
     [{ workflow: 'a', priority: 'normal' }, 422, 'not_available', '/priority'],
     [{ workflow: 'a', sticky_key: 'x' }, 422, 'not_available', '/sticky_key'],
-    [{ workflow: 'a', start_at: '2030-01-01T00:00:00Z' }, 422, 'not_available', '/start_at'],
+    [{ workflow: 'a', start_at: 'tomorrow' }, 422, 'invalid_request', '/start_at'],
+    [{ workflow: 'a', start_at: 1_900_000_000 }, 422, 'invalid_request', '/start_at'],
+    [{ workflow: 'a', start_at: '2090-01-01T00:00:00Z' }, 422, 'invalid_request', '/start_at'],
     [{ workflow: 'a', priority: 'x', timeout: 5 }, 422, 'invalid_request', '/priority'],
   ])('refuses %j', async (body, status, code, path) => {
     const refused = await post('/v1/run', body)

@@ -67,6 +67,7 @@ export class SimulatedWorld {
     trouble: Trouble,
     check: (world: SimulatedWorld, event: LaterEvent) => void,
     reused: readonly number[] = [],
+    startsInMs: number | null = null,
   ) {
     this.#random = random
     this.#trouble = trouble
@@ -80,6 +81,7 @@ export class SimulatedWorld {
       version: 1,
       input: null,
       timeoutMs,
+      ...(startsInMs === null ? {} : { options: { startAt: this.now + startsInMs } }),
     }
     this.history = [accepted]
     this.run = accept(accepted)

@@ -25,6 +25,7 @@ const everyEvent: RunEvent[] = [
     timeoutMs: 5_000,
     options: { tags: ['eu', 'customer:17'] },
   },
+  { type: 'RunQueued', at, until: at + 60_000 },
   { type: 'RunStarted', at },
   { type: 'AttemptStarted', at, task: 0, attempt: 1 },
   { type: 'AttemptSucceeded', at, task: 0, token: 3, output: ['x', null, { n: 1 }] },

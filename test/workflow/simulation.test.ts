@@ -316,7 +316,8 @@ function simulate(seed: number): void {
   const trouble = randomTrouble(random)
   const timeoutMs = random.chance(0.3) ? random.int(1, 800) : random.int(5_000, 100_000)
   const reused = !isCyclic && random.chance(0.2) ? randomReuse(definition, random) : []
-  const world = new SimulatedWorld(definition, timeoutMs, random, trouble, checkEvent, reused)
+  const startsInMs = random.chance(0.2) ? random.int(-500, 3_000) : null
+  const world = new SimulatedWorld(definition, timeoutMs, random, trouble, checkEvent, reused, startsInMs)
   const interruptions = () => world.history.filter(({ type }) => type === 'AttemptInterrupted').length
   for (let steps = 0; !isFinal(world.run.status); steps++) {
     checkIncrementalState(world.run)
@@ -331,6 +332,11 @@ function simulate(seed: number): void {
   }
   checkIncrementalState(world.run)
   checkSignals(world)
+  const begun = world.history.find(({ type }) => type === 'RunStarted')
+  const { startAt } = world.run.options
+  if (begun !== undefined && startAt !== undefined) {
+    expect(begun.at, 'no run starts before its time').toBeGreaterThanOrEqual(startAt)
+  }
   checkHistory(world)
   expect(world.refold(), 'R1').toEqual(world.run)
 
@@ -372,7 +378,7 @@ function simulate(seed: number): void {
   }
   const held = world.history.filter((event) => event.type === 'TaskWaiting' && event.for === 'circuit').length
   if (trouble.open === 0) expect(held).toBe(0)
-  const bound = 3 + 12 * definition.tasks.length + 3 * interruptions() + held + world.signals + 2
+  const bound = 4 + 12 * definition.tasks.length + 3 * interruptions() + held + world.signals + 2
   expect(world.history.length, 'the history is bounded').toBeLessThanOrEqual(bound)
 }
 
