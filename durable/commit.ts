@@ -100,8 +100,13 @@ export class Committer {
     this.#retention.expectRun(now, spanMs(DEFAULT_RETENTION))
   }
 
+  /** Reads payloads of a run. It remembers the last one: a value that many tasks read is read for all of them at once. */
   loader(runId: string): LoadPayload {
-    return (ref) => this.#history.loadPayload(runId, ref)
+    let last: { n: number; value: Json } | null = null
+    return (ref) => {
+      if (last?.n !== ref.n) last = { n: ref.n, value: this.#history.loadPayload(runId, ref) }
+      return last.value
+    }
   }
 
   /** An output of another run, as this run's own: a payload has its number within its run, and goes when its run does. */

@@ -7,7 +7,7 @@ import type { z } from 'zod'
 import type { Env } from '../env.ts'
 import type { Fault } from '../workflow/codes.ts'
 import { checkShape } from '../workflow/faults.ts'
-import type { Json } from '../workflow/json.ts'
+import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from '../workflow/output-bounds.ts'
 import { failed } from './failure.ts'
 import { http } from './http.ts'
 import type { PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
@@ -16,9 +16,6 @@ import { type BuiltTaskType, TASK_TYPES } from './schemas.ts'
 /** The plugin of each type that is built; its `with` is checked against the type's schema before it sees it. */
 const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T]['with']['rendered']>> } = { http }
 
-const MAX_OUTPUT_BYTES = 1_048_576
-/** Deeper than any answer meant for people; shallow enough for whatever walks it by recursion, RPC and JSON.stringify too. */
-const MAX_OUTPUT_DEPTH = 256
 /** Above this setTimeout fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -114,11 +111,6 @@ function bounded(result: TaskResult): TaskResult {
   const bytes = utf8Length(JSON.stringify(result.output))
   if (bytes <= MAX_OUTPUT_BYTES) return result
   return failed('output_too_large', `The output has ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
-}
-
-function isDeeper(value: Json, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return depth === 0 || Object.values(value).some((inner) => isDeeper(inner, depth - 1))
 }
 
 function utf8Length(text: string): number {

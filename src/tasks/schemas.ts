@@ -7,6 +7,7 @@ import type { TaskTypes } from '../workflow/task-types.ts'
 import { httpWith } from './http-with.ts'
 import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
+import { transformWith } from './transform-with.ts'
 import { waitWith } from './wait-with.ts'
 
 /** Every task type of the contract. Those without `with` are not built yet: they are taken as placeholders at most. */
@@ -19,18 +20,23 @@ export const TASK_TYPES = {
   python: { mayBePlaceholder: true },
   grpc: { mayBePlaceholder: true },
   inference: { mayBePlaceholder: true },
-  transform: { mayBePlaceholder: false },
+  transform: {
+    mayBePlaceholder: false,
+    isBuiltIn: true,
+    takesNo: ['retry', 'timeout'],
+    with: { rendered: transformWith, inDefinition: transformWith, notBuilt: [] },
+  },
   publish: { mayBePlaceholder: false },
   sleep: {
     mayBePlaceholder: false,
     isBuiltIn: true,
-    isRetried: false,
+    takesNo: ['retry'],
     with: { ...sleepWith, expressions: ['until'], notBuilt: [] },
   },
   wait_for_event: {
     mayBePlaceholder: false,
     isBuiltIn: true,
-    isRetried: false,
+    takesNo: ['retry'],
     with: { rendered: waitWith, inDefinition: waitWith, expressions: ['match'], notBuilt: ['correlate', 'callback'] },
   },
   workflow: { mayBePlaceholder: false },

@@ -70,9 +70,9 @@ export interface TaskPlan {
 
 /**
  * What has to happen for a task: `attempt`: the executor is called, in a slot; `placeholder`: nothing, in a slot for an
- * instant; `sleep`: time has to pass, without a slot; `wait`: a signal has to come, without a slot.
+ * instant; `transform`: a value is computed, likewise; `sleep`: time has to pass, without a slot; `wait`: a signal has to come, without a slot.
  */
-export type TaskKind = 'attempt' | 'placeholder' | 'sleep' | 'wait'
+export type TaskKind = 'attempt' | 'placeholder' | 'transform' | 'sleep' | 'wait'
 
 /** How long a run is kept whose definition does not say. */
 export const DEFAULT_RETENTION = '30d'
@@ -134,7 +134,8 @@ function planOf(
   return {
     kind,
     rule: task.trigger_rule ?? 'all_success',
-    retry: task.retry ?? defaults?.retry ?? null,
+    // What a transform computes is the same each time.
+    retry: kind === 'transform' ? null : (task.retry ?? defaults?.retry ?? null),
     timeoutMs: timeout === undefined ? null : spanMs(timeout),
     undoes,
     undoneBy: task.compensate === undefined ? null : (positions.get(task.compensate) ?? null),
@@ -142,7 +143,11 @@ function planOf(
 }
 
 /** Types that the scheduler itself performs. */
-const KINDS: Readonly<Record<string, TaskKind>> = { sleep: 'sleep', wait_for_event: 'wait' }
+const KINDS: Readonly<Record<string, TaskKind>> = {
+  transform: 'transform',
+  sleep: 'sleep',
+  wait_for_event: 'wait',
+}
 
 function kindOf(task: TaskDefinition): TaskKind {
   if (isPlaceholder(task)) return 'placeholder'

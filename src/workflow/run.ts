@@ -453,7 +453,7 @@ function enqueue(run: Run, index: TaskIndex): void {
 
 /** A slot is held by what executes, and by nothing else: tasks that only wait need none. */
 function needsSlot(kind: TaskKind): boolean {
-  return kind === 'attempt' || kind === 'placeholder'
+  return kind === 'attempt' || kind === 'placeholder' || kind === 'transform'
 }
 
 /** Puts a task into a status that is not its last, and forgets what only its former status needed. */

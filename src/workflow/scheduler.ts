@@ -12,11 +12,15 @@ import { evaluateCondition, renderTemplate } from './expression.ts'
 import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, restartDelayMs, retryDelayMs } from './retry.ts'
 import { isSettled, mayGoOn, type Run } from './run.ts'
 import { runScope } from './scope.ts'
+import { transform } from './transform.ts'
 import { acceptsFailure } from './trigger-rule.ts'
 import { beginWait, waitedTooLong } from './waits.ts'
 
 /** Events of one answer, so that a run of 10,000 tasks can be settled in slices. */
 const MAX_DECISIONS = 500
+
+/** Bytes of JSON that one answer may compute: they are in memory until they are recorded, and only then kept elsewhere. */
+const MAX_DECIDED_BYTES = 4 * 1024 * 1024
 
 /** A history may not grow for ever (api.md "Codes", `history_limit`). */
 export const HISTORY_LIMIT = 50_000
@@ -48,7 +52,7 @@ export function decide(run: Run, at: number, load: LoadPayload, admission: Admis
   if (isPaused) return []
   const begun = [...evaluateConditions(run, at, load), ...beginWaits(run, at, load)]
   if (begun.length > 0) return begun
-  const starts = startReady(run, at, admission)
+  const starts = startReady(run, at, load, admission)
   if (starts.length > 0) return starts
   if (run.progress.running > 0 || run.progress.waiting > 0) return []
   return afterLast(run, at, load)
@@ -194,29 +198,37 @@ function afterInterruption(run: Run, task: TaskIndex, at: number): LaterEvent {
  * Gives the free slots away: first to tasks that had begun and are due, then to those that became ready, in that order.
  * A task that a circuit holds back gets none and leaves its turn to the next.
  */
-function startReady(run: Run, at: number, admission: Admission | null): LaterEvent[] {
+function startReady(run: Run, at: number, load: LoadPayload, admission: Admission | null): LaterEvent[] {
   if (run.compensation !== null) return compensate(run, at, admission)
   const events: LaterEvent[] = []
   let free = run.slots.free
+  let bytesLeft = MAX_DECIDED_BYTES
+  const isDone = () => free === 0 || bytesLeft <= 0 || events.length >= MAX_DECISIONS
+  const scope = runScope(run, load)
   const start = (task: TaskIndex) => {
-    const isInstant = run.workflow.plans[task]!.kind === 'placeholder'
+    const { kind } = run.workflow.plans[task]!
+    const isInstant = kind === 'placeholder' || kind === 'transform'
     const hold = isInstant ? null : (admission?.hold(task) ?? null)
     if (hold !== null) {
       events.push(heldBack(run, task, hold, at))
       return
     }
     events.push({ type: 'AttemptStarted', at, task, attempt: nextAttempt(run, task) })
-    // A placeholder takes a slot and gives it back in one step. Its token is the number of the event just pushed.
-    if (isInstant) {
+    // An instant task takes a slot and gives it back in one step. Its token is the number of the event just pushed.
+    if (kind === 'placeholder') {
       events.push({ type: 'AttemptSucceeded', at, task, token: run.events + events.length, output: null })
+    } else if (kind === 'transform') {
+      const { event, bytes } = transform(run, task, run.events + events.length, at, scope)
+      events.push(event)
+      bytesLeft -= bytes
     } else free--
   }
   for (const task of dueToStart(run, at, admission)) {
-    if (free === 0 || events.length >= MAX_DECISIONS) return events
+    if (isDone()) return events
     start(task)
   }
   for (const task of run.slots.queue) {
-    if (free === 0 || events.length >= MAX_DECISIONS) return events
+    if (isDone()) return events
     start(task)
   }
   return events

@@ -9,6 +9,8 @@ import { didYouMean, quoted } from './nearest.ts'
 import { LATER_FIELDS, TaskDefinitionSchema } from './schema.ts'
 import { type TaskType, type TaskTypes, taskType, usableTypes } from './task-types.ts'
 
+const WHY_NOT = { retry: 'it makes no attempt that another could mend', timeout: 'it takes no time' }
+
 /**
  * The task with its defaults, or what is wrong with it.
  * @param at JSON Pointer to the task
@@ -31,9 +33,10 @@ export function checkTask(
         : null,
   })
   const faults = shape.ok ? [] : shape.faults
-  if (isJsonObject(raw) && raw.retry !== undefined && type?.isRetried === false) {
-    const message = `a task of type ${quoted(String(raw.type))} makes no attempt, so there is none to repeat`
-    faults.push({ path: `${at}/retry`, code: 'conflicting_fields', message })
+  for (const field of (isJsonObject(raw) && type?.takesNo) || []) {
+    if ((raw as { [field: string]: unknown })[field] === undefined) continue
+    const message = `means nothing for a task of type ${quoted(String((raw as { type: unknown }).type))}: ${WHY_NOT[field]}`
+    faults.push({ path: `${at}/${field}`, code: 'conflicting_fields', message })
   }
   if (isJsonObject(raw) && typeof raw.type === 'string') {
     faults.push(...checkType(raw.type, type, raw.with, at, types, placeholders))

@@ -7,8 +7,8 @@ export interface TaskType {
   readonly mayBePlaceholder: boolean
   /** Whether the scheduler itself performs tasks of this type, without an attempt and an executor. */
   readonly isBuiltIn?: true
-  /** False of types that make no attempt, of which `retry` would say nothing. */
-  readonly isRetried?: false
+  /** Fields of a task that would say nothing of one of this type. */
+  readonly takesNo?: readonly ('retry' | 'timeout')[]
   /** Absent while the contract has the type and this release has not. */
   readonly with?: {
     /** Schema of `with` in a definition, where any value may still be a template. */

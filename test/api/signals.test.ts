@@ -114,6 +114,16 @@ describe('a wait in a definition', () => {
     ])
   })
 
+  test('of a transform needs a value, and neither retry nor timeout', async () => {
+    expect(await faultsOf({ type: 'transform', with: {} })).toEqual(['/tasks/0/with/value required'])
+    expect(await faultsOf({ type: 'transform', with: { value: `\${{ inputt }}`, x: 1 } })).toEqual([
+      '/tasks/0/with/x unknown_field',
+      '/tasks/0/with/value unknown_name',
+    ])
+    const both = { type: 'transform', with: { value: null }, retry: {}, timeout: '1s' }
+    expect(await faultsOf(both)).toEqual(['/tasks/0/retry conflicting_fields', '/tasks/0/timeout conflicting_fields'])
+  })
+
   test('makes no attempt, so it cannot be retried', async () => {
     expect(await faultsOf({ with: { event: 'a' }, retry: { max_attempts: 3 } })).toEqual([
       '/tasks/0/retry conflicting_fields',

@@ -15,6 +15,7 @@ import { SIGNAL_NAMES, SimulatedWorld, type Trouble } from '../support/simulated
 
 const SEEDS = Number(process.env.SEEDS ?? 5_000)
 const noPayloads = () => null
+const FAILING = `\${{ input.nothing }}`
 
 function randomDefinition(random: Random): { definition: WorkflowDefinition; isCyclic: boolean } {
   const size = random.chance(0.05) ? random.int(50, 200) : random.int(1, 25)
@@ -23,6 +24,7 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
   const retries = random.chance(0.4)
   const steered = random.chance(0.4)
   const waits = random.chance(0.3)
+  const transforms = random.chance(0.3)
   const tasks = Array.from({ length: size }, (_, index) => {
     const depends_on: string[] = []
     for (let earlier = 0; earlier < index; earlier++) if (random.chance(density)) depends_on.push(`t${earlier}`)
@@ -32,6 +34,7 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
       return { ...base, type: 'sleep', with: { for: `${random.int(1, 900)}ms` }, ...randomLimit(random) }
     }
     if (waits && random.chance(0.2)) return { ...base, ...randomWait(random) }
+    if (transforms && random.chance(0.3)) return { ...base, ...randomTransform(random) }
     return { ...base, with: { url: 'https://upstream.test' }, ...(retries ? { retry: randomRetry(random) } : {}) }
   })
   if (isCyclic) {
@@ -68,6 +71,11 @@ function randomWait(random: Random): Pick<TaskDefinition, 'type' | 'with' | 'tim
     ? { match: random.pick(['event.n > 1', 'event.n == 0', 'event.m == 1', 'event.n']) }
     : {}
   return { type: 'wait_for_event', with: { event: random.pick(SIGNAL_NAMES), ...match }, ...randomLimit(random) }
+}
+
+/** A value that can be computed, or now and then none. */
+function randomTransform(random: Random): Pick<TaskDefinition, 'type' | 'with'> {
+  return { type: 'transform', with: { value: { is: random.chance(0.9) ? `\${{ run.id }}` : FAILING } } }
 }
 
 function randomLimit(random: Random): Pick<TaskDefinition, 'timeout'> {
@@ -366,7 +374,12 @@ function simulate(seed: number): void {
   if (run.compensation === null && run.status !== 'succeeded') expect(run.undo, 'what succeeded is undone').toEqual([])
   const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut + trouble.cancel === 0
   // Nobody may send what is waited for, and a wait may be given less time than it takes.
-  const isSure = definition.tasks.every(({ type, timeout }) => type !== 'wait_for_event' && timeout === undefined)
+  const isSure = definition.tasks.every(
+    ({ type, timeout, with: config }) =>
+      type !== 'wait_for_event' &&
+      timeout === undefined &&
+      (config?.value as { is: string } | undefined)?.is !== FAILING,
+  )
   if (isCalm && isPlain && isSure && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 1_000)
     expect(run.status).toBe('succeeded')
   for (const task of reused) expect(world.calls.has(task), 'what was taken over is never called').toBe(false)
