@@ -27,6 +27,9 @@ export interface Call {
   ended: Promise<'answered' | 'aborted'>
 }
 
+/** How often each key has failed with `flaky`. */
+const failed = new Map<string, number>()
+
 /** How to answer each first part of the path; `query` holds what the definition asked for. */
 const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams, request: IncomingMessage) => void> = {
   /** `?ms=200` later, with the query as JSON, `?bytes=N` of it filling. */
@@ -51,6 +54,14 @@ const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams,
   },
   loop: (response) => void response.writeHead(302, { location: '/loop' }).end(),
   hang: () => {},
+  /** The first `?fails=N` calls with a key are answered 500, then all are well. */
+  flaky: (response, query, request) => {
+    const key = String(request.headers['idempotency-key'])
+    const failures = failed.get(key) ?? 0
+    failed.set(key, failures + 1)
+    response.writeHead(failures < Number(query.get('fails')) ? 500 : 200, { 'content-type': 'application/json' })
+    response.end('{"flaky":true}')
+  },
   /** The head, and nothing of the body that it promises. */
   mute: (response) => {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': '10' }).flushHeaders()

@@ -1,0 +1,166 @@
+// Whatever a run was in the middle of when the process died, it goes on to the same end: one server, one `kill -9`, and runs
+// in every situation that lasts. Nothing that succeeded is called again.
+
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { Client, type RunView } from './client.ts'
+import { Server } from './harness.ts'
+import { type Call, Upstream } from './upstream.ts'
+
+let server: Server
+let upstream: Upstream
+let client: Client
+
+beforeAll(async () => {
+  server = await Server.start()
+  upstream = await Upstream.start()
+  client = new Client(server.url)
+})
+
+afterAll(async () => {
+  await server.end()
+  await upstream.stop()
+})
+
+interface Situation {
+  tasks: object[]
+  /** Brings the run into the situation, and is done once it is there. */
+  reach(id: string): Promise<void>
+  /** What somebody does once the server is back; without it nobody does anything. */
+  after?(id: string): Promise<void>
+  check(run: RunView, calls: Call[]): void
+}
+
+const http = (id: string, path: string, rest: object = {}) => ({
+  id,
+  type: 'http',
+  with: { url: upstream.at(path) },
+  ...rest,
+})
+
+/** Until the run looks so. */
+async function seen(id: string, looks: (run: RunView) => boolean): Promise<void> {
+  await vi.waitFor(async () => expect(looks(await client.run(id))).toBe(true), { timeout: 10_000, interval: 20 })
+}
+
+const statusOf = (run: RunView, task: string) => run.tasks.find(({ id }) => id === task)!.status
+const callsOf = (calls: Call[], task: string) => calls.filter(({ key }) => key.split('/')[1] === task).length
+
+async function post(path: string, body?: unknown): Promise<void> {
+  const answer = await client.request('POST', path, body)
+  expect(answer.status, `${path}: ${JSON.stringify(answer.body).slice(0, 500)}`).toBeLessThan(300)
+}
+
+const SITUATIONS: Record<string, () => Situation> = {
+  'waiting for a retry': () => ({
+    tasks: [
+      http('before', 'ok'),
+      http('shaky', 'flaky?fails=1', {
+        depends_on: ['before'],
+        retry: { max_attempts: 3, initial_interval: '4s', jitter: 'none' },
+      }),
+    ],
+    reach: (id) => seen(id, (run) => statusOf(run, 'shaky') === 'waiting'),
+    check(run, calls) {
+      expect(run.status).toBe('succeeded')
+      expect(run.tasks[1]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+        [1, 'failed'],
+        [2, 'succeeded'],
+      ])
+      expect([callsOf(calls, 'before'), callsOf(calls, 'shaky')]).toEqual([1, 2])
+      const [first, second] = run.tasks[1]!.attempts
+      expect(Date.parse(second!.started_at) - Date.parse(first!.finished_at!)).toBeGreaterThanOrEqual(4_000)
+    },
+  }),
+
+  asleep: () => ({
+    tasks: [{ id: 'nap', type: 'sleep', with: { for: '4s' } }, http('then', 'ok', { depends_on: ['nap'] })],
+    reach: (id) => seen(id, (run) => statusOf(run, 'nap') === 'waiting'),
+    check(run, calls) {
+      expect(run.status).toBe('succeeded')
+      expect(run.duration_ms).toBeGreaterThanOrEqual(4_000)
+      expect(callsOf(calls, 'then')).toBe(1)
+    },
+  }),
+
+  paused: () => ({
+    tasks: [http('a', 'ok?ms=300'), http('b', 'ok', { depends_on: ['a'] })],
+    async reach(id) {
+      await post(`/v1/runs/${id}/pause`)
+      await seen(id, (run) => statusOf(run, 'a') === 'succeeded')
+    },
+    async after(id) {
+      const run = await client.run(id)
+      expect(run).toMatchObject({ status: 'paused', deadline_at: null })
+      expect(statusOf(run, 'b')).toBe('pending')
+      await post(`/v1/runs/${id}/resume`)
+    },
+    check(run, calls) {
+      expect(run.status).toBe('succeeded')
+      expect([callsOf(calls, 'a'), callsOf(calls, 'b')]).toEqual([1, 1])
+    },
+  }),
+
+  compensating: () => ({
+    tasks: [
+      http('book', 'ok', { compensate: 'unbook' }),
+      http('pay', 'ok', { depends_on: ['book'], compensate: 'refund' }),
+      http('ship', 'status?code=404', { depends_on: ['pay'] }),
+      http('unbook', 'ok'),
+      http('refund', 'ok?ms=1500'),
+    ],
+    reach: (id) => seen(id, (run) => statusOf(run, 'refund') === 'running'),
+    check(run, calls) {
+      expect(run).toMatchObject({ status: 'failed', error: { code: 'http_404', task_id: 'ship' } })
+      expect(run.tasks.map(({ status }) => status)).toEqual([
+        'succeeded',
+        'succeeded',
+        'failed',
+        'succeeded',
+        'succeeded',
+      ])
+      expect(run.tasks[4]!.attempts.map(({ status }) => status)).toEqual(['interrupted', 'succeeded'])
+      const undone = calls.filter(({ key }) => key.endsWith('/undo')).map(({ key }) => key.split('/')[1])
+      expect(undone).toEqual(['pay', 'pay', 'book'])
+    },
+  }),
+
+  'waiting for an event that has come early, and for one that has not': () => ({
+    tasks: [
+      http('slow', 'ok?ms=1500'),
+      { id: 'early', type: 'wait_for_event', depends_on: ['slow'], with: { event: 'paid' } },
+      { id: 'late', type: 'wait_for_event', with: { event: 'approved', match: 'event.by == "ann"' } },
+    ],
+    async reach(id) {
+      await post(`/v1/runs/${id}/signals/paid`, { amount: 7 })
+      await post(`/v1/runs/${id}/signals/approved`, { by: 'bob' })
+    },
+    async after(id) {
+      await post(`/v1/runs/${id}/signals/approved`, { by: 'ann' })
+    },
+    check(run) {
+      expect(run.status).toBe('succeeded')
+      expect(run.output).toEqual({ early: { amount: 7 }, late: { by: 'ann' } })
+    },
+  }),
+}
+
+test('a run in any situation goes on to the same end after kill -9', async () => {
+  const runs: { name: string; id: string; situation: Situation }[] = []
+  for (const [name, situationOf] of Object.entries(SITUATIONS)) {
+    const situation = situationOf()
+    const workflow = `s${runs.length}`
+    await client.register({ name: workflow, timeout: '60s', tasks: situation.tasks })
+    const { body } = await client.start({ workflow }, { prefer: 'respond-async' })
+    await situation.reach(body.id)
+    runs.push({ name, id: body.id, situation })
+  }
+  await server.kill()
+  await server.start()
+  for (const { id, situation } of runs) await situation.after?.(id)
+  for (const { name, id, situation } of runs) {
+    const run = await client.ended(id)
+    console.log(`${name}: ${run.status}${run.error === null ? '' : ` (${run.error.code})`}`)
+    const calls = upstream.calls.filter(({ key }) => key.startsWith(`${id}/`))
+    expect(() => situation.check(run, calls), `${name}: ${JSON.stringify(run).slice(0, 2_000)}`).not.toThrow()
+  }
+}, 90_000)
