@@ -206,8 +206,6 @@ describe('paths and methods', () => {
   })
 
   test.each([
-    ['POST', '/v1/runs/run_1/signals/go'],
-    ['POST', '/v1/runs/run_1/events/go'],
     ['GET', '/v1/runs/run_1/explain'],
     ['HEAD', '/v1/runs/run_1/explain'],
     ['GET', '/v1/task-types'],
