@@ -16,8 +16,8 @@ const MAX_KEPT = 100
 /** How long a job stands still whose step broke, in ms. */
 const PAUSE_MS = 60_000
 
-/** Runs that one turn acts on; a cancel reads and commits each, a deletion is one statement. */
-const PAGE = { cancel: 50, delete: 500 } as const
+/** Runs of one page; a cancel reads and commits each, a deletion is one statement, a retry is a start. */
+const PAGE = { cancel: 50, delete: 500, retry: 20 } as const
 
 interface JobRow {
   id: string
@@ -90,15 +90,16 @@ export class BulkJobs {
   }
 
   /**
-   * Acts on one page of the oldest job. Everything in it is one turn.
+   * Acts on one page of the oldest job. What acts at once is one turn with what is written of it; what takes longer may be
+   * cut off by a crash in between and is asked again, so it has to find what it did.
    * @param page runs that the filter finds below a position
    * @param act acts on them, and tells of how many it could not
    */
-  step(
+  async step(
     now: number,
     page: (filter: ListFilter, before: string | null, limit: number) => RunPage,
-    act: (action: BulkJob['action'], ulids: readonly string[], now: number) => number,
-  ): void {
+    act: (action: BulkJob['action'], ulids: readonly string[], now: number, jobId: string) => number | Promise<number>,
+  ): Promise<void> {
     const row = this.#next()
     if (row === null) {
       this.#isWorking = false
@@ -106,11 +107,9 @@ export class BulkJobs {
     }
     const job = JSON.parse(row.job) as BulkJob
     const { items, horizon } = page(boundedFilter(job), row.position, PAGE[job.action])
-    const failed = act(
-      job.action,
-      items.map(({ ulid }) => ulid),
-      now,
-    )
+    const ulids = items.map(({ ulid }) => ulid)
+    const outcome = act(job.action, ulids, now, job.id)
+    const failed = typeof outcome === 'number' ? outcome : await outcome
     this.#rows.run(
       'UPDATE bulk SET position = ?, matched = matched + ?, done = done + ?, failed = failed + ?, finished_at = ? WHERE id = ?',
       horizon,
@@ -156,5 +155,6 @@ export function boundedFilter({
   requestedAt,
 }: Pick<BulkJob, 'action' | 'filter' | 'requestedAt'>): ListFilter {
   const until = Math.min(filter.until ?? Number.POSITIVE_INFINITY, requestedAt + 1)
-  return { ...filter, until, isLive: action === 'cancel' }
+  // What has succeeded has nothing to be made again.
+  return { ...filter, until, isLive: action === 'cancel', ...(action === 'retry' ? { statusNot: 'succeeded' } : {}) }
 }

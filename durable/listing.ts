@@ -78,11 +78,12 @@ function windowOf(withSummary: boolean): string {
 }
 
 function conditionsOf(filter: ListFilter): Conditions {
-  const { workflow, version, status, since, until, trigger, tag, parent, isLive } = filter
+  const { workflow, version, status, since, until, trigger, tag, parent, isLive, statusNot } = filter
   const narrow: Term[] = [
     term(workflow, 'workflow = ?'),
     term(version, 'version = ?'),
     term(status, 'status = ?'),
+    term(statusNot, 'status <> ?'),
     term(since, 'created_at >= ?'),
     term(until, 'created_at < ?'),
     term(isLive === undefined ? undefined : Number(isLive), '(due_at IS NOT NULL) = ?'),

@@ -116,6 +116,8 @@ export interface ListFilter {
   parent?: string
   /** Whether it goes on, or has ended. */
   isLive?: boolean
+  /** Not in this status. */
+  statusNot?: RunStatus
   /** Created at or after, and before, ms since the epoch. */
   since?: number
   until?: number
@@ -147,7 +149,7 @@ export interface TextPage {
 export interface BulkJob {
   /** Minted by the caller: a repeat with the same id is the same job. */
   id: string
-  action: 'cancel' | 'delete'
+  action: 'cancel' | 'delete' | 'retry'
   filter: ListFilter
   /** The filter as it was asked, for whoever reads the job. */
   shown: object

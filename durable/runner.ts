@@ -6,6 +6,7 @@
 
 import { DurableObject } from 'cloudflare:workers'
 import { AutoRouter } from 'itty-router'
+import { ulid } from 'ulid'
 import type { Env } from '../src/env.ts'
 import type { Fact } from '../src/workflow/advance.ts'
 import { isFinal, NEVER_DUE, type TaskStatus } from '../src/workflow/run.ts'
@@ -348,7 +349,7 @@ export class Runner extends DurableObject<Env> {
         if (hasMore) break
         await scheduler.wait(0)
       }
-      while (!hasMore && this.#tidy(Math.max(Date.now(), info?.scheduledTime ?? 0))) {
+      while (!hasMore && (await this.#tidy(Math.max(Date.now(), info?.scheduledTime ?? 0)))) {
         await scheduler.wait(0)
         // What a run waits for comes before what nobody waits for.
         hasMore =
@@ -364,14 +365,14 @@ export class Runner extends DurableObject<Env> {
   }
 
   /** Removes a batch of what has to go. Returns whether there was any. */
-  #tidy(now: number): boolean {
+  async #tidy(now: number): Promise<boolean> {
     if (this.#removal.hasMore) {
       this.#removal.step()
       return true
     }
     if (this.#bulk.nextAt <= now) {
       try {
-        this.#bulk.step(
+        await this.#bulk.step(
           now,
           (filter, before, limit) => listRuns(this.#rows, filter, this.#prefix(), before, limit),
           this.#actOn,
@@ -393,13 +394,35 @@ export class Runner extends DurableObject<Env> {
   }
 
   /** Acts on a page of runs for a bulk job. Returns how many it could not act on. */
-  readonly #actOn = (action: BulkJob['action'], ulids: readonly string[], now: number): number => {
+  readonly #actOn = (
+    action: BulkJob['action'],
+    ulids: readonly string[],
+    now: number,
+    jobId: string,
+  ): number | Promise<number> => {
     const runIds = ulids.map((ulid) => `${this.#prefix()}${ulid}`)
     if (action === 'delete') {
       this.#remove(runIds)
       return 0
     }
+    if (action === 'retry') return this.#retryAll(runIds, jobId)
     return runIds.filter((runId) => !this.#requestCancel(runId, now)).length
+  }
+
+  /** Makes runs again, each once for a job: a key that no caller can send (it holds blanks) finds what was begun before a crash. */
+  async #retryAll(runIds: readonly string[], jobId: string): Promise<number> {
+    const outcomes = await Promise.allSettled(
+      runIds.map((of) =>
+        this.#retries.accept({
+          runId: `${this.#prefix()}${ulid()}`,
+          of,
+          from: 'failed',
+          version: null,
+          idempotency: { key: `bulk ${jobId} ${of}`, bodyHash: '' },
+        }),
+      ),
+    )
+    return outcomes.filter((outcome) => outcome.status === 'rejected' || outcome.value.kind !== 'accepted').length
   }
 
   /** Returns whether the request came before the end. */

@@ -1,4 +1,4 @@
-// Bulk jobs: cancelling or deleting all runs that a filter finds. The Runners do it; this starts it, and sums up how far they are.
+// Bulk jobs: cancelling, deleting or retrying all runs that a filter finds. The Runners do it; this starts it, and sums up how far they are.
 
 import { ulid } from 'ulid'
 import { z } from 'zod'
@@ -20,7 +20,7 @@ const MAX_BODY_BYTES = 16 * 1024
 /** The Runner that has each job first and tells the others. */
 const HOME = 0
 
-const ACTIONS = ['cancel', 'delete'] as const
+const ACTIONS = ['cancel', 'delete', 'retry'] as const
 
 const FilterSchema = z
   .strictObject({
@@ -41,9 +41,9 @@ const FilterSchema = z
 
 const BulkSchema = z
   .strictObject({
-    action: z.enum([...ACTIONS, 'retry']).meta({
-      description: '`cancel` acts on runs that go on, `delete` on runs that have ended.',
-      override: { type: 'string', enum: [...ACTIONS] },
+    action: z.enum(ACTIONS).meta({
+      description:
+        '`cancel` acts on runs that go on, `delete` on runs that have ended, `retry` on runs that have ended and not succeeded: from what failed, on their own version.',
     }),
     filter: FilterSchema,
     dry_run: z.boolean().default(false).meta({ description: 'Only counts the runs.' }),
@@ -60,7 +60,10 @@ const BulkJobSchema = z
     status: z.enum(['running', 'done']),
     matched: count.meta({ description: 'Runs found so far; when the job is done, all there were.' }),
     done: count,
-    failed: count.meta({ description: 'Runs that ended by themselves before it was their turn.' }),
+    failed: count.meta({
+      description:
+        'Runs that it could not act on: they ended by themselves before it was their turn, or their workflow takes no starts.',
+    }),
     created_at: timestamp.meta({ description: 'Runs created after this are left alone.' }),
     finished_at: timestamp.nullable(),
   })
@@ -81,7 +84,7 @@ const request = route({
   method: 'POST',
   path: '/v1/runs/bulk',
   tag: 'Runs',
-  summary: 'Cancel or delete many runs',
+  summary: 'Cancel, delete or retry many runs',
   description:
     'Every run that the filter finds and that was created before the request, by pages in the background; 202 says where to read how far it is. The filter has to say something, or `{"all": true}`. At most 20 jobs are under way at once; the figures of the last 100 are kept.',
   access: 'key',
@@ -152,20 +155,26 @@ function ofAllShards<Answer>(ask: (shard: number) => PromiseLike<Answer>): Promi
   return Promise.all(Array.from({ length: SHARDS }, (_, shard) => repeating(() => ask(shard))))
 }
 
+/** The runs that an action is for. */
+const ACTS_ON: Record<BulkJob['action'], { is(status: RunStatus): boolean; says: string }> = {
+  cancel: { is: (status) => !isFinal(status), says: 'runs that go on' },
+  delete: { is: isFinal, says: 'runs that have ended' },
+  retry: { is: (status) => isFinal(status) && status !== 'succeeded', says: 'runs that have ended and not succeeded' },
+}
+
 function checkBulk(value: unknown): Asked {
   const unsound = soundness(value)
   const shape = checkShape(BulkSchema, value)
   if (!shape.ok || unsound.length > 0) throw faultyBody([...unsound, ...(shape.ok ? [] : shape.faults)])
   const { action, filter, dry_run } = shape.value
   const faults = faultsOf(action, filter)
-  if (faults.length > 0 || action === 'retry') throw faultyBody(faults)
+  if (faults.length > 0) throw faultyBody(faults)
   return { action, filter, dryRun: dry_run }
 }
 
-function faultsOf(action: 'cancel' | 'delete' | 'retry', { all, ...filter }: Filter): Fault[] {
+function faultsOf(action: BulkJob['action'], { all, ...filter }: Filter): Fault[] {
   const faults: Fault[] = []
   const add = (path: string, code: Fault['code'], message: string) => faults.push({ path, code, message })
-  if (action === 'retry') add('/action', 'not_available', '"retry" is part of the contract, but not of this release')
   const later = laterTrigger(filter.trigger)
   if (later !== null) add('/filter/trigger', 'not_available', later)
   const names = Object.keys(filter)
@@ -173,13 +182,9 @@ function faultsOf(action: 'cancel' | 'delete' | 'retry', { all, ...filter }: Fil
     add('/filter', 'required', 'must say which runs, or {"all": true} for every one')
   }
   if (names.length > 0 && all === true) add('/filter/all', 'conflicting_fields', `stands alone, not beside ${names[0]}`)
-  if (
-    filter.status !== undefined &&
-    action !== 'retry' &&
-    isFinal(filter.status as RunStatus) !== (action === 'delete')
-  ) {
-    const which = action === 'delete' ? 'runs that have ended can be deleted' : 'runs that go on can be cancelled'
-    add('/filter/status', 'invalid_value', `finds nothing: only ${which}`)
+  const { is, says } = ACTS_ON[action]
+  if (filter.status !== undefined && !is(filter.status)) {
+    add('/filter/status', 'invalid_value', `finds nothing: ${action} acts on ${says}`)
   }
   return faults
 }

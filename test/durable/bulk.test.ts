@@ -1,6 +1,7 @@
 // Bulk jobs on the Runners of a tenant: what they act on, what they leave alone, and that crashes repeat nothing.
 
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Runner } from '../../durable/runner.ts'
 import type { BulkJob } from '../../durable/runner-rpc.ts'
@@ -70,6 +71,37 @@ describe('a bulk job', () => {
     expect(await runner().bulk(job.id)).toMatchObject({ matched: 10, done: 10, failed: 0 })
     expect(await count(runner())).toBe(13)
     expect(await runner().countBulk(aJob('delete', { filter: { tag: 'odd' } }))).toBe(0)
+  })
+
+  test('that retries makes each run that has not succeeded again, once, also when a crash cuts a page off', async () => {
+    const { tenant, runner } = await aShard({ live: 1, ended: 3 })
+    fakeUpstream(() => new Response('', { status: 400 }))
+    for (let i = 0; i < 5; i++) await tenant.runner().start(tenant.start('wf'))
+    const job = aJob('retry')
+    expect(await runner().countBulk(job)).toBe(5)
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 5, done: 5, failed: 0 })
+    const retried = () => count(runner(), `summary ->> '$.trigger.type' = 'retry'`)
+    expect(await retried()).toBe(5)
+    // As after a crash between what was begun and what was written of it: the page is taken again.
+    await sql(runner(), 'UPDATE bulk SET position = NULL, matched = 0, done = 0, finished_at = NULL')
+    await abortAllDurableObjects()
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 5, done: 5, failed: 0 })
+    expect(await retried()).toBe(5)
+  })
+
+  test('that retries tells of runs whose workflow takes no starts', async () => {
+    const { tenant, runner } = await aShard({ live: 0, ended: 0 })
+    fakeUpstream(() => new Response('', { status: 400 }))
+    for (let i = 0; i < 3; i++) await tenant.runner().start(tenant.start('wf'))
+    await env.REGISTRY.get(env.REGISTRY.idFromName(tenant.name)).setPaused('wf', true)
+    const job = aJob('retry')
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 3, done: 0, failed: 3 })
+    expect(await count(runner())).toBe(3)
   })
 
   test('counts only, when that is all that is asked: nothing is changed or kept', async () => {
