@@ -156,9 +156,21 @@ export const CODES = {
     kind: 'fault',
     meaning: 'Another version defines a task differently, so its output cannot be taken over.',
   },
+  timeout_too_short: {
+    kind: 'fault',
+    meaning: 'The waits that the definition writes out take longer than its timeout; one that would do is proposed.',
+  },
+  timeout_required: {
+    kind: 'fault',
+    meaning: 'A task waits for what may take any time, so the definition needs a timeout of its own; one is proposed.',
+  },
   conflicting_fields: { kind: 'fault', meaning: 'Fields stand together of which only one may be there.' },
 
   // Warnings beside a success.
+  retry_may_not_fit: {
+    kind: 'warning',
+    meaning: 'The waits between the attempts of a task may together take longer than the run may.',
+  },
   placeholder: { kind: 'warning', meaning: 'A task without `with` does nothing and succeeds with null.' },
 
   unknown_keyword: { kind: 'warning', meaning: 'A schema has a keyword that JSON Schema 2020-12 does not know.' },

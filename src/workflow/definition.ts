@@ -149,7 +149,7 @@ const KINDS: Readonly<Record<string, TaskKind>> = {
   wait_for_event: 'wait',
 }
 
-function kindOf(task: TaskDefinition): TaskKind {
+export function kindOf(task: TaskDefinition): TaskKind {
   if (isPlaceholder(task)) return 'placeholder'
   return KINDS[task.type] ?? 'attempt'
 }

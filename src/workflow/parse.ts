@@ -6,6 +6,7 @@ import type { Fault, Warning } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
 import { checkTemplate, fieldTemplate } from './expression.ts'
 import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
+import { fitOf } from './fit.ts'
 import { InputShape } from './input-shape.ts'
 import { isJsonObject, type Json } from './json.ts'
 import { isSchema } from './json-schema.ts'
@@ -65,10 +66,14 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
 
   const found = faults.list()
   if (!head.ok || found.length > 0) return { ok: false, faults: found }
+  const definition: WorkflowDefinition = { ...head.value, tasks }
+  const fit = fitOf(definition, raw.timeout !== undefined)
+  if (fit.faults.length > 0) return { ok: false, faults: fit.faults }
   const warnings = new Entries<Warning>()
   warnings.add(placeholderWarnings(tasks))
   warnings.add(schema.warnings)
-  return { ok: true, definition: { ...head.value, tasks }, warnings: warnings.list() }
+  warnings.add(fit.warnings)
+  return { ok: true, definition, warnings: warnings.list() }
 }
 
 /** The faults of `input_schema`, and what it says of the input if it has none. */

@@ -51,6 +51,8 @@ describe('the table of codes', () => {
     unknown_reference: { ...task({}), input_schema: { $ref: '#/$defs/order' } },
     endless_reference: { ...task({}), input_schema: { allOf: [{ $ref: '#' }] } },
     conflicting_fields: task({ with: { url: 'https://x.test', json: 1, form: {} } }),
+    timeout_too_short: task({ type: 'sleep', with: { for: '5s' } }),
+    timeout_required: task({ type: 'wait_for_event', with: { event: 'go' } }),
     not_available: task({ breaker: false }),
   }
 
