@@ -3,12 +3,14 @@
 
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
 import type { Fact } from '../src/workflow/advance.ts'
+import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
+import type { Outgoing, OutgoingCall } from './outgoing.ts'
 
 /** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */
 const BACKSTOP_MS = 1_000
@@ -26,18 +28,29 @@ interface AttemptStub {
 
 interface UnderWay {
   token: number
+  run: Run
+  call: OutgoingCall | null
   abort(): void
 }
 
 export class Attempts {
   readonly #executor: Executor
+  readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>
   readonly #report: (runId: string, fact: Fact) => void
   readonly #underWay = new Map<string, Map<TaskIndex, UnderWay>>()
   #count = 0
 
-  /** @param report called once for each attempt that ends and was not aborted */
-  constructor(executor: Executor, report: (runId: string, fact: Fact) => void) {
+  /**
+   * @param outgoing hears of the calls that attempts make
+   * @param report called once for each attempt that ends and was not aborted
+   */
+  constructor(
+    executor: Executor,
+    outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>,
+    report: (runId: string, fact: Fact) => void,
+  ) {
     this.#executor = executor
+    this.#outgoing = outgoing
     this.#report = report
   }
 
@@ -58,8 +71,11 @@ export class Attempts {
     return this.#underWay.has(runId)
   }
 
-  /** Makes the attempt that the history says has started. The commit that says so holds the call back until it is durable (R3). */
-  start(run: Run, task: TaskIndex, now: number, load: LoadPayload): void {
+  /**
+   * Makes the attempt that the history says has started. The commit that says so holds the call back until it is durable (R3).
+   * @param right with which it may call although its circuit is not closed
+   */
+  start(run: Run, task: TaskIndex, now: number, load: LoadPayload, right: Trial | null = null): void {
     const { token } = run.tasks[task]!
     const definition = run.workflow.definition.tasks[task]!
     const template: Json = definition.with ?? {}
@@ -67,6 +83,7 @@ export class Attempts {
       ? renderTemplate(template, runScope(run, load))
       : { ok: true as const, value: template }
     if (!rendered.ok) {
+      // Nothing that its expressions read has changed since its circuit was asked, so no right is lost here.
       this.#report(run.id, { type: 'AttemptFailed', task, token, error: rendered.error })
       return
     }
@@ -78,7 +95,8 @@ export class Attempts {
       timeoutMs: attemptLimitMs(run, task, now),
       ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
     })
-    this.#remember(run.id, task, { token, abort: () => void attempt.abort().catch(() => {}) })
+    const call = this.#outgoing.begin(run, task, rendered.value, right, now)
+    this.#remember(run.id, task, { token, run, call, abort: () => void attempt.abort().catch(() => {}) })
     const runId = run.id
     // Pipelined: the result is asked for before the attempt's stub has arrived, so both take one trip.
     attempt
@@ -88,6 +106,7 @@ export class Attempts {
         // The executor itself was cut off (a deploy, a crash of its isolate): the attempt is made again.
         (): Fact => ({ type: 'AttemptInterrupted', task, token }),
       )
+      .then((fact) => this.#outgoing.end(run, task, call, fact))
       .then((fact) => {
         attempt[Symbol.dispose]()
         if (this.#forget(runId, task, token)) this.#report(runId, fact)
@@ -95,10 +114,11 @@ export class Attempts {
   }
 
   /** Stops a task's attempt, if one is under way. What it still reports is not heard. */
-  abort(runId: string, task: TaskIndex): void {
+  abort(runId: string, task: TaskIndex, why: 'cancelled' | 'timed_out' = 'cancelled'): void {
     const attempt = this.#underWay.get(runId)?.get(task)
     if (attempt === undefined) return
     attempt.abort()
+    this.#outgoing.drop(attempt.run, attempt.call, why, Date.now())
     this.#forget(runId, task, attempt.token)
   }
 

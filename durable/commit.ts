@@ -7,8 +7,9 @@ import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { TakenOver } from '../src/workflow/rerun.ts'
-import { accept, dueAt } from '../src/workflow/run.ts'
+import { accept, dueAt, type Run } from '../src/workflow/run.ts'
 import { spanMs } from '../src/workflow/span.ts'
+import type { RunAdmission } from './circuits.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Retention } from './retention.ts'
@@ -23,6 +24,8 @@ const CUT_STEP_MS = 1_000
 /** What a commit asks its Runner to do, once it is durable. */
 export interface Committed {
   record: RunRecord
+  /** What was asked of circuits that are not closed; null if all were. */
+  admission: RunAdmission | null
   /** Tasks whose attempt has started and is to be made. */
   start: TaskIndex[]
   /** Tasks whose attempt, if one is under way, is of no more use. */
@@ -39,11 +42,19 @@ export class Committer {
   readonly #history: History
   readonly #counts: RunCounts
   readonly #retention: Retention
+  readonly #admit: (run: Run, load: LoadPayload, now: number) => RunAdmission | null
 
-  constructor(history: History, counts: RunCounts, retention: Retention) {
+  /** @param admit what holds tasks of a run back at this moment */
+  constructor(
+    history: History,
+    counts: RunCounts,
+    retention: Retention,
+    admit: (run: Run, load: LoadPayload, now: number) => RunAdmission | null,
+  ) {
     this.#history = history
     this.#counts = counts
     this.#retention = retention
+    this.#admit = admit
   }
 
   /** Records a new run and its first step. Belongs into a transaction. */
@@ -71,16 +82,19 @@ export class Committer {
     const facts = takenOver.map(({ task, output }): Fact => {
       return { type: 'TaskReused', task, output: this.#copied(record, event.options?.retry?.of ?? '', output) }
     })
-    const step = advance(record.run, facts, now, this.loader(event.runId), null, this.#keeper(record))
-    return this.#write(record, [first, ...step.events], step.isComplete, now, true)
+    const load = this.loader(event.runId)
+    const admission = this.#admit(record.run, load, now)
+    const step = advance(record.run, facts, now, load, admission, this.#keeper(record))
+    return { ...this.#write(record, [first, ...step.events], step.isComplete, now, true), admission }
   }
 
   /** Records facts of a run and what follows from them. Belongs into a transaction; if it throws, the record is spoilt. */
   append(record: RunRecord, facts: readonly Fact[], now: number): Committed {
     const { run } = record
     const load = this.loader(run.id)
+    const admission = this.#admit(run, load, now)
     const keep = this.#keeper(record)
-    const step = advance(run, facts, now, load, null, keep)
+    const step = advance(run, facts, now, load, admission, keep)
     if (record.historyLength + record.payloadBytes > MAX_RUN_BYTES && run.finishedAt === null && run.ending === null) {
       const message = `History and outputs of the run have reached ${MAX_RUN_BYTES} bytes`
       const stop: Fact = { type: 'RunStopped', error: { code: 'run_too_large', message, retryable: false } }
@@ -88,7 +102,7 @@ export class Committer {
       step.events.push(...stopped.events)
       step.isComplete = stopped.isComplete
     }
-    return this.#write(record, step.events, step.isComplete, now, false)
+    return { ...this.#write(record, step.events, step.isComplete, now, false), admission }
   }
 
   /** Ends a run unread: the last resort for one whose history cannot be folded (R7). Belongs into a transaction. */
@@ -132,7 +146,13 @@ export class Committer {
     }
   }
 
-  #write(record: RunRecord, events: readonly RunEvent[], isComplete: boolean, now: number, isNew: boolean): Committed {
+  #write(
+    record: RunRecord,
+    events: readonly RunEvent[],
+    isComplete: boolean,
+    now: number,
+    isNew: boolean,
+  ): Omit<Committed, 'admission'> {
     const { run } = record
     // A step that was cut goes on at once; should the instance die before, the alarm goes on with it.
     const due = isComplete ? dueAt(run, now) : now + CUT_STEP_MS

@@ -16,6 +16,7 @@ import {
   type SourceFigures,
   type WorkflowCounts,
 } from './counts.ts'
+import type { CircuitRecord } from './gate.ts'
 
 type Labels = Record<string, string>
 
@@ -34,6 +35,9 @@ interface Family {
   samples: Sample[]
 }
 
+/** Targets that get a series of their own. */
+const MAX_TARGETS = 200
+
 const PREFIX = 'orchestrator_'
 
 /** All that a scrape shows. */
@@ -41,6 +45,8 @@ export interface Figures {
   sources: readonly SourceFigures[]
   /** By route. */
   requests: Readonly<Record<string, RouteCounts>>
+  /** Those that are not closed first. */
+  circuits: readonly CircuitRecord[]
 }
 
 export function render(figures: Figures, isOpenMetrics: boolean): string {
@@ -48,7 +54,7 @@ export function render(figures: Figures, isOpenMetrics: boolean): string {
   return `${[...lines, ...(isOpenMetrics ? ['# EOF'] : [])].join('\n')}\n`
 }
 
-function familiesOf({ sources, requests }: Figures): Family[] {
+function familiesOf({ sources, requests, circuits }: Figures): Family[] {
   const workflows = summed(sources)
   const total = (of: (counts: WorkflowCounts) => number) =>
     [...workflows.values()].reduce((sum, counts) => sum + of(counts), 0)
@@ -110,6 +116,11 @@ function familiesOf({ sources, requests }: Figures): Family[] {
       'Attempts under way.',
       single(sources.reduce((sum, { tasksRunning }) => sum + tasksRunning, 0)),
     ),
+    gauge(
+      'circuit_state',
+      'Circuits that have opened in the last day: 0 closed, 1 half-open, 2 open.',
+      circuitSamples(circuits),
+    ),
     counter(
       'requests',
       'Answers of the API, by route and HTTP status.',
@@ -137,6 +148,17 @@ function familiesOf({ sources, requests }: Figures): Family[] {
       samples: [{ suffix: '_info', labels: { version: packageJson.version }, value: 1 }],
     },
   ]
+}
+
+const CIRCUIT_STATES = { closed: 0, half_open: 1, open: 2 } as const
+
+/** The first MAX_TARGETS by name; of the rest, the state of the one that is worst off. */
+function circuitSamples(circuits: readonly CircuitRecord[]): Sample[] {
+  const samples = circuits.slice(0, MAX_TARGETS).map(({ name, state }): Sample => {
+    return { suffix: '', labels: { target: name }, value: CIRCUIT_STATES[state] }
+  })
+  const rest = circuits.slice(MAX_TARGETS).map(({ state }) => CIRCUIT_STATES[state])
+  return rest.length === 0 ? samples : [...samples, { suffix: '', labels: { target: OTHER }, value: Math.max(...rest) }]
 }
 
 function counter(name: string, help: string, samples: Sample[]): Family {

@@ -1,9 +1,11 @@
 // Metrics: one Durable Object a tenant. Knows which Runners have figures that it has not seen, asks just those when it is
-// scraped, and sums. Figures are absolute, kept per Runner: one that is told twice counts once.
+// scraped, and sums. Figures are absolute, kept per Runner: one that is told twice counts once. Also lists the circuits that
+// have opened, as their Gates told last.
 
 import { DurableObject } from 'cloudflare:workers'
 import { AutoRouter } from 'itty-router'
 import type { Env } from '../src/env.ts'
+import { CIRCUIT_LIST_TABLE, CircuitList } from './circuit-list.ts'
 import {
   emptyHistogram,
   increment,
@@ -13,6 +15,7 @@ import {
   type SourceFigures,
 } from './counts.ts'
 import { render } from './exposition.ts'
+import type { CircuitRecord } from './gate.ts'
 import { migrate } from './migrate.ts'
 import { Rows } from './rows.ts'
 
@@ -20,6 +23,7 @@ const MIGRATIONS = [
   `CREATE TABLE sources (shard INTEGER PRIMARY KEY, figures TEXT NOT NULL);
    CREATE TABLE marks (shard INTEGER PRIMARY KEY);
    CREATE TABLE requests (route TEXT PRIMARY KEY, figures TEXT NOT NULL) WITHOUT ROWID;`,
+  CIRCUIT_LIST_TABLE,
 ] as const
 
 /** OpenMetrics is asked for by name; everything else gets the text format that every scraper reads. */
@@ -27,18 +31,20 @@ const OPEN_METRICS = 'application/openmetrics-text'
 
 export class Metrics extends DurableObject<Env> {
   readonly #rows: Rows
+  readonly #circuits: CircuitList
   readonly #router = AutoRouter()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     migrate(ctx.storage.sql, MIGRATIONS)
     this.#rows = new Rows(ctx.storage.sql)
+    this.#circuits = new CircuitList(this.#rows)
     this.#router.get('/metrics', async ({ headers }: Request) => {
       const isOpen = (headers.get('accept') ?? '').includes(OPEN_METRICS)
       const contentType = isOpen
         ? `${OPEN_METRICS}; version=1.0.0; charset=utf-8`
         : 'text/plain; version=0.0.4; charset=utf-8'
-      const figures = { sources: await this.#figures(), requests: this.#requests() }
+      const figures = { sources: await this.#figures(), requests: this.#requests(), circuits: this.#circuits.all() }
       return new Response(render(figures, isOpen), { headers: { 'content-type': contentType } })
     })
   }
@@ -50,6 +56,22 @@ export class Metrics extends DurableObject<Env> {
   /** A Runner is about to have figures that were not seen here. Written before it answers, so a scrape finds it. */
   async mark(shard: number): Promise<void> {
     this.#rows.run('INSERT OR IGNORE INTO marks (shard) VALUES (?)', shard)
+  }
+
+  /** A Gate tells of a transition. A repeat, or news that was overtaken, changes nothing. */
+  async circuitChanged(circuit: CircuitRecord): Promise<void> {
+    this.#circuits.put(circuit, Date.now())
+  }
+
+  /** Circuits that have opened, by name, from the one after `after`. */
+  async circuits(after: string | null, limit: number): Promise<{ items: CircuitRecord[]; next: string | null }> {
+    const rows = this.#circuits.page(after ?? '', limit + 1)
+    const items = rows.slice(0, limit)
+    return { items, next: rows.length > limit ? items.at(-1)!.name : null }
+  }
+
+  async hasCircuit(name: string): Promise<boolean> {
+    return this.#circuits.has(name)
   }
 
   /** Adds what an isolate of the Worker has answered. One row a route that was called. */

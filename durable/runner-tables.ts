@@ -3,6 +3,9 @@
 // `runs` holds a run's present state beside the commits that made it; `due_at` is the promise of its future work (R4).
 // `removals` names runs whose row is gone and whose other rows are not yet (removal.ts), `upkeep` when rows have to go (retention.ts),
 // `bulk` jobs on many runs, and where they stand (bulk-jobs.ts).
+// `circuits` are those that are not closed, `circuit_waits` the runs that they hold back (circuits.ts).
+
+import { CIRCUIT_TABLES } from './circuits.ts'
 
 export const RUNNER_MIGRATIONS = [
   `CREATE TABLE runs (
@@ -22,6 +25,7 @@ export const RUNNER_MIGRATIONS = [
   'CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), next_at INTEGER);',
   `CREATE TABLE bulk (id TEXT PRIMARY KEY, job TEXT NOT NULL, position TEXT, matched INTEGER NOT NULL, done INTEGER NOT NULL,
     failed INTEGER NOT NULL, finished_at INTEGER, untold TEXT NOT NULL) WITHOUT ROWID;`,
+  CIRCUIT_TABLES,
 ] as const
 
 /** A part of a payload or definition: a row may hold 2 MB in production, and every character may take 3 bytes of UTF-8. */

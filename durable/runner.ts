@@ -13,19 +13,23 @@ import { isFinal, NEVER_DUE, type TaskStatus } from '../src/workflow/run.ts'
 import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { BulkJobs, boundedFilter } from './bulk-jobs.ts'
+import { Circuits } from './circuits.ts'
 import { type Committed, Committer } from './commit.ts'
 import { type Counts, RunCounts } from './counts.ts'
 import { logFault } from './fault-log.ts'
+import type { CircuitView } from './gate.ts'
 import { History } from './history.ts'
 import { IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
 import { countRuns, listRuns } from './listing.ts'
 import { migrate } from './migrate.ts'
+import { Outgoing } from './outgoing.ts'
 import { Reading } from './reading.ts'
 import { Records } from './records.ts'
 import { Recovery } from './recovery.ts'
 import { Removal } from './removal.ts'
 import { Retention } from './retention.ts'
 import { Retries } from './retries.ts'
+import { RetryBudgets } from './retry-budgets.ts'
 import { Rows } from './rows.ts'
 import type {
   BulkJob,
@@ -73,6 +77,9 @@ const MAX_ALARM_MS = 2_000
 /** How soon a shard that could not be told of a bulk job is told again, in ms. */
 const TELL_AGAIN_MS = 1_000
 
+/** How long an alarm waits for the Gates of circuits whose time has come. */
+const MAX_ASK_MS = 1_000
+
 /** What a run ends with that broke its own commit. */
 const BROKEN = { code: 'run_internal_error', message: 'A bug of this service ended the run', retryable: false } as const
 
@@ -82,6 +89,7 @@ export class Runner extends DurableObject<Env> {
   readonly #keys: IdempotencyKeys
   readonly #counts: RunCounts
   readonly #workflows: Workflows
+  readonly #circuits: Circuits
   readonly #attempts: Attempts
   readonly #records: Records
   readonly #committer: Committer
@@ -113,15 +121,30 @@ export class Runner extends DurableObject<Env> {
     this.#counts = new RunCounts(this.#rows)
     const registry = () => env.REGISTRY.get(env.REGISTRY.idFromName(this.#address().tenant))
     this.#workflows = new Workflows(this.#rows, registry, () => this.#address().shard)
-    this.#attempts = new Attempts(ctx.exports.TaskExecutor as unknown as Executor, (runId, fact) =>
-      this.#report(runId, fact),
+    const gateOf = (target: string) => env.GATE.get(env.GATE.idFromName(`${this.#address().tenant}:host:${target}`))
+    this.#circuits = new Circuits(this.#rows, {
+      gateOf,
+      shard: () => this.#address().shard,
+      ready: async () => {
+        if (!this.#isMarked) await this.#mark()
+      },
+      look: (runId) => this.#look(runId),
+      fault: (error) => logFault('circuit', error),
+    })
+    const budgets = new RetryBudgets(gateOf, (error) => logFault('retry_budget', error))
+    this.#attempts = new Attempts(
+      ctx.exports.TaskExecutor as unknown as Executor,
+      new Outgoing(this.#circuits, budgets),
+      (runId, fact) => this.#report(runId, fact),
     )
     const isBusy = (runId: string) => this.#attempts.hasRun(runId) || this.#waiters.has(runId)
     this.#records = new Records(this.#history, (name, version) => this.#workflows.get(name, version), isBusy)
     this.#retention = new Retention(this.#rows, this.#keys, (name, version) =>
       this.#workflows.retentionMs(name, version),
     )
-    this.#committer = new Committer(this.#history, this.#counts, this.#retention)
+    this.#committer = new Committer(this.#history, this.#counts, this.#retention, (run, load, now) =>
+      this.#circuits.admission(run, load, now),
+    )
     this.#starts = new Starts(this.#workflows, this.#keys, this.#history, () => this.#planFlush())
     this.#reading = new Reading(this.#history, this.#records, this.#committer, this.#waiters)
     this.#retries = new Retries(this.#starts, this.#history, this.#records, this.#reading, (runId) =>
@@ -318,6 +341,11 @@ export class Runner extends DurableObject<Env> {
     this.#workflows.recall(name)
   }
 
+  /** A Gate says how a circuit stands that this Runner calls through: whoever waited for it to close goes on. */
+  async circuitChanged(target: string, view: CircuitView): Promise<void> {
+    this.#circuits.learn(target, view)
+  }
+
   /** Absolute figures for the Metrics object. From now on a change has to be marked again, unless one is sure to come. */
   async counts(): Promise<{ counts: Counts; runsActive: number; tasksRunning: number; isSettled: boolean }> {
     const isSettled = this.#attempts.count === 0 && this.#starts.isEmpty
@@ -339,6 +367,8 @@ export class Runner extends DurableObject<Env> {
       if (!this.#isMarked) await this.#mark()
       await this.#recovery.run()
       if (this.#bulk.hasUntold && !this.#isTelling) this.ctx.waitUntil(this.#tellShards())
+      // Runs that their circuits hold back are due now: with the Gate's answer they need no second wait. Not for long, though.
+      await Promise.race([this.#circuits.askDue(begunAt), scheduler.wait(MAX_ASK_MS)])
       // A clock that lags behind the alarm must not find its runs not yet due, or it would fire again at once, for ever.
       for (;;) {
         const now = Math.max(Date.now(), info?.scheduledTime ?? 0)
@@ -471,6 +501,13 @@ export class Runner extends DurableObject<Env> {
     }
   }
 
+  /** Steps a run though nothing was reported: something outside may let it go on. */
+  #look(runId: string): void {
+    const facts = this.#facts.get(runId) ?? []
+    this.#facts.delete(runId)
+    this.#commit(runId, facts, Date.now())
+  }
+
   #report(runId: string, fact: Fact): void {
     const facts = this.#facts.get(runId)
     if (facts === undefined) this.#facts.set(runId, [fact])
@@ -552,14 +589,17 @@ export class Runner extends DurableObject<Env> {
   }
 
   /** What the commit asks for. Same turn, so nothing of it leaves before the commit is durable (R3). */
-  #afterCommit({ record, start, abort, hasEnded, hasMoved, isCut }: Committed, now: number): void {
+  #afterCommit({ record, admission, start, abort, hasEnded, hasMoved, isCut }: Committed, now: number): void {
     const { run } = record
     this.#records.keep(record)
-    for (const task of abort) this.#attempts.abort(run.id, task)
+    for (const task of abort) {
+      this.#attempts.abort(run.id, task, run.tasks[task]!.status === 'timed_out' ? 'timed_out' : 'cancelled')
+    }
+    if (admission !== null) this.#circuits.settle(run.id, admission, now)
     const load = this.#committer.loader(run.id)
     for (const task of start) {
       try {
-        this.#attempts.start(run, task, now, load)
+        this.#attempts.start(run, task, now, load, admission?.trials.get(task)?.trial)
       } catch (error) {
         logFault('dispatch', error, run.id)
         this.#report(run.id, { type: 'RunStopped', error: BROKEN })

@@ -111,6 +111,24 @@ const FAULTS: Fault[] = [
     to: 'return true',
   },
   {
+    name: 'a task that a circuit holds back keeps its turn',
+    file: 'src/workflow/run.ts',
+    from: '        run.slots.release(event.task)\n        task.circuit',
+    to: '        task.circuit',
+  },
+  {
+    name: 'a wait for a circuit may end after the deadline',
+    file: 'src/workflow/scheduler.ts',
+    from: 'if (until >= deadline) {',
+    to: 'if (until < 0) {',
+  },
+  {
+    name: 'a refused retry is made all the same',
+    file: 'src/workflow/scheduler.ts',
+    from: 'if (isRetryRefused && !isSnoozed) {',
+    to: 'if (isRetryRefused && isSnoozed) {',
+  },
+  {
     name: 'when a waiting task is due is not written down',
     file: 'src/workflow/encoding.ts',
     from: 'event.for,\n        event.until,',

@@ -1,5 +1,6 @@
 // Every binding and variable of the Worker, typed. Types only.
 
+import type { Gate } from '../durable/gate.ts'
 import type { Metrics } from '../durable/metrics.ts'
 import type { Registry } from '../durable/registry.ts'
 import type { Runner } from '../durable/runner.ts'
@@ -9,7 +10,7 @@ declare global {
     /** Types `ctx.exports`: the loopback bindings to the entrypoints that src/index.ts exports. */
     interface GlobalProps {
       mainModule: typeof import('./index.ts')
-      durableNamespaces: 'Registry' | 'Runner' | 'Metrics'
+      durableNamespaces: 'Registry' | 'Runner' | 'Metrics' | 'Gate'
     }
     interface Env {
       /** Workflows and versions, one object a tenant. */
@@ -18,6 +19,8 @@ declare global {
       RUNNER: DurableObjectNamespace<Runner>
       /** Sums of the Runners' counts, one object a tenant. */
       METRICS: DurableObjectNamespace<Metrics>
+      /** Circuits and retry budgets, one object for each target that a tenant calls. */
+      GATE: DurableObjectNamespace<Gate>
       /** `required` (the default) or `none`; `none` is set by local scripts alone, never in wrangler.toml. */
       AUTH?: string
       /** Secret: the one key that is let in, as Bearer, until keys can be made. */

@@ -3,6 +3,7 @@
 import { app } from './api/app.ts'
 import type { Env } from './env.ts'
 
+export { Gate } from '../durable/gate.ts'
 export { Metrics } from '../durable/metrics.ts'
 export { Registry } from '../durable/registry.ts'
 export { Runner } from '../durable/runner.ts'

@@ -6,6 +6,7 @@ import type { Env } from '../env.ts'
 import { isOverloaded, isRetryable } from '../start.ts'
 import { authenticate, DEFAULT_TENANT, type Principal } from './auth.ts'
 import { bulkRoutes } from './bulk.ts'
+import { circuitRoutes } from './circuits.ts'
 import { historyRoutes } from './history.ts'
 import { allowOrigin, checkHost, preflightHeaders } from './hosts.ts'
 import { isLater } from './later.ts'
@@ -34,6 +35,7 @@ export const routes: readonly Route[] = [
   ...runPartRoutes,
   ...historyRoutes,
   ...signalRoutes,
+  ...circuitRoutes,
   ...serviceRoutes(() => routes),
 ]
 

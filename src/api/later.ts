@@ -40,8 +40,6 @@ const LATER: readonly (readonly [methods: string, path: string])[] = [
   ['GET', '/v1/export'],
   ['POST', '/v1/import'],
   ['GET', '/v1/quotas'],
-  ['GET', '/v1/circuits'],
-  ['POST', '/v1/circuits/{name}/reset'],
   ['GET', '/v1/limits'],
 ]
 

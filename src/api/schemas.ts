@@ -73,6 +73,9 @@ export function pageOf<Item extends z.ZodType>(item: Item, name: string) {
 export const PATH_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   name: z.string().meta({ description: 'Name of a workflow.', examples: ['orders'], pattern: NAME_PATTERN.source }),
   version: z.string().meta({ description: 'Number of a version.', examples: ['3'], pattern: '^[1-9][0-9]*$' }),
+  circuit: z
+    .string()
+    .meta({ description: 'Name of a circuit, percent-encoded.', examples: ['https://api.example.com'] }),
   id: z.string().meta({ description: 'Id of a run.', examples: ['run_0b01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'] }),
   bulk: z.string().meta({ description: 'Id of a bulk job.', examples: ['bulk_01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'] }),
   task: z.string().meta({ description: 'Id of a task.', examples: ['fetch'], pattern: TASK_ID_PATTERN.source }),

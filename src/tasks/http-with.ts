@@ -2,9 +2,9 @@
 // Every default, bound and rule of a call stands here and nowhere else; http.ts does what it says.
 
 import { z } from 'zod'
+import { choice } from '../workflow/choice.ts'
 import type { FaultCode } from '../workflow/codes.ts'
-import type { Json } from '../workflow/json.ts'
-import { choice } from './templates.ts'
+import type { Json, JsonObject } from '../workflow/json.ts'
 
 /** The largest body of an answer: the output that it ends in may be no larger either. */
 const MAX_BODY_BYTES = 1_048_576
@@ -185,4 +185,13 @@ function size(max: number, maxText: string) {
       error: `must be between 1 byte and ${maxText}`,
     })
   return choice(isText, [text, z.int().min(1).max(max)])
+}
+
+/** No host has a longer name (RFC 1035), so what is longer is no host. */
+const MAX_ORIGIN = 300
+
+/** The origin that a call goes to first: a redirect leads on from there. null if it names none. */
+export function httpHost({ url }: JsonObject): string | null {
+  const origin = typeof url === 'string' ? URL.parse(url)?.origin : undefined
+  return origin === undefined || origin === 'null' || origin.length > MAX_ORIGIN ? null : origin
 }

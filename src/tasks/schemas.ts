@@ -4,7 +4,7 @@
 // Faults that zod has no word for are custom issues which carry their code in `params.code`.
 
 import type { TaskTypes } from '../workflow/task-types.ts'
-import { httpWith } from './http-with.ts'
+import { httpHost, httpWith } from './http-with.ts'
 import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
 import { transformWith } from './transform-with.ts'
@@ -14,6 +14,7 @@ import { waitWith } from './wait-with.ts'
 export const TASK_TYPES = {
   http: {
     mayBePlaceholder: true,
+    hostOf: httpHost,
     with: { rendered: httpWith, inDefinition: withTemplates(httpWith), notBuilt: ['multipart', 'paginate', 'poll'] },
   },
   javascript: { mayBePlaceholder: true },

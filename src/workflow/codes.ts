@@ -38,6 +38,7 @@ export const CODES = {
   run_not_found: { kind: 'problem', status: 404, meaning: 'There is no run with this id.' },
   event_not_found: { kind: 'problem', status: 404, meaning: 'The history of the run has no event with this number.' },
   bulk_not_found: { kind: 'problem', status: 404, meaning: 'There is no bulk job with this id, or no more.' },
+  circuit_not_found: { kind: 'problem', status: 404, meaning: 'No circuit of this name has opened.' },
   task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
   method_not_allowed: {
     kind: 'problem',

@@ -1,5 +1,6 @@
 // What a workflow is: the definition as it is stored, and the form of it that runs work with.
 
+import { type BreakerPolicy, DEFAULT_BREAKER } from './circuit.ts'
 import { buildGraph, type Graph } from './graph.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { Schema } from './json-schema.ts'
@@ -22,6 +23,8 @@ export interface TaskDefinition {
   timeout?: string
   /** Without it there is one attempt. */
   retry?: RetryPolicy
+  /** The circuit that it calls through, or `false`; without it the default one of the host called. */
+  breaker?: BreakerPolicy | false
   /** Id of the task that undoes this one when the run does not succeed. */
   compensate?: string
 }
@@ -31,6 +34,7 @@ export interface TaskDefaults {
   retry?: RetryPolicy
   /** Of tasks that make attempts; a wait has no default limit but the run's. */
   timeout?: string
+  breaker?: BreakerPolicy | false
 }
 
 /** A definition after parsing: every default filled in, fields in one order, so that equal definitions are equal texts. */
@@ -60,6 +64,8 @@ export interface TaskPlan {
   readonly kind: TaskKind
   readonly rule: TriggerRule
   readonly retry: RetryPolicy | null
+  /** Settings of the circuit that it calls through; null if it has none. Whether it calls anybody, its type says. */
+  readonly breaker: BreakerPolicy | null
   /** Limit of one attempt in ms; null when the run's own is the only one. */
   readonly timeoutMs: number | null
   /** The task that this one undoes. Such a task stands outside the graph's order and runs only after the others. */
@@ -129,6 +135,7 @@ function planOf(
   positions: ReadonlyMap<string, number>,
 ): TaskPlan {
   const kind = kindOf(task)
+  const breaker = task.breaker ?? defaults?.breaker ?? DEFAULT_BREAKER
   const ofAttempts = kind === 'attempt' ? defaults?.timeout : undefined
   const timeout = task.timeout ?? ofAttempts ?? (undoes === null ? undefined : COMPENSATION_TIMEOUT)
   return {
@@ -136,6 +143,7 @@ function planOf(
     rule: task.trigger_rule ?? 'all_success',
     // What a transform computes is the same each time.
     retry: kind === 'transform' ? null : (task.retry ?? defaults?.retry ?? null),
+    breaker: breaker === false ? null : breaker,
     timeoutMs: timeout === undefined ? null : spanMs(timeout),
     undoes,
     undoneBy: task.compensate === undefined ? null : (positions.get(task.compensate) ?? null),

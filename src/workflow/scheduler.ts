@@ -109,7 +109,8 @@ function endRest(run: Run, at: number): LaterEvent[] {
 
 /** Whether the task is a compensation about which nothing is decided before the run's outcome is. */
 function awaitsCompensation(run: Run, task: TaskIndex): boolean {
-  return run.workflow.plans[task]!.undoes !== null && run.tasks[task]!.attempts.length === 0
+  const { status, attempts } = run.tasks[task]!
+  return run.workflow.plans[task]!.undoes !== null && status === 'pending' && attempts.length === 0
 }
 
 function evaluateConditions(run: Run, at: number, load: LoadPayload): LaterEvent[] {

@@ -2,6 +2,8 @@
 // What a schema cannot see, faults between tasks, is found by parse.ts.
 
 import { z } from 'zod'
+import { choice } from './choice.ts'
+import { type BreakerPolicy, DEFAULT_BREAKER, MAX_WINDOW } from './circuit.ts'
 import { CODES, type CodeEntry, type FaultCode } from './codes.ts'
 import { DEFAULT_RETENTION, type TaskDefinition, type WorkflowDefinition } from './definition.ts'
 import type { Json, JsonObject } from './json.ts'
@@ -13,12 +15,14 @@ import { TRIGGER_RULES } from './trigger-rule.ts'
 export const MAX_TASKS = 10_000
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 export const TASK_ID_PATTERN = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
+/** Without ":" and "/", so that no name is the origin of a host. */
+const BREAKER_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 const MAX_DESCRIPTION = 1_000
 
 /** Fields of the contract that this release does not have yet. A field that is built leaves its list and enters the schema. */
 export const LATER_FIELDS = {
   definition: ['queue_timeout', 'concurrency', 'adaptive', 'notify'],
-  task: ['breaker'],
+  task: [],
 } as const
 
 /** `params` of a custom issue: the code that its fault gets. */
@@ -115,6 +119,52 @@ function isRetryWord(word: string): boolean {
   return word === '*' || /^http_[1-5](?:\d\d|xx)$/.test(word) || known[word]?.kind === 'task'
 }
 
+export const BreakerPolicySchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(BREAKER_NAME_PATTERN, 'must have 1 to 64 of A-Z, a-z, 0-9, "_", "." and "-", a letter or digit first')
+      .exactOptional()
+      .meta({
+        description: 'The circuit, which tasks that give the same name share; without it that of the host called.',
+        examples: ['payments'],
+      }),
+    failure_rate: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(DEFAULT_BREAKER.failure_rate)
+      .meta({
+        description: 'Share of the calls of the window that have to fail for the circuit to open.',
+        examples: [0.5],
+      }),
+    minimum_calls: z.int().min(1).max(MAX_WINDOW).default(DEFAULT_BREAKER.minimum_calls).meta({
+      description: 'Fewer calls than this never open it. At most `window`.',
+    }),
+    window: z.int().min(1).max(MAX_WINDOW).default(DEFAULT_BREAKER.window).meta({
+      description: 'How many of the last calls are looked at; none older than 60 s.',
+    }),
+    open_for: spanSchema({ min: '1s', max: '5m' }).default(DEFAULT_BREAKER.open_for).meta({
+      description: 'How long it stays open; doubled at each reopening, up to "5m".',
+    }),
+  })
+  .refine(({ minimum_calls, window }) => minimum_calls <= window, {
+    path: ['minimum_calls'],
+    params: fault('out_of_bounds'),
+    error: 'must not be more than "window": so many calls are never looked at',
+  })
+  .meta({
+    id: 'BreakerPolicy',
+    description:
+      'When calls to a server that fails are held back: after too many failures (no answer, a time-out, 5xx) the circuit opens, and tasks wait before an attempt is made. Then three trials are let through, and all must succeed. Tasks that share a circuit are each judged by their own settings.',
+    examples: [{ failure_rate: 0.8, open_for: '1m' }],
+  }) satisfies z.ZodType<BreakerPolicy>
+
+const breakerSchema = choice(
+  (value) => (typeof value === 'object' && value !== null ? 1 : 0),
+  [z.literal(false, { error: 'must be false or an object' }), BreakerPolicySchema],
+).meta({ description: 'Settings of the circuit that it calls through, or `false` for none; for types that call out.' })
+
 export const TaskDefinitionSchema = z
   .strictObject({
     id: taskIdSchema.meta({ description: 'Unique within the workflow.', examples: ['fetch'] }),
@@ -153,6 +203,7 @@ export const TaskDefinitionSchema = z
       .exactOptional()
       .meta({ description: 'Time limit of one attempt; for a task that waits, of the wait.', examples: ['2s'] }),
     retry: RetryPolicySchema.exactOptional(),
+    breaker: breakerSchema.exactOptional(),
     compensate: z
       .string()
       .exactOptional()
@@ -212,10 +263,15 @@ export const WorkflowDefinitionSchema = z
       examples: [{ type: 'object', required: ['order'], properties: { order: { type: 'integer' } } }],
     }),
     defaults: z
-      .strictObject({ retry: RetryPolicySchema.exactOptional(), timeout: timeoutSchema.exactOptional() })
+      .strictObject({
+        retry: RetryPolicySchema.exactOptional(),
+        timeout: timeoutSchema.exactOptional(),
+        breaker: breakerSchema.exactOptional(),
+      })
       .exactOptional()
       .meta({
-        description: 'What tasks get that do not say it themselves; `timeout` counts for tasks that make attempts.',
+        description:
+          'What tasks get that do not say it themselves; `timeout` counts for tasks that make attempts, `breaker` for those that call out.',
         examples: [{ timeout: '2s', retry: { max_attempts: 3 } }],
       }),
     output: json.exactOptional().meta({

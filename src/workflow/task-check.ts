@@ -40,6 +40,10 @@ export function checkTask(
   }
   if (isJsonObject(raw) && typeof raw.type === 'string') {
     faults.push(...checkType(raw.type, type, raw.with, at, types, placeholders))
+    if (type !== null && type.hostOf === undefined && raw.breaker !== undefined) {
+      const message = `a ${raw.type} task calls no server, so it has no breaker`
+      faults.push({ path: `${at}/breaker`, code: 'unknown_field', message })
+    }
     if (type?.with !== undefined && isJsonObject(raw.with) && looksInside) {
       faults.push(...checkWith(type.with, raw.with, at))
     }

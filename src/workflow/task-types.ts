@@ -1,6 +1,7 @@
 // What a definition may say of each task type. The types themselves are given from outside: the core knows none of them.
 
 import type { z } from 'zod'
+import type { JsonObject } from './json.ts'
 
 export interface TaskType {
   /** Whether a task of this type may leave out `with`; it then holds its place in the graph and does nothing. */
@@ -9,6 +10,8 @@ export interface TaskType {
   readonly isBuiltIn?: true
   /** Fields of a task that would say nothing of one of this type. */
   readonly takesNo?: readonly ('retry' | 'timeout')[]
+  /** Whom a task of this type calls, its expressions filled in: the origin of a host. Absent: tasks of this type call nobody. */
+  readonly hostOf?: (rendered: JsonObject) => string | null
   /** Absent while the contract has the type and this release has not. */
   readonly with?: {
     /** Schema of `with` in a definition, where any value may still be a template. */

@@ -53,7 +53,7 @@ describe('registering a workflow', () => {
       name: 'not a name',
       tsks: [],
       tasks: [
-        { id: 'a', type: 'http', depends_on: ['b', 'a'], breaker: false },
+        { id: 'a', type: 'http', depends_on: ['b', 'a'], breaker: true },
         { id: 'b', type: 'htp', depends_on: ['c'] },
       ],
     })
@@ -65,7 +65,7 @@ describe('registering a workflow', () => {
         '/name invalid_format',
         '/tsks unknown_field',
         '/tasks/0/depends_on/1 self_dependency',
-        '/tasks/0/breaker not_available',
+        '/tasks/0/breaker invalid_value',
         '/tasks/1/type unknown_task_type',
         '/tasks/1/depends_on/0 unknown_dependency',
       ]),

@@ -42,6 +42,13 @@ function aFakeExecutor(): { executor: Executor; attempts: Scripted[] } {
   return { executor, attempts }
 }
 
+/** Nothing is called here, so there is nothing to hear of calls. */
+const NO_CALLS = {
+  begin: () => null,
+  end: (_run: unknown, _task: unknown, _call: unknown, fact: Fact) => fact,
+  drop: () => {},
+}
+
 function underWay(definition = aDefinition({ a: [] })): {
   run: Run
   attempts: Attempts
@@ -50,7 +57,7 @@ function underWay(definition = aDefinition({ a: [] })): {
 } {
   const { executor, attempts: outside } = aFakeExecutor()
   const reports: [string, Fact][] = []
-  const attempts = new Attempts(executor, (runId, fact) => reports.push([runId, fact]))
+  const attempts = new Attempts(executor, NO_CALLS, (runId, fact) => reports.push([runId, fact]))
   const run = aRun(definition)
   advance(run, [], 0, () => null)
   attempts.start(run, 0, 1_000, () => null)

@@ -6,6 +6,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { noCounts, type SourceFigures } from '../../durable/counts.ts'
 import { render } from '../../durable/exposition.ts'
+import type { CircuitRecord } from '../../durable/gate.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type TestTenant } from '../support/runner.ts'
@@ -123,7 +124,7 @@ describe('the text', () => {
   }
 
   test('of histograms is cumulative, in seconds, and ends with +Inf', () => {
-    const text = render({ sources: [figures('wf'), figures('wf')], requests: {} }, false)
+    const text = render({ sources: [figures('wf'), figures('wf')], requests: {}, circuits: [] }, false)
     const lines = text.split('\n').filter((line) => line.startsWith('orchestrator_run_duration_seconds_'))
     expect(lines[0]).toBe('orchestrator_run_duration_seconds_bucket{workflow="wf",le="0.001"} 2')
     expect(lines).toContain('orchestrator_run_duration_seconds_bucket{workflow="wf",le="0.01"} 4')
@@ -135,12 +136,12 @@ describe('the text', () => {
   })
 
   test('differs between the formats where they differ', async () => {
-    const open = render({ sources: [figures('wf')], requests: {} }, true)
+    const open = render({ sources: [figures('wf')], requests: {}, circuits: [] }, true)
     expect(open).toContain('# TYPE orchestrator_runs counter\n')
     expect(open).toContain('# UNIT orchestrator_run_duration_seconds seconds\n')
     expect(open).toContain('# TYPE orchestrator_build info\n')
     expect(open.endsWith('# EOF\n')).toBe(true)
-    const plain = render({ sources: [figures('wf')], requests: {} }, false)
+    const plain = render({ sources: [figures('wf')], requests: {}, circuits: [] }, false)
     expect(plain).toContain('# TYPE orchestrator_runs_total counter\n')
     expect(plain).not.toContain('# UNIT')
     expect(plain).not.toContain('# EOF')
@@ -153,15 +154,31 @@ describe('the text', () => {
   test('gives at most 200 workflows a name of their own', () => {
     const sources = Array.from({ length: 300 }, (_, index) => figures(`wf${index}`))
     const names = new Set(
-      [...render({ sources: sources, requests: {} }, false).matchAll(/runs_total\{workflow="([^"]+)"/g)].map(
-        ([, name]) => name,
-      ),
+      [
+        ...render({ sources: sources, requests: {}, circuits: [] }, false).matchAll(/runs_total\{workflow="([^"]+)"/g),
+      ].map(([, name]) => name),
     )
     expect(names.size).toBe(201)
     expect(names).toContain('_other')
   })
 
+  test('shows circuits as numbers, 200 by name and the worst of the rest', () => {
+    const record = (name: string, state: CircuitRecord['state']): CircuitRecord => {
+      return { revision: 1, name, state, openings: 1, retryAt: null, changedAt: 0, cause: null }
+    }
+    const few = [record('https://a.test', 'open'), record('b', 'half_open'), record('c', 'closed')]
+    expect(render({ sources: [], requests: {}, circuits: few }, false)).toContain(
+      `${['https://a.test"} 2', 'b"} 1', 'c"} 0'].map((end) => `orchestrator_circuit_state{target="${end}`).join('\n')}\n`,
+    )
+    const many = Array.from({ length: 250 }, (_, index) => record(`t${index}`, index === 249 ? 'half_open' : 'closed'))
+    const text = render({ sources: [], requests: {}, circuits: many }, false)
+    expect(text.match(/circuit_state\{/g)).toHaveLength(201)
+    expect(text).toContain('orchestrator_circuit_state{target="_other"} 1\n')
+  })
+
   test('escapes what a label may not hold as it is', () => {
-    expect(render({ sources: [figures('a"b\\c\nd')], requests: {} }, false)).toContain('workflow="a\\"b\\\\c\\nd"')
+    expect(render({ sources: [figures('a"b\\c\nd')], requests: {}, circuits: [] }, false)).toContain(
+      'workflow="a\\"b\\\\c\\nd"',
+    )
   })
 })

@@ -13,7 +13,11 @@ const text = z.strictObject({ value: z.string() })
 
 /** `call` and `text` are built, `text` needs `with`; `script` and `wait` are not built, `script` may be a placeholder. */
 export const TEST_TYPES: TaskTypes = {
-  call: { mayBePlaceholder: true, with: { inDefinition: call, rendered: call, notBuilt: ['poll'] } },
+  call: {
+    mayBePlaceholder: true,
+    hostOf: ({ url }) => String(url),
+    with: { inDefinition: call, rendered: call, notBuilt: ['poll'] },
+  },
   text: { mayBePlaceholder: false, with: { inDefinition: text, rendered: text, notBuilt: [] } },
   script: { mayBePlaceholder: true },
   wait: { mayBePlaceholder: false },

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { sizeBytes } from '../../src/tasks/http-with.ts'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
-import { choice, isTemplate, withTemplates } from '../../src/tasks/templates.ts'
+import { isTemplate, withTemplates } from '../../src/tasks/templates.ts'
+import { choice } from '../../src/workflow/choice.ts'
 import { checkShape } from '../../src/workflow/faults.ts'
 
 const { rendered, inDefinition } = TASK_TYPES.http.with

@@ -53,7 +53,7 @@ describe('the table of codes', () => {
     conflicting_fields: task({ with: { url: 'https://x.test', json: 1, form: {} } }),
     timeout_too_short: task({ type: 'sleep', with: { for: '5s' } }),
     timeout_required: task({ type: 'wait_for_event', with: { event: 'go' } }),
-    not_available: task({ breaker: false }),
+    not_available: { ...task({}), notify: [] },
   }
 
   test.each(Object.entries(FAULTY))('%s is what a definition can have', (code, definition) => {

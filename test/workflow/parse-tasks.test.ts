@@ -85,7 +85,7 @@ describe('dependencies', () => {
     ])
     expect(faults(parsed)).toEqual([
       ['/tasks/0/type', 'required'],
-      ['/tasks/0/breaker', 'not_available'],
+      ['/tasks/0/breaker', 'invalid_value'],
       ['/tasks/1/id', 'invalid_format'],
       ['/tasks/1/type', 'invalid_type'],
       ['/tasks/1/depends_on/1', 'invalid_type'],

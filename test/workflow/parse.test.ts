@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
+import { compile } from '../../src/workflow/definition.ts'
 import { parseDefinition } from '../../src/workflow/parse.ts'
 import { LATER_FIELDS } from '../../src/workflow/schema.ts'
 import { TEST_TYPES } from '../support/task-types.ts'
@@ -228,7 +229,7 @@ describe('many faults', () => {
             id: 'b',
             type: 'call',
             depends_on: ['a', 'b', 'nowhere'],
-            breaker: {},
+            breaker: { open_for: '1h' },
             with: { url: '${{ tasks.c.output }}' },
           },
           { id: 'c', type: 'cal' },
@@ -245,7 +246,7 @@ describe('many faults', () => {
       ['/tasks/0/with/url', 'invalid_type'],
       ['/tasks/0/with/method', 'unknown_field'],
       ['/tasks/0/depends_on/2', 'duplicate_dependency'],
-      ['/tasks/1/breaker', 'not_available'],
+      ['/tasks/1/breaker/open_for', 'out_of_bounds'],
       ['/tasks/1/depends_on/1', 'self_dependency'],
       ['/tasks/1/depends_on/2', 'unknown_dependency'],
       ['/tasks/2/type', 'unknown_task_type'],
@@ -343,5 +344,61 @@ describe('a retry policy', () => {
   ])('%o has a fault at %s', (retry, path) => {
     const parsed = withRetry(retry)
     expect(parsed.ok ? [] : parsed.faults.map((fault) => fault.path)).toEqual([`/tasks/0/retry${path}`])
+  })
+})
+
+describe('a breaker', () => {
+  const withBreaker = (breaker: unknown, task: object = { type: 'http', with: { url: 'https://x.test' } }) =>
+    parseDefinition({ name: 'wf', tasks: [{ id: 'a', ...task, breaker }] }, TASK_TYPES)
+
+  test('gets the defaults of the contract, or is none', () => {
+    const policy = { failure_rate: 0.5, minimum_calls: 10, window: 20, open_for: '30s' }
+    expect(withBreaker({})).toMatchObject({ ok: true, definition: { tasks: [{ breaker: policy }] } })
+    expect(withBreaker({ name: 'a.b-C_9' })).toMatchObject({
+      ok: true,
+      definition: { tasks: [{ breaker: { name: 'a.b-C_9' } }] },
+    })
+    expect(withBreaker(false)).toMatchObject({ ok: true, definition: { tasks: [{ breaker: false }] } })
+  })
+
+  test.each([
+    [true, '', 'invalid_value'],
+    ['off', '', 'invalid_value'],
+    [null, '', 'invalid_value'],
+    [[], '', 'invalid_type'],
+    [{ failure_rate: 0 }, '/failure_rate', 'out_of_bounds'],
+    [{ failure_rate: 1.1 }, '/failure_rate', 'out_of_bounds'],
+    [{ failure_rate: '50%' }, '/failure_rate', 'invalid_type'],
+    [{ minimum_calls: 0 }, '/minimum_calls', 'out_of_bounds'],
+    [{ minimum_calls: 21 }, '/minimum_calls', 'out_of_bounds'],
+    [{ window: 101 }, '/window', 'out_of_bounds'],
+    [{ window: 5 }, '/minimum_calls', 'out_of_bounds'],
+    [{ open_for: '999ms' }, '/open_for', 'out_of_bounds'],
+    [{ open_for: '6m' }, '/open_for', 'out_of_bounds'],
+    [{ name: 'https://x' }, '/name', 'invalid_format'],
+    [{ name: '' }, '/name', 'invalid_format'],
+    [{ open_fro: '1s' }, '/open_fro', 'unknown_field'],
+  ])('%o has a fault at "%s": %s', (breaker, path, code) => {
+    expect(faults(withBreaker(breaker))).toEqual([[`/tasks/0/breaker${path}`, code]])
+  })
+
+  test('of the defaults is that of tasks which set none', () => {
+    const tasks = [
+      { id: 'a', type: 'http' },
+      { id: 'b', type: 'http', breaker: { name: 'b' } },
+    ]
+    const plans = (defaults: object) => {
+      const parsed = parseDefinition({ name: 'wf', defaults, tasks }, TASK_TYPES)
+      return parsed.ok ? compile(parsed.definition).plans.map(({ breaker }) => breaker) : []
+    }
+    const policy = { failure_rate: 0.5, minimum_calls: 10, window: 20, open_for: '30s' }
+    expect(plans({})).toEqual([policy, { ...policy, name: 'b' }])
+    expect(plans({ breaker: false })).toEqual([null, { ...policy, name: 'b' }])
+    expect(plans({ breaker: { open_for: '2s' } })[0]).toEqual({ ...policy, open_for: '2s' })
+  })
+
+  test('is refused where nobody is called', () => {
+    expect(faults(withBreaker({}, { type: 'python' }))).toEqual([['/tasks/0/breaker', 'unknown_field']])
+    expect(faults(withBreaker(false, { type: 'python' }))).toEqual([['/tasks/0/breaker', 'unknown_field']])
   })
 })

@@ -468,6 +468,18 @@ describe('a task whose circuit is open', () => {
     expect([late.status, statusOf(late, 'a')]).toEqual(['timed_out', 'timed_out'])
   })
 
+  test('holds a compensation back too, and does not keep a run that is stopped meanwhile', () => {
+    const definition = aDefinition({ a: [], undo: [], b: ['a'] }, { timeout: '1h' })
+    definition.tasks[0]!.compensate = 'undo'
+    const run = aRun(definition)
+    step(run)
+    step(run, [succeeded(run, 'a')])
+    stepWith(run, holding(run, ['undo'], 30_000), [failed(run, 'b')])
+    expect(run.tasks[index(run, 'undo')]).toMatchObject({ status: 'waiting', waitingFor: 'circuit', attempts: [] })
+    step(run, [{ type: 'RunStopped', error: { code: 'run_too_large', message: 'm', retryable: false } }])
+    expect(run).toMatchObject({ status: 'failed', progress: { waiting: 0, pending: 0 } })
+  })
+
   test('does not keep placeholders, which call nobody', () => {
     const run = aRun(aDefinition({ 'a?': [] }))
     stepWith(run, holding(run, ['a'], 30_000))

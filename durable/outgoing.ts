@@ -1,0 +1,105 @@
+// Whom an attempt calls, and what is heard of that call: the circuit of its target learns how it ended, and the budget of its
+// host says whether it may be made again. Sits between the attempts and what this Runner knows of the world outside.
+
+import { TASK_TYPES } from '../src/tasks/schemas.ts'
+import type { Fact } from '../src/workflow/advance.ts'
+import type { Trial } from '../src/workflow/circuit.ts'
+import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
+import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
+import type { Json, JsonObject } from '../src/workflow/json.ts'
+import type { Run } from '../src/workflow/run.ts'
+import { wantsRetry } from '../src/workflow/scheduler.ts'
+import { runScope } from '../src/workflow/scope.ts'
+import type { TaskTypes } from '../src/workflow/task-types.ts'
+import type { CircuitCall, Circuits } from './circuits.ts'
+import type { RetryBudgets } from './retry-budgets.ts'
+
+/** An attempt that the run's own deadline cuts off says something about its server only if it had this long, at most. */
+const FAIR_TIME_MS = 10_000
+
+/** A call that an attempt makes. */
+export interface OutgoingCall {
+  /** Origin of the host called. */
+  host: string
+  circuit: CircuitCall | null
+  startedAt: number
+}
+
+/** Whom a task calls, and through which circuit; null if it calls nobody, or nobody that could be named. */
+function callOf(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
+  const definition = run.workflow.definition.tasks[task]!
+  const types: TaskTypes = TASK_TYPES
+  const host = types[definition.type]?.hostOf?.(config as JsonObject) ?? null
+  if (host === null) return null
+  const policy = run.workflow.plans[task]!.breaker
+  const circuit = policy === null ? null : { target: policy.name ?? host, policy, trial }
+  return { host, circuit, startedAt: now }
+}
+
+/** The circuit that a task would call through now. Its expressions are filled in for that, so it is asked only when need be. */
+export function circuitOf(run: Run, task: TaskIndex, load: LoadPayload): CircuitCall | null {
+  const template: Json = run.workflow.definition.tasks[task]!.with ?? {}
+  const rendered = hasExpressions(template)
+    ? renderTemplate(template, runScope(run, load))
+    : { ok: true as const, value: template }
+  // What cannot be filled in fails when the attempt starts, and calls nobody.
+  return rendered.ok ? (callOf(run, task, rendered.value, null, 0)?.circuit ?? null) : null
+}
+
+export class Outgoing {
+  readonly #circuits: Circuits
+  readonly #budgets: RetryBudgets
+
+  constructor(circuits: Circuits, budgets: RetryBudgets) {
+    this.#circuits = circuits
+    this.#budgets = budgets
+  }
+
+  /** An attempt starts: the call that it will make. */
+  begin(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
+    const call = callOf(run, task, config, trial, now)
+    if (call === null) return null
+    if (run.tasks[task]!.attempts.length === 1) this.#budgets.countCall(call.host, now)
+    if (call.circuit !== null) this.#circuits.begun(call.circuit)
+    return call
+  }
+
+  /**
+   * An attempt has ended by itself.
+   * @returns the fact to be reported: with a mark if it would lead to a retry that the budget refuses
+   */
+  end(run: Run, task: TaskIndex, call: OutgoingCall | null, fact: Fact): Fact | Promise<Fact> {
+    if (call === null) return fact
+    const now = Date.now()
+    if (call.circuit !== null) this.#circuits.ended(call.circuit, codeOf(fact), now)
+    if (fact.type !== 'AttemptFailed' && fact.type !== 'AttemptTimedOut') return fact
+    const retryAfterMs = fact.type === 'AttemptFailed' ? (fact.retryAfterMs ?? null) : null
+    if (!wantsRetry(run, task, fact.error, retryAfterMs)) return fact
+    const taken = this.#budgets.take(call.host, now)
+    const marked = (isGranted: boolean): Fact => (isGranted ? fact : { ...fact, isRetryRefused: true })
+    return typeof taken === 'boolean' ? marked(taken) : taken.then(marked)
+  }
+
+  /**
+   * An attempt was given up, or never made. One that the deadline of its run cut off, although it had had half of the run's
+   * time, counts as a call without an answer: else a server that never answers would never be left alone.
+   */
+  drop(run: Run, call: OutgoingCall | null, why: 'cancelled' | 'timed_out', now: number): void {
+    if (call?.circuit == null) return
+    const hadTime = now - call.startedAt >= Math.min(FAIR_TIME_MS, run.timeoutMs / 2)
+    this.#circuits.ended(call.circuit, why === 'timed_out' && hadTime ? 'timeout' : 'executor_error', now)
+  }
+}
+
+/** What the attempt says about its server: an attempt that a crash cut off says as little as one that was never made. */
+function codeOf(fact: Fact): string | null {
+  switch (fact.type) {
+    case 'AttemptSucceeded':
+      return null
+    case 'AttemptFailed':
+    case 'AttemptTimedOut':
+      return fact.error.code
+    default:
+      return 'executor_error'
+  }
+}
