@@ -3,6 +3,7 @@
 import { toDot, toMermaid } from '../src/workflow/diagram.ts'
 import type { TaskIndex } from '../src/workflow/event.ts'
 import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
+import { type Callbacks, type Links, NO_LINKS } from './callbacks.ts'
 import type { Committer } from './commit.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Records } from './records.ts'
@@ -28,8 +29,10 @@ export class Reading {
   readonly #records: Records
   readonly #committer: Committer
   readonly #waiters: Waiters
+  readonly #callbacks: Callbacks
 
-  constructor(history: History, records: Records, committer: Committer, waiters: Waiters) {
+  constructor(history: History, records: Records, committer: Committer, waiters: Waiters, callbacks: Callbacks) {
+    this.#callbacks = callbacks
     this.#history = history
     this.#records = records
     this.#committer = committer
@@ -40,9 +43,11 @@ export class Reading {
     const before = this.#records.cached(runId)?.run ?? this.#history.brief(runId)
     if (before === null) return RUN_NOT_FOUND
     if (!isFinal(before.status) && waitMs > 0) await this.#waiters.end(runId, waitMs)
+    const links = await this.#linksOf(runId)
     const record = this.#readable(runId)
     if (record !== null) {
-      return { kind: 'run', runId, status: record.run.status, body: runText(record.run, this.#committer.loader(runId)) }
+      const body = runText(record.run, this.#committer.loader(runId), links)
+      return { kind: 'run', runId, status: record.run.status, body }
     }
     const brief = this.#history.brief(runId)
     if (brief === null) return RUN_NOT_FOUND
@@ -74,19 +79,25 @@ export class Reading {
     return { kind: 'graph', body: draw({ name: brief.workflow, tasks: [] }, []) }
   }
 
-  tasks(runId: string, status: TaskStatus | null, after: number, limit: number): TextPage | RunNotFound {
+  async tasks(runId: string, status: TaskStatus | null, after: number, limit: number): Promise<TextPage | RunNotFound> {
+    const links = await this.#linksOf(runId)
     const record = this.#readable(runId)
     if (record === null) return this.#emptyPage(runId)
     const rest = tasksOf(record.run, status).filter((index) => index >= after)
     const page = rest.slice(0, limit)
     const load = this.#committer.loader(runId)
-    return { kind: 'page', items: page.map((index) => taskText(record.run, index, load)), next: rest[limit] ?? null }
+    return {
+      kind: 'page',
+      items: page.map((index) => taskText(record.run, index, load, links)),
+      next: rest[limit] ?? null,
+    }
   }
 
-  task(runId: string, taskId: string): { kind: 'task'; body: string } | RunNotFound | TaskNotFound {
+  async task(runId: string, taskId: string): Promise<{ kind: 'task'; body: string } | RunNotFound | TaskNotFound> {
+    const links = await this.#linksOf(runId)
     const found = this.#task(runId, taskId)
     if ('kind' in found) return found
-    return { kind: 'task', body: taskText(found.record.run, found.index, this.#committer.loader(runId)) }
+    return { kind: 'task', body: taskText(found.record.run, found.index, this.#committer.loader(runId), links) }
   }
 
   output(runId: string, taskId: string): { kind: 'output'; body: string } | RunNotFound | TaskNotFound {
@@ -139,6 +150,12 @@ export class Reading {
   /** Of a run that was ended unread nothing can be told; it is there all the same. */
   #emptyPage(runId: string): TextPage | RunNotFound {
     return this.#history.brief(runId) === null ? RUN_NOT_FOUND : { kind: 'page', items: [], next: null }
+  }
+
+  /** Made before the answer, since signing is asynchronous; of nearly all runs there are none, and nothing is waited for. */
+  async #linksOf(runId: string): Promise<Links> {
+    const run = this.#readable(runId)?.run
+    return run?.workflow.hasCallbacks === true ? this.#callbacks.linksOf(run) : NO_LINKS
   }
 
   /** The run itself; null when there is none, or when it was ended unread. */

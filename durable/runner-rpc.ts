@@ -97,6 +97,19 @@ export type SignalAnswer =
   | RunCompensating
   | RunNotFound
 
+/** What a link says that it answers: a wait of a task, by its position and the number of the event that began it. */
+export interface CallbackTarget {
+  runId: string
+  task: number
+  wait: number
+  signature: string
+}
+
+export type CallbackRefusal = { kind: 'callback_not_found' | 'callback_used' }
+
+/** What a link is for, while it is good. */
+export type CallbackView = { kind: 'callback'; workflow: string; task: string; event: string } | CallbackRefusal
+
 export type RunNotFound = { kind: 'run_not_found' }
 export type TaskNotFound = { kind: 'task_not_found' }
 /** The history has only so many events. */

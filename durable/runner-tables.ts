@@ -26,6 +26,7 @@ export const RUNNER_MIGRATIONS = [
   `CREATE TABLE bulk (id TEXT PRIMARY KEY, job TEXT NOT NULL, position TEXT, matched INTEGER NOT NULL, done INTEGER NOT NULL,
     failed INTEGER NOT NULL, finished_at INTEGER, untold TEXT NOT NULL) WITHOUT ROWID;`,
   CIRCUIT_TABLES,
+  'CREATE TABLE callback_secret (one INTEGER PRIMARY KEY CHECK (one = 1), secret BLOB NOT NULL);',
 ] as const
 
 /** A part of a payload or definition: a row may hold 2 MB in production, and every character may take 3 bytes of UTF-8. */

@@ -13,6 +13,7 @@ import { isFinal, NEVER_DUE, type TaskStatus } from '../src/workflow/run.ts'
 import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { BulkJobs, boundedFilter } from './bulk-jobs.ts'
+import { Callbacks } from './callbacks.ts'
 import { Circuits } from './circuits.ts'
 import { type Committed, Committer } from './commit.ts'
 import { type Counts, RunCounts } from './counts.ts'
@@ -34,6 +35,9 @@ import { Rows } from './rows.ts'
 import type {
   BulkJob,
   BulkProgress,
+  CallbackRefusal,
+  CallbackTarget,
+  CallbackView,
   EventNotFound,
   EventPage,
   GraphForm,
@@ -96,6 +100,7 @@ export class Runner extends DurableObject<Env> {
   readonly #starts: Starts
   readonly #retries: Retries
   readonly #reading: Reading
+  readonly #callbacks: Callbacks
   readonly #recovery: Recovery
   readonly #removal: Removal
   readonly #bulk: BulkJobs
@@ -146,7 +151,8 @@ export class Runner extends DurableObject<Env> {
       this.#circuits.admission(run, load, now),
     )
     this.#starts = new Starts(this.#workflows, this.#keys, this.#history, () => this.#planFlush())
-    this.#reading = new Reading(this.#history, this.#records, this.#committer, this.#waiters)
+    this.#callbacks = new Callbacks(this.#rows, () => this.#address().tenant)
+    this.#reading = new Reading(this.#history, this.#records, this.#committer, this.#waiters, this.#callbacks)
     this.#retries = new Retries(this.#starts, this.#history, this.#records, this.#reading, (runId) =>
       this.#committer.loader(runId),
     )
@@ -259,6 +265,18 @@ export class Runner extends DurableObject<Env> {
   async signal(request: SignalRequest): Promise<SignalAnswer> {
     if (!this.#isMarked) await this.#mark()
     return this.#signals.receive(request)
+  }
+
+  /** Answers the wait that a link is for, once. Whether the link is one of this object's is looked at before anything else. */
+  async answerCallback(target: CallbackTarget, id: string, data: string): Promise<SignalAnswer | CallbackRefusal> {
+    if (!(await this.#callbacks.isOurs(target))) return { kind: 'callback_not_found' }
+    if (!this.#isMarked) await this.#mark()
+    return this.#signals.answer(target, id, data)
+  }
+
+  /** What a link is for. */
+  async callback(target: CallbackTarget): Promise<CallbackView> {
+    return (await this.#callbacks.isOurs(target)) ? this.#signals.show(target) : { kind: 'callback_not_found' }
   }
 
   /** Commits facts of a run, after what was reported of it and not yet committed. */

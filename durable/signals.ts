@@ -10,7 +10,7 @@ import { canonicalText } from '../src/workflow/sound.ts'
 import type { Committed } from './commit.ts'
 import type { History } from './history.ts'
 import type { Reading } from './reading.ts'
-import type { SignalAnswer, SignalRequest } from './runner-rpc.ts'
+import type { CallbackRefusal, CallbackTarget, CallbackView, SignalAnswer, SignalRequest } from './runner-rpc.ts'
 
 export class Signals {
   readonly #history: History
@@ -47,6 +47,38 @@ export class Signals {
     const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data }])
     if (committed === null) throw new Error('the signal could not be recorded')
     return { kind: 'signal', id, deliveredTo: deliveries(run, committed.events, id), replayed: false }
+  }
+
+  /** Answers one wait of one task, whose link has been checked. */
+  answer(target: CallbackTarget, id: string, text: string): SignalAnswer | CallbackRefusal {
+    const { runId, task } = target
+    if (this.#reading.record(runId)?.run.finishedAt === null) this.#commit(runId, [])
+    const run = this.#reading.record(runId)?.run ?? null
+    const name = run === null ? null : this.#eventOf(run, target)
+    const data = JSON.parse(text) as Json
+    // The same call again, whose answer was lost on its way.
+    if (run?.signalIds.has(id))
+      return this.#repeat(run, id, String(run.workflow.definition.tasks[task]!.with!.event), data)
+    if (run === null || name === null) return { kind: 'callback_used' }
+    const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data, task }])
+    if (committed === null) throw new Error('the answer could not be recorded')
+    return { kind: 'signal', id, deliveredTo: deliveries(run, committed.events, id), replayed: false }
+  }
+
+  /** What a link that has been checked is for, while it is good. */
+  show(target: CallbackTarget): CallbackView {
+    const run = this.#reading.record(target.runId)?.run ?? null
+    const event = run === null ? null : this.#eventOf(run, target)
+    if (run === null || event === null) return { kind: 'callback_used' }
+    const { name, tasks } = run.workflow.definition
+    return { kind: 'callback', workflow: name, task: tasks[target.task]!.id, event }
+  }
+
+  /** The event that a wait is for; null if the task waits no longer. */
+  #eventOf(run: Run, { task, wait }: CallbackTarget): string | null {
+    const state = run.tasks[task]
+    if (state?.waitingFor !== 'signal' || state.waitNumber !== wait || !hearsSignals(run)) return null
+    return String(run.workflow.definition.tasks[task]!.with!.event)
   }
 
   /** The run has ended, or does nothing more than undo what it did. */

@@ -13,6 +13,7 @@ import type { Json } from '../src/workflow/json.ts'
 import { isFinal, isSettled, type Run, type TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 import { traceIdOf } from '../src/workflow/trace.ts'
+import { type Links, NO_LINKS } from './callbacks.ts'
 
 /** The largest answer, in bytes of JSON text. */
 const MAX_ANSWER = 8 * 1024 * 1024
@@ -66,10 +67,10 @@ export function summaryOf(run: Run): { [key: string]: Json } {
  * The whole run as JSON text, at most 8 MiB: the largest outputs are left out first. Where thousands of errors alone are too
  * much, the tasks are left out as a whole; they can be read page by page.
  */
-export function runText(run: Run, load: LoadPayload): string {
+export function runText(run: Run, load: LoadPayload, links: Links = NO_LINKS): string {
   const omitted = largestOutputs(run)
   const value = { ...summaryOf(run), input: held(run.input, load), ...outputOf(run, load) }
-  const tasks = run.tasks.map((_, task) => taskView(run, task, load, omitted.has(task)))
+  const tasks = run.tasks.map((_, task) => taskView(run, task, load, omitted.has(task), links))
   const text = JSON.stringify({ ...value, tasks })
   return fits(text) ? text : JSON.stringify({ ...value, tasks: [], tasks_omitted: true })
 }
@@ -81,8 +82,8 @@ function fits(text: string): boolean {
   return text.length * 3 <= MAX_ANSWER || encoder.encode(text).byteLength <= MAX_ANSWER
 }
 
-export function taskText(run: Run, task: TaskIndex, load: LoadPayload): string {
-  return JSON.stringify(taskView(run, task, load, false))
+export function taskText(run: Run, task: TaskIndex, load: LoadPayload, links: Links): string {
+  return JSON.stringify(taskView(run, task, load, false, links))
 }
 
 /** A task's output alone. */
@@ -106,10 +107,17 @@ export function unreadableText(summary: string): string {
   return JSON.stringify({ ...(JSON.parse(summary) as object), input: null, output: null, tasks: [] })
 }
 
-function taskView(run: Run, index: TaskIndex, load: LoadPayload, omitOutput: boolean): { [key: string]: Json } {
+function taskView(
+  run: Run,
+  index: TaskIndex,
+  load: LoadPayload,
+  omitOutput: boolean,
+  links: Links,
+): { [key: string]: Json } {
   const { id, type, depends_on, with: config } = run.workflow.definition.tasks[index]!
   const task = run.tasks[index]!
   const waiting = isFinal(run.status) ? null : waitingOf(run, index)
+  const link = links.get(index)
   return {
     id,
     type,
@@ -118,6 +126,7 @@ function taskView(run: Run, index: TaskIndex, load: LoadPayload, omitOutput: boo
     ...(task.because === null ? {} : { skipped_because: run.workflow.definition.tasks[task.because]!.id }),
     depends_on,
     ...(waiting === null ? {} : { waiting }),
+    ...(link === undefined || task.status !== 'waiting' ? {} : { callback_url: link }),
     output: omitOutput ? null : held(task.output, load),
     ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),
     error: task.error as Json,

@@ -6,6 +6,7 @@ import type { Env } from '../env.ts'
 import { isOverloaded, isRetryable } from '../start.ts'
 import { authenticate, DEFAULT_TENANT, type Principal } from './auth.ts'
 import { bulkRoutes } from './bulk.ts'
+import { callbackRoutes } from './callbacks.ts'
 import { circuitRoutes } from './circuits.ts'
 import { historyRoutes } from './history.ts'
 import { allowOrigin, checkHost, preflightHeaders } from './hosts.ts'
@@ -35,11 +36,14 @@ export const routes: readonly Route[] = [
   ...runPartRoutes,
   ...historyRoutes,
   ...signalRoutes,
+  ...callbackRoutes,
   ...circuitRoutes,
   ...serviceRoutes(() => routes),
 ]
 
-const openPaths: ReadonlySet<string> = new Set(routes.filter(({ access }) => access === 'open').map(({ path }) => path))
+const openRoutes = routes.filter(({ access }) => access === 'open')
+const openPaths: ReadonlySet<string> = new Set(openRoutes.map(({ path }) => path))
+const openPatterns = openRoutes.filter(({ path }) => path.includes('{')).map(({ path }) => patternOf(path))
 const patterns = routes.map(({ method, path }) => ({ method, pattern: patternOf(path) }))
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
@@ -72,7 +76,7 @@ async function surround(
   try {
     checkHost(request, c.env)
     // A preflight carries no key, and its answer says no more than the document does.
-    const isOpen = openPaths.has(c.req.path) || request.method === 'OPTIONS'
+    const isOpen = isOpenPath(c.req.path) || request.method === 'OPTIONS'
     response = await serve(isOpen ? null : await authenticate(request.headers, c.env))
   } catch (error) {
     response = renderProblem(toProblem(error, request.method, c.req.path, requestId), request.url, requestId)
@@ -82,6 +86,16 @@ async function surround(
   const count = { route, status: response.status, durationMs: Date.now() - begunAt }
   countRequest(c.env, DEFAULT_TENANT, count, (work) => c.executionCtx.waitUntil(work))
   return response
+}
+
+/** Whether whoever calls this path needs no key, by any method. */
+function isOpenPath(path: string): boolean {
+  return openPaths.has(path) || openPatterns.some((pattern) => pattern.test(path))
+}
+
+/** The path as logs may have it: a link that answers a task is a key, so what it is made of is left out. */
+function loggedPath(path: string): string {
+  return path.replace(/^(\/v1\/callbacks\/).+/, '$1***')
 }
 
 /** Calls that no route serves. */
@@ -115,6 +129,7 @@ function toProblem(error: unknown, method: string, path: string, requestId: stri
   }
   // One line, without body, key or query: those may hold secrets.
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-  console.error(JSON.stringify({ event: 'api_fault', request_id: requestId, method, path, message, stack }))
+  const place = { method, path: loggedPath(path) }
+  console.error(JSON.stringify({ event: 'api_fault', request_id: requestId, ...place, message, stack }))
   return new ApiProblem('internal_error', 'The service has a bug; its log has this request id')
 }

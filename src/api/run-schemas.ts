@@ -124,6 +124,9 @@ export const TaskSchema = z
     skipped_because: z.string().exactOptional().meta({ description: 'The dependency whose end decided it.' }),
     depends_on: z.array(z.string()),
     waiting: WaitingSchema.exactOptional(),
+    callback_url: z.string().exactOptional().meta({
+      description: 'Path by which somebody without a key answers the task, once; shown while it waits.',
+    }),
     output: anyJson.meta({ description: 'null unless the task succeeded.' }),
     ...omitted,
     error: TaskErrorSchema.nullable(),

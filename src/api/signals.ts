@@ -1,27 +1,15 @@
 // Signals: what people and systems outside tell a run that waits for it.
 
-import { z } from 'zod'
 import type { SignalAnswer } from '../../durable/runner-rpc.ts'
 import { didYouMeanOrAll, quoted } from '../workflow/nearest.ts'
-import { soundness } from '../workflow/sound.ts'
 import { readIdempotencyKey, sha256 } from './idempotency-key.ts'
-import { ApiProblem, faultyBody } from './problem.ts'
+import { ApiProblem } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { askRunner } from './run-answers.ts'
 import { anyJson } from './schemas.ts'
+import { checkSignal, MAX_SIGNAL_BYTES, SignalSchema, signalId } from './signal-bodies.ts'
 
-const MAX_SIGNAL_BYTES = 1024 * 1024
-
-const SignalSchema = z
-  .strictObject({
-    id: z.string().meta({ examples: ['sig_5f2b7c9d1e3a4f6b8c0d2e4f6a'] }),
-    delivered_to: z
-      .array(z.string())
-      .meta({ description: 'Ids of the tasks that got it; empty: it is kept for a task that begins to wait later.' }),
-  })
-  .meta({ id: 'Signal', description: 'What became of a signal.' })
-
-function signalling(path: '/v1/runs/{id}/signals/{name}' | '/v1/runs/{id}/events/{name}'): Route {
+function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/events/{signal}'): Route {
   return route({
     method: 'POST',
     path,
@@ -44,20 +32,13 @@ function signalling(path: '/v1/runs/{id}/signals/{name}' | '/v1/runs/{id}/events
       'invalid_idempotency_key',
       'idempotency_key_reused',
     ],
-    async handle({ request, env, tenant, params: { id: runId, name }, body: data }) {
+    async handle({ request, env, tenant, params: { id: runId, signal: name }, body: data }) {
       const key = readIdempotencyKey(request.headers)
       const id = key === null ? crypto.randomUUID().replaceAll('-', '') : await sha256(key)
-      const signal = { runId, id: `sig_${id.slice(0, 26)}`, name, data }
+      const signal = { runId, id: signalId(id), name, data }
       return answered(name, await askRunner(env, tenant, runId, (runner) => runner.signal(signal)))
     },
   })
-}
-
-/** The signal as JSON text. */
-function checkSignal(value: unknown): string {
-  const faults = soundness(value)
-  if (faults.length > 0) throw faultyBody(faults)
-  return JSON.stringify(value)
 }
 
 /** The answer to whoever told a run something. */
@@ -88,6 +69,6 @@ function answered(name: string, answer: Exclude<SignalAnswer, { kind: 'run_not_f
 }
 
 export const signalRoutes: readonly Route[] = [
-  signalling('/v1/runs/{id}/signals/{name}'),
-  signalling('/v1/runs/{id}/events/{name}'),
+  signalling('/v1/runs/{id}/signals/{signal}'),
+  signalling('/v1/runs/{id}/events/{signal}'),
 ]

@@ -38,7 +38,7 @@ export const TASK_TYPES = {
     mayBePlaceholder: false,
     isBuiltIn: true,
     takesNo: ['retry'],
-    with: { rendered: waitWith, inDefinition: waitWith, expressions: ['match'], notBuilt: ['correlate', 'callback'] },
+    with: { rendered: waitWith, inDefinition: waitWith, expressions: ['match'], notBuilt: ['correlate'] },
   },
   workflow: { mayBePlaceholder: false },
   map: { mayBePlaceholder: false },

@@ -21,4 +21,12 @@ export const waitWith = z.strictObject({
         'An expression over `event`, the data of the signal, and what every expression sees; only a signal for which it is true is taken. One for which it cannot be evaluated is not.',
       examples: ['event.order == input.order'],
     }),
+  callback: z
+    .boolean()
+    .exactOptional()
+    .meta({
+      description:
+        'Whether the task shows a `callback_url` while it waits: a link, signed and good for once, by which somebody without a key answers it. `match` does not judge that answer.',
+      examples: [true],
+    }),
 })

@@ -40,6 +40,7 @@ export const CODES = {
   bulk_not_found: { kind: 'problem', status: 404, meaning: 'There is no bulk job with this id, or no more.' },
   circuit_not_found: { kind: 'problem', status: 404, meaning: 'No circuit of this name has opened.' },
   task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
+  callback_not_found: { kind: 'problem', status: 404, meaning: 'No task has given this link.' },
   method_not_allowed: {
     kind: 'problem',
     status: 405,
@@ -69,6 +70,11 @@ export const CODES = {
     kind: 'problem',
     status: 410,
     meaning: 'The run that this Idempotency-Key started was deleted; another key starts another.',
+  },
+  callback_used: {
+    kind: 'problem',
+    status: 410,
+    meaning: 'The link has been used, or what it was to answer waits no longer.',
   },
   version_conflict: { kind: 'problem', status: 412, meaning: 'The newest version is not the one that If-Match names.' },
   too_large: { kind: 'problem', status: 413, meaning: 'The body, or a part of it, is larger than allowed.' },

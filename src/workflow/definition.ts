@@ -95,6 +95,8 @@ export interface CompiledWorkflow {
   readonly compensations: number
   /** How many of its tasks are placeholders. */
   readonly placeholders: number
+  /** Whether a task of it shows a link by which it is answered. */
+  readonly hasCallbacks: boolean
   /** The tasks that wait for each event, by its name. */
   readonly events: ReadonlyMap<string, readonly number[]>
   /** Null when any input is taken. */
@@ -122,6 +124,7 @@ export function compile(definition: WorkflowDefinition): CompiledWorkflow {
     retentionMs: spanMs(definition.retention ?? DEFAULT_RETENTION),
     inputSchema: definition.input_schema === undefined ? null : new Validator(definition.input_schema),
     plans,
+    hasCallbacks: tasks.some(hasCallback),
     events: eventsOf(tasks),
     compensations: undoes.size,
     placeholders: tasks.filter(isPlaceholder).length,
@@ -160,6 +163,10 @@ const KINDS: Readonly<Record<string, TaskKind>> = {
 export function kindOf(task: TaskDefinition): TaskKind {
   if (isPlaceholder(task)) return 'placeholder'
   return KINDS[task.type] ?? 'attempt'
+}
+
+export function hasCallback(task: TaskDefinition): boolean {
+  return kindOf(task) === 'wait' && task.with!.callback === true
 }
 
 function eventsOf(tasks: readonly TaskDefinition[]): Map<string, number[]> {

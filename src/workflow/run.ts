@@ -71,6 +71,8 @@ export interface Task {
   waitingFor: WaitingFor | null
   /** When a waiting task is due; null when no time ends the wait. */
   wakeAt: number | null
+  /** Number of the event with which it began to wait last; 0 if it never did. */
+  waitNumber: number
   /** How its dependencies have ended so far. */
   ended: EndedDependencies
   /** Whether its output was taken over from an earlier run. */
@@ -242,6 +244,7 @@ export function accept(event: AcceptedEvent): Run {
       circuitWaits: 0,
       waitingFor: null,
       wakeAt: null,
+      waitNumber: 0,
       ended: { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 },
       isReused: false,
       isReady: false,
@@ -383,6 +386,7 @@ export function apply(run: Run, event: LaterEvent): void {
       const task = move(run, event.task, 'waiting')
       task.waitingFor = event.for
       task.wakeAt = event.until
+      task.waitNumber = run.events
       // A retry or a circuit waits for an attempt; any other wait is what its task does.
       if (event.for !== 'circuit') task.startedAt ??= event.at
       task.retryAfterMs = null
