@@ -14,12 +14,30 @@ export interface Form {
   maxCalls: number
   /** Past runs that a shard is filled with. */
   pastRuns: number
+  /** Runs that sleep in one shard. */
+  sleepers: number
   /** Runs of the shard whose lists are measured. */
   listedRuns: number
 }
 
-export const FULL: Form = { rounds: 5, ms: 400, floorMs: 250, maxCalls: 10_000, pastRuns: 10_000, listedRuns: 100_000 }
-export const QUICK: Form = { rounds: 3, ms: 100, floorMs: 70, maxCalls: 60, pastRuns: 2_000, listedRuns: 6_000 }
+export const FULL: Form = {
+  rounds: 5,
+  ms: 400,
+  floorMs: 250,
+  maxCalls: 10_000,
+  pastRuns: 10_000,
+  sleepers: 10_000,
+  listedRuns: 100_000,
+}
+export const QUICK: Form = {
+  rounds: 3,
+  ms: 100,
+  floorMs: 70,
+  maxCalls: 60,
+  pastRuns: 2_000,
+  sleepers: 2_000,
+  listedRuns: 6_000,
+}
 
 /** What is measured, and against what. */
 export interface Bench {

@@ -12,6 +12,7 @@ import { type Bench, casesOf, FULL, measure, QUICK, type Row } from './cases.ts'
 import { Orchestrator } from './orchestrator.ts'
 import { aimsText, tableText } from './report.ts'
 import { type Served, serve, serveUpstream } from './serve.ts'
+import { retryAim, sleepersAim, timersAim } from './waiting.ts'
 import { watchingAim } from './watching.ts'
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } } })
@@ -80,11 +81,26 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
   const overhead = await overheadAim(bench)
   const slots = await slotsAim(bench)
   const watching = await watchingAim(bench)
+  const retries = await retryAim(bench)
+  const sleepers = await sleepersAim(bench)
+  const timers = await timersAim(bench)
   const past = await pastAim(bench)
   const search = await searchAim(bench)
   return {
     rows,
-    aims: [...floorAims(rows), overhead, slots, watching, ...rowAims(rows), ...growthAims(rows), past, search],
+    aims: [
+      ...floorAims(rows),
+      overhead,
+      slots,
+      watching,
+      retries,
+      ...sleepers,
+      ...timers,
+      ...rowAims(rows),
+      ...growthAims(rows),
+      past,
+      search,
+    ],
   }
 }
 
