@@ -4,7 +4,7 @@
 import type { Admission } from './admission.ts'
 import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskIndex } from './event.ts'
 import type { Json } from './json.ts'
-import { apply, isCurrent, type Run } from './run.ts'
+import { apply, isCurrent, mayGoOn, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
 import { hearsSignals, takersOf } from './signals.ts'
 
@@ -98,7 +98,7 @@ export function advance(
 
 /** Whether the task that a signal is meant for waits for one; a signal for nobody in particular is kept if nobody does. */
 function isAwaited(run: Run, task: TaskIndex | undefined): boolean {
-  return task === undefined || run.tasks[task]?.waitingFor === 'signal'
+  return task === undefined || (run.tasks[task]?.waitingFor === 'signal' && mayGoOn(run, task))
 }
 
 /** The event with what it brings held as the history holds it. */

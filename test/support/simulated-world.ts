@@ -177,9 +177,10 @@ export class SimulatedWorld {
   /** Tells the run something, early or late, now and then twice. */
   #signal(): void {
     const id = this.#random.chance(0.2) ? `sig_${this.signals}` : `sig_${++this.signals}`
-    this.commit([
-      { type: 'SignalReceived', id, name: this.#random.pick(SIGNAL_NAMES), data: { n: this.#random.int(0, 3) } },
-    ])
+    const data = { n: this.#random.int(0, 3) }
+    // Now and then it is meant for one task, which may wait for something else, or not at all.
+    const to = this.#random.chance(0.2) ? { task: this.#random.int(0, this.run.tasks.length - 1) } : {}
+    this.commit([{ type: 'SignalReceived', id, name: this.#random.pick(SIGNAL_NAMES), data, ...to }])
   }
 
   /** What is reported next; nothing when an alarm comes first, on time or late. */

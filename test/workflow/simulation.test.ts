@@ -203,6 +203,8 @@ function checkSignals({ run, history }: SimulatedWorld): void {
     } else if (event.type === 'TaskSucceeded' && event.signal !== undefined) kept.delete(event.signal)
   })
   expect([...run.buffered]).toEqual([...kept.keys()])
+  for (const number of kept.keys())
+    expect(history[number - 1], 'one that is meant for a task is not kept').not.toHaveProperty('task')
   if (run.finishedAt !== null) return
   for (const task of run.sleeping) {
     const config = run.workflow.definition.tasks[task]!.with as { event: string; match?: string }
@@ -292,8 +294,11 @@ function checkHistory(world: SimulatedWorld): void {
       if (event.type === 'TaskSucceeded' && event.signal !== undefined) {
         const signal = world.history[event.signal - 1]
         const config = definition.tasks[event.task]!.with as { event: string; match?: string }
-        expect(signal).toMatchObject({ type: 'SignalReceived', name: config.event })
-        if (signal?.type === 'SignalReceived') expect(isMatch(config, signal.data as { n: number })).toBe(true)
+        if (signal?.type !== 'SignalReceived') throw new Error('what a task took is no signal')
+        if (signal.task === undefined) {
+          expect(signal.name).toBe(config.event)
+          expect(isMatch(config, signal.data as { n: number })).toBe(true)
+        } else expect(event.task, 'a signal for one task is taken by no other').toBe(signal.task)
         // One that was kept goes to a single task; one that has just come, to all that wait for it.
         const isFresh = position === event.signal || freshUntil === position
         if (isFresh) freshUntil = position + 1

@@ -294,6 +294,26 @@ describe('a signal', () => {
     expect([hasRoom(large, 1024 * 1024), hasRoom(large, 1024 * 1024 + 1)]).toEqual([true, false])
   })
 
+  test('to a run that begins later is kept until then, and starts nothing', () => {
+    const { workflow, id } = aWaitingRun([wait('w')])
+    const options = { startAt: 5_000 }
+    const run = accept({
+      type: 'RunAccepted',
+      at: 0,
+      runId: id,
+      workflow,
+      version: 1,
+      input: null,
+      timeoutMs: 1e9,
+      options,
+    })
+    step(run)
+    step(run, [signal('go', 'early')], 10)
+    expect([run.status, run.buffered.size, dueAt(run, 10)]).toEqual(['queued', 1, 5_000])
+    step(run, [], 5_000)
+    expect([run.status, outputOf(run, 'w')]).toEqual(['succeeded', 'early'])
+  })
+
   test('folds again to the same run', () => {
     const run = aWaitingRun([wait('w1'), wait('w2', { event: 'stop' })])
     const events = step(run, [signal('go', 1), signal('go', 2), signal('stop', 3)])
