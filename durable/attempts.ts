@@ -13,7 +13,7 @@ import { traceOfAttempt } from '../src/workflow/trace.ts'
 import type { Outgoing, OutgoingCall } from './outgoing.ts'
 
 /** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */
-const BACKSTOP_MS = 1_000
+export const BACKSTOP_MS = 1_000
 
 /** The executor as it is reached over RPC; spelt out, since the derived stub types of recursive JSON do not end. */
 export interface Executor {

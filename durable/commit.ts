@@ -30,6 +30,8 @@ export interface Committed {
   start: TaskIndex[]
   /** Tasks whose attempt, if one is under way, is of no more use. */
   abort: TaskIndex[]
+  /** Tasks whose attempt is a run that is to be started. */
+  nest: TaskIndex[]
   hasEnded: boolean
   /** What was recorded. */
   events: readonly RunEvent[]
@@ -159,7 +161,7 @@ export class Committer {
     const hasNewDue = due !== record.dueAt
     const hasEnded = run.finishedAt !== null
     record.dueAt = due
-    record.inFlight = run.slots.holders.size > 0
+    record.inFlight = run.slots.holders.size > 0 || run.nesting.size > 0
     if (events.length > 0) {
       const summary = JSON.stringify(summaryOf(run))
       if (isNew) this.#history.insert(record, events, summary)
@@ -172,12 +174,23 @@ export class Committer {
     if (hasNewDue && !isNew && events.length === 0) this.#history.setDue(record)
     const start: TaskIndex[] = []
     const abort: TaskIndex[] = []
+    const nest: TaskIndex[] = []
     events.forEach((event, index) => {
       const number = run.events - events.length + index + 1
       if (event.type === 'AttemptStarted' && run.tasks[event.task]!.token === number) start.push(event.task)
+      if (event.type === 'ChildStarted' && run.tasks[event.task]!.token === number) nest.push(event.task)
       if (event.type === 'TaskCancelled' || event.type === 'TaskTimedOut') abort.push(event.task)
     })
-    return { record, start, abort, hasEnded, events, isCut: !isComplete, hasMoved: events.length > 0 || hasNewDue }
+    return {
+      record,
+      start,
+      abort,
+      nest,
+      hasEnded,
+      events,
+      isCut: !isComplete,
+      hasMoved: events.length > 0 || hasNewDue,
+    }
   }
 }
 

@@ -181,6 +181,13 @@ export class History {
     return this.#rows.one('SELECT status, workflow, summary, is_unreadable FROM runs WHERE id = ?', runId)
   }
 
+  /** Live runs that are tasks of this one. Looks at every live row: only for a run whose own history cannot tell. */
+  liveChildren(runId: string): string[] {
+    return this.#rows
+      .all<{ id: string }>(`SELECT id FROM runs WHERE due_at IS NOT NULL AND summary ->> '$.parent.run_id' = ?`, runId)
+      .map(({ id }) => id)
+  }
+
   /** Ends a run without looking into its history: the last resort for one that cannot be loaded (R7). */
   condemn(runId: string, summary: string): void {
     this.#rows.run(

@@ -4,6 +4,7 @@
 // Runs are loaded one at a time, each named durably before, so that a run which kills its instance can't keep its shard down.
 
 import type { Fact } from '../src/workflow/advance.ts'
+import type { Run } from '../src/workflow/run.ts'
 import type { Attempts } from './attempts.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Records } from './records.ts'
@@ -17,6 +18,8 @@ const PAGE = 500
 /** What the Runner does with what is found. */
 export interface RecoveryActions {
   commit(runId: string, facts: readonly Fact[]): void
+  /** Sees to the runs that are tasks of this one. */
+  recoverChildren(run: Run): void
   condemn(runId: string, code: 'run_poisoned' | 'run_internal_error', message: string): void
   fault(error: unknown, runId: string): void
 }
@@ -74,6 +77,7 @@ export class Recovery {
     const cutOff = [...slots.holders].filter((task) => !this.#attempts.isUnderWay(runId, task, tasks[task]!.token))
     const facts = cutOff.map((task): Fact => ({ type: 'AttemptInterrupted', task, token: tasks[task]!.token }))
     if (facts.length > 0) this.#actions.commit(runId, facts)
+    if (record.run.nesting.size > 0) this.#actions.recoverChildren(record.run)
   }
 
   #load(runId: string): RunRecord | null {

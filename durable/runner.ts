@@ -14,6 +14,7 @@ import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { BulkJobs, boundedFilter } from './bulk-jobs.ts'
 import { Callbacks } from './callbacks.ts'
+import { Children } from './children.ts'
 import { Circuits } from './circuits.ts'
 import { type Committed, Committer } from './commit.ts'
 import { type Counts, RunCounts } from './counts.ts'
@@ -99,6 +100,7 @@ export class Runner extends DurableObject<Env> {
   readonly #committer: Committer
   readonly #starts: Starts
   readonly #retries: Retries
+  readonly #children: Children
   readonly #reading: Reading
   readonly #callbacks: Callbacks
   readonly #recovery: Recovery
@@ -151,6 +153,11 @@ export class Runner extends DurableObject<Env> {
       this.#circuits.admission(run, load, now),
     )
     this.#starts = new Starts(this.#workflows, this.#keys, this.#history, () => this.#planFlush())
+    this.#children = new Children(this.#starts, this.#records, this.#history, {
+      tell: (runId, fact) => void this.#commitReported(runId, [fact]),
+      report: (runId, fact) => this.#report(runId, fact),
+      loader: (runId) => this.#committer.loader(runId),
+    })
     this.#callbacks = new Callbacks(this.#rows, () => this.#address().tenant)
     this.#reading = new Reading(this.#history, this.#records, this.#committer, this.#waiters, this.#callbacks)
     this.#retries = new Retries(this.#starts, this.#history, this.#records, this.#reading, (runId) =>
@@ -158,6 +165,7 @@ export class Runner extends DurableObject<Env> {
     )
     this.#recovery = new Recovery(ctx.storage, this.#history, this.#records, this.#attempts, {
       commit: (runId, facts) => void this.#commit(runId, facts, Date.now()),
+      recoverChildren: (run) => this.#children.recover(run, Date.now()),
       condemn: (runId, code, message) => this.#condemn(runId, code, message),
       fault: (error, runId) => logFault('recovery', error, runId),
     })
@@ -281,9 +289,7 @@ export class Runner extends DurableObject<Env> {
 
   /** Commits facts of a run, after what was reported of it and not yet committed. */
   #commitReported(runId: string, facts: readonly Fact[]): Committed | null {
-    const reported = this.#facts.get(runId) ?? []
-    this.#facts.delete(runId)
-    return this.#commit(runId, [...reported, ...facts], Date.now())
+    return this.#commit(runId, [...this.#taken(runId), ...facts], Date.now())
   }
 
   /** Deletes a run that has ended. Its Idempotency-Key stays as long as it would have. */
@@ -366,7 +372,7 @@ export class Runner extends DurableObject<Env> {
 
   /** Absolute figures for the Metrics object. From now on a change has to be marked again, unless one is sure to come. */
   async counts(): Promise<{ counts: Counts; runsActive: number; tasksRunning: number; isSettled: boolean }> {
-    const isSettled = this.#attempts.count === 0 && this.#starts.isEmpty
+    const isSettled = this.#attempts.count === 0 && this.#starts.isEmpty && this.#children.starting === 0
     this.#isMarked = !isSettled
     return {
       counts: this.#counts.all(),
@@ -475,9 +481,7 @@ export class Runner extends DurableObject<Env> {
 
   /** Returns whether the request came before the end. */
   #requestCancel(runId: string, now: number): boolean {
-    const reported = this.#facts.get(runId) ?? []
-    this.#facts.delete(runId)
-    const committed = this.#commit(runId, [...reported, { type: 'RunCancelRequested' }], now)
+    const committed = this.#commit(runId, [...this.#taken(runId), { type: 'RunCancelRequested' }], now)
     return committed !== null && committed.record.run.cancelRequestedAt !== null
   }
 
@@ -510,9 +514,7 @@ export class Runner extends DurableObject<Env> {
   }
 
   #wake(runId: string, now: number): void {
-    const facts = this.#facts.get(runId) ?? []
-    this.#facts.delete(runId)
-    const committed = this.#commit(runId, facts, now)
+    const committed = this.#commit(runId, this.#taken(runId), now)
     // A run that is due and that nothing moves would be due for ever and keep all others waiting.
     if (committed !== null && !committed.hasMoved) {
       this.#condemn(runId, 'run_internal_error', 'The run was due and could not go on')
@@ -521,9 +523,14 @@ export class Runner extends DurableObject<Env> {
 
   /** Steps a run though nothing was reported: something outside may let it go on. */
   #look(runId: string): void {
+    this.#commit(runId, this.#taken(runId), Date.now())
+  }
+
+  /** What was reported of a run and is not committed yet; whoever takes it commits it. */
+  #taken(runId: string): Fact[] {
     const facts = this.#facts.get(runId) ?? []
     this.#facts.delete(runId)
-    this.#commit(runId, facts, Date.now())
+    return facts
   }
 
   #report(runId: string, fact: Fact): void {
@@ -607,13 +614,15 @@ export class Runner extends DurableObject<Env> {
   }
 
   /** What the commit asks for. Same turn, so nothing of it leaves before the commit is durable (R3). */
-  #afterCommit({ record, admission, start, abort, hasEnded, hasMoved, isCut }: Committed, now: number): void {
+  #afterCommit({ record, admission, start, abort, nest, hasEnded, hasMoved, isCut }: Committed, now: number): void {
     const { run } = record
     this.#records.keep(record)
     for (const task of abort) {
       this.#attempts.abort(run.id, task, run.tasks[task]!.status === 'timed_out' ? 'timed_out' : 'cancelled')
+      this.#cancelChild(run.tasks[task]!.childRun)
     }
     if (admission !== null) this.#circuits.settle(run.id, admission, now)
+    for (const task of nest) this.#children.start(run, task, now)
     const load = this.#committer.loader(run.id)
     for (const task of start) {
       try {
@@ -630,20 +639,29 @@ export class Runner extends DurableObject<Env> {
     if (hasEnded) {
       this.#waiters.wake(run.id)
       this.#watchers.release(run.id)
+      this.#children.hasEnded(run)
     }
     if (isCut) setTimeout(() => this.#commit(run.id, [], Date.now()), 0)
   }
 
+  /** Whose task it is has ended: so does the run, in the same turn, and the runs below it. */
+  #cancelChild(runId: string | null): void {
+    if (runId === null || isFinal(this.#history.brief(runId)?.status ?? 'cancelled')) return
+    this.#requestCancel(runId, Date.now())
+  }
+
   /** Ends a run without reading its history. */
   #condemn(runId: string, code: 'run_poisoned' | 'run_internal_error', message: string): void {
-    this.ctx.storage.transactionSync(() =>
-      this.#committer.condemn(runId, { code, message, retryable: false }, Date.now()),
-    )
+    const error = { code, message, retryable: false }
+    const summary = this.#history.brief(runId)?.summary
+    this.ctx.storage.transactionSync(() => this.#committer.condemn(runId, error, Date.now()))
     this.#armBy(this.#retention.nextAt)
     this.#records.drop(runId)
     this.#attempts.abortAll(runId)
     this.#waiters.wake(runId)
     this.#watchers.release(runId)
+    for (const child of this.#history.liveChildren(runId)) this.#cancelChild(child)
+    if (summary !== undefined) this.#children.hasBroken(runId, summary, error)
   }
 
   /** When this Runner has to be woken though nobody calls; Infinity if never. */
@@ -666,6 +684,7 @@ export class Runner extends DurableObject<Env> {
   #rearm(hasMore: boolean): void {
     const now = Date.now()
     this.#armBy(hasMore ? now : this.#earliestDue())
+    if (this.#children.starting > 0) this.#armBy(now + MAX_HEARTBEAT_MS)
     for (const runId of this.#attempts.runs()) {
       this.#armBy(now + heartbeatMs(this.#records.get(runId)?.run.deadlineAt ?? null, now))
     }

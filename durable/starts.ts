@@ -30,11 +30,25 @@ export interface Beginning {
 /** What is added to a start once its version stands, in the turn that records it: a run that is made again reads the one before. */
 export type Addition = (workflow: CompiledWorkflow) => { kind: 'rerun'; takenOver: TakenOver } | RetryRefused
 
+/** What surrounds the start of a run that is a task of another. */
+export interface Surroundings {
+  /** The longest that it may take, in ms, however long its definition lets it. */
+  boundMs: number
+  /** Asked in the moment of the commit, of the version that would start. */
+  refusal(version: number): RefusedChild['kind'] | null
+}
+
+/** `unwanted`: nobody waits for the run any more. `workflow_cycle`: the version stands above it already. */
+export interface RefusedChild {
+  kind: 'unwanted' | 'workflow_cycle'
+}
+
 interface PendingStart {
   request: StartRequest
+  surroundings: Surroundings | null
   lease: Lease
   add: Addition | null
-  settle(outcome: Accepted | Refused | RetryRefused | { kind: 'lease_lost' }): void
+  settle(outcome: Accepted | Refused | RetryRefused | RefusedChild | { kind: 'lease_lost' }): void
   fail(error: unknown): void
 }
 
@@ -59,15 +73,24 @@ export class Starts {
   /** Resolves once the start is recorded or refused. Rejects if recording it threw: then nothing of it is recorded. */
   accept(request: StartRequest): Promise<Accepted | Refused> {
     // Without an addition nothing of what only an addition refuses can come.
-    return this.#accept(request, null) as Promise<Accepted | Refused>
+    return this.#accept(request, null, null) as Promise<Accepted | Refused>
   }
 
   /** The same for a start that takes something over. */
   acceptRetry(request: StartRequest, add: Addition): Promise<Accepted | Refused | RetryRefused> {
-    return this.#accept(request, add)
+    return this.#accept(request, add, null) as Promise<Accepted | Refused | RetryRefused>
   }
 
-  async #accept(request: StartRequest, add: Addition | null): Promise<Accepted | Refused | RetryRefused> {
+  /** The same for a run that is a task of another. */
+  acceptChild(request: StartRequest, surroundings: Surroundings): Promise<Accepted | Refused | RefusedChild> {
+    return this.#accept(request, null, surroundings) as Promise<Accepted | Refused | RefusedChild>
+  }
+
+  async #accept(
+    request: StartRequest,
+    add: Addition | null,
+    surroundings: Surroundings | null,
+  ): Promise<Accepted | Refused | RetryRefused | RefusedChild> {
     const { name, version } = request.workflow
     for (;;) {
       // A key that is known needs no version; whether the id is known, the commit sees.
@@ -80,7 +103,7 @@ export class Starts {
         continue
       }
       const outcome = await new Promise<Parameters<PendingStart['settle']>[0]>((settle, fail) => {
-        this.#pending.push({ request, lease, add, settle, fail })
+        this.#pending.push({ request, lease, add, surroundings, settle, fail })
         this.#planFlush()
       })
       if (outcome.kind !== 'lease_lost') return outcome
@@ -101,21 +124,23 @@ export class Starts {
   }
 
   #settled(
-    { request, lease, add }: PendingStart,
+    { request, lease, add, surroundings }: PendingStart,
     now: number,
     begin: (beginning: Beginning) => void,
-  ): Accepted | Refused | RetryRefused | { kind: 'lease_lost' } {
+  ): Accepted | Refused | RetryRefused | RefusedChild | { kind: 'lease_lost' } {
     const { name, version: ref } = request.workflow
     // The lease may have run out, or the name may have moved, while the start stood in the queue.
     if (this.#workflows.lease(name, ref, now)?.version !== lease.version) return { kind: 'lease_lost' }
     const earlier = this.earlier(request)
     if (earlier !== null) return earlier
+    const refusal = surroundings?.refusal(lease.version) ?? null
+    if (refusal !== null) return { kind: refusal }
     const workflow = this.#workflows.get(name, lease.version)
     const added = add?.(workflow) ?? { kind: 'rerun', takenOver: [] }
     if (added.kind !== 'rerun') return added
     const { takenOver } = added
     // A run that is made again on another version stays as short as it was, and gets no longer than that allows.
-    const asked = request.timeoutMs ?? workflow.timeoutMs
+    const asked = Math.min(request.timeoutMs ?? workflow.timeoutMs, surroundings?.boundMs ?? Number.POSITIVE_INFINITY)
     const timeoutMs = add === null ? asked : Math.min(asked, workflow.timeoutMs)
     if (timeoutMs > workflow.timeoutMs) return { kind: 'timeout_too_long', definitionMs: workflow.timeoutMs }
     const faults = workflow.inputSchema?.faultsOf(JSON.parse(request.input) as Json, '/input') ?? []

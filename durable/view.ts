@@ -44,8 +44,9 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     workflow: run.workflow.definition.name,
     version: run.version,
     status: run.status,
-    trigger: { type: run.options.retry === undefined ? 'api' : 'retry' },
+    trigger: { type: triggerOf(run) },
     ...(run.options.retry === undefined ? {} : { retry_of: run.options.retry.of }),
+    ...parentView(run),
     tags: [...(run.options.tags ?? [])],
     ...(run.options.trace === undefined ? {} : { trace_id: traceIdOf(run.options.trace) }),
     error: run.error as Json,
@@ -61,6 +62,15 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     duration_ms: duration(run.startedAt, run.finishedAt),
     progress: { total: run.tasks.length, ...run.progress },
   }
+}
+
+function triggerOf({ options }: Run): string {
+  if (options.retry !== undefined) return 'retry'
+  return options.parent === undefined ? 'api' : 'workflow'
+}
+
+function parentView({ options: { parent } }: Run): { [key: string]: Json } {
+  return parent === undefined ? {} : { parent: { run_id: parent.run_id, task_id: parent.task_id } }
 }
 
 /**
@@ -130,6 +140,7 @@ function taskView(
     output: omitOutput ? null : held(task.output, load),
     ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),
     error: task.error as Json,
+    ...(task.childRun === null ? {} : { child_run: task.childRun }),
     started_at: timestamp(task.startedAt),
     finished_at: timestamp(task.finishedAt),
     duration_ms: duration(task.startedAt, task.finishedAt),
@@ -164,7 +175,8 @@ function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
 
 /** A task that has begun: what it waits for, and until when. */
 function waitingDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
-  const { waitingFor, wakeAt, circuit } = run.tasks[index]!
+  const { waitingFor, wakeAt, circuit, childRun } = run.tasks[index]!
+  if (waitingFor === 'child') return { for: waitingFor, detail: `waits for the run ${childRun} to end`, until: null }
   // While the run is paused nothing is started again, due or not; other waits go on.
   const isOfAttempt = waitingFor === 'retry' || waitingFor === 'circuit'
   const isHeld = run.status === 'paused' && isOfAttempt && wakeAt !== null && wakeAt <= run.at
@@ -208,7 +220,7 @@ function retryDetail(run: Run, index: TaskIndex): string {
 }
 
 /** The run's `output`: the template's, or those of the tasks that nothing depends on, by id. */
-function outputOf(run: Run, load: LoadPayload): { [key: string]: Json } {
+export function outputOf(run: Run, load: LoadPayload): { [key: string]: Json } {
   if (run.status !== 'succeeded') return { output: null }
   if (run.workflow.definition.output !== undefined) return { output: held(run.output, load) }
   const { leaves } = run.workflow.graph
@@ -275,6 +287,7 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
           input,
           timeout_ms: event.timeoutMs,
           ...event.options,
+          ...parentView(run),
         },
       }
     }
@@ -310,6 +323,8 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
       }
     case 'AttemptStarted':
       return { name: 'attempt.started', data: { attempt: event.attempt } }
+    case 'ChildStarted':
+      return { name: 'attempt.started', data: { attempt: event.attempt, child_run: event.child } }
     case 'AttemptSucceeded':
       return { name: 'attempt.succeeded', data: { started_by: event.token, output: held(event.output, load) } }
     case 'TaskReused':

@@ -4,10 +4,8 @@ import { z } from 'zod'
 import { SKIP_REASONS } from '../workflow/event.ts'
 import { RUN_STATUSES, TASK_STATUSES } from '../workflow/run.ts'
 import { nameSchema, timeoutSchema } from '../workflow/schema.ts'
+import { WORKFLOW_REF } from '../workflow/workflow-ref.ts'
 import { anyJson, milliseconds, pageOf, timestamp } from './schemas.ts'
-
-/** `name`, `name@3`, `name@latest`, or `name@alias`. */
-export const WORKFLOW_REF = /^([A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:@(?:([1-9]\d{0,8})|([A-Za-z][A-Za-z0-9_-]{0,63})))?$/
 
 /** Fields of a start that the contract has and this release has not. */
 export const LATER_START_FIELDS = ['priority', 'sticky_key'] as const
@@ -30,10 +28,10 @@ const tagsSchema = z
   })
 
 /** What can start a run, as its `trigger.type` says. */
-export const TRIGGER_TYPES = ['api', 'retry'] as const
+export const TRIGGER_TYPES = ['api', 'workflow', 'retry'] as const
 
 /** The others of the contract, which this release has not. */
-export const LATER_TRIGGER_TYPES = ['cron', 'event', 'webhook', 'nats', 'kafka', 'queue', 'workflow'] as const
+export const LATER_TRIGGER_TYPES = ['cron', 'event', 'webhook', 'nats', 'kafka', 'queue'] as const
 
 export const StartRunSchema = z
   .strictObject({
@@ -88,7 +86,7 @@ const RunErrorSchema = TaskErrorSchema.extend({
 
 const WaitingSchema = z
   .strictObject({
-    for: z.enum(['dependency', 'slot', 'retry', 'circuit', 'time', 'signal', 'paused', 'incompatible']),
+    for: z.enum(['dependency', 'slot', 'retry', 'circuit', 'time', 'signal', 'child', 'paused', 'incompatible']),
     detail: z.string().meta({ examples: ['waits for fetch'] }),
     on: z.array(z.string()).exactOptional().meta({ description: 'Ids of the tasks that it waits for.' }),
     position: z.int().nullable().exactOptional().meta({ description: 'Place in the queue for a slot.' }),
@@ -137,6 +135,7 @@ export const TaskSchema = z
       .literal(true)
       .exactOptional()
       .meta({ description: 'The output was taken over from the run that this one makes again.' }),
+    child_run: z.string().exactOptional().meta({ description: 'Id of the run that its last attempt is.' }),
     placeholder: z.literal(true).exactOptional().meta({ description: 'The task has no `with` and does nothing.' }),
     attempts: z.array(AttemptSchema),
   })
@@ -152,6 +151,10 @@ export const RunSummarySchema = z
     status: z.enum(RUN_STATUSES),
     trigger: z.strictObject({ type: z.enum(TRIGGER_TYPES) }),
     retry_of: z.string().exactOptional().meta({ description: 'The run that this one makes again.' }),
+    parent: z
+      .strictObject({ run_id: z.string(), task_id: z.string() })
+      .exactOptional()
+      .meta({ description: 'The run, and the task of it, that this run is an attempt of.' }),
     tags: z.array(z.string()).meta({ description: 'As the start gave them.' }),
     trace_id: z
       .string()

@@ -6,12 +6,13 @@ import { isFinal } from '../workflow/run.ts'
 import { canonicalText, soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
 import { readTrace } from '../workflow/trace.ts'
+import { parseWorkflowRef } from '../workflow/workflow-ref.ts'
 import { readIdempotency } from './idempotency-key.ts'
 import { MAX_WAIT, readPreference } from './prefer.ts'
 import { ApiProblem, faultyBody } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { runResponse } from './run-answers.ts'
-import { LATER_START_FIELDS, RunSchema, StartRunSchema, WORKFLOW_REF } from './run-schemas.ts'
+import { LATER_START_FIELDS, RunSchema, StartRunSchema } from './run-schemas.ts'
 import { startRefusal } from './start-refusal.ts'
 
 const MAX_INPUT_BYTES = 1024 * 1024
@@ -116,11 +117,9 @@ function startTime(text: string): number {
 
 /** @param text matches WORKFLOW_REF */
 function parseRef(text: string): Start['workflow'] {
-  const [, name = '', number, alias] = WORKFLOW_REF.exec(text) ?? []
-  if (number !== undefined) return { name, version: Number(number) }
-  if (alias === undefined) return { name, version: null }
-  if (alias === 'latest') return { name, version: alias }
-  const message = `names the alias ${JSON.stringify(alias)}; aliases are part of the contract, but not of this release`
+  const ref = parseWorkflowRef(text)!
+  if (!('alias' in ref)) return ref
+  const message = `names the alias ${JSON.stringify(ref.alias)}; aliases are part of the contract, but not of this release`
   throw faultyBody([{ path: '/workflow', code: 'not_available', message }])
 }
 

@@ -9,6 +9,7 @@ import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
 import { transformWith } from './transform-with.ts'
 import { waitWith } from './wait-with.ts'
+import { workflowInDefinition, workflowWith } from './workflow-with.ts'
 
 /** Every task type of the contract. Those without `with` are not built yet: they are taken as placeholders at most. */
 export const TASK_TYPES = {
@@ -40,7 +41,11 @@ export const TASK_TYPES = {
     takesNo: ['retry'],
     with: { rendered: waitWith, inDefinition: waitWith, expressions: ['match'], notBuilt: ['correlate'] },
   },
-  workflow: { mayBePlaceholder: false },
+  workflow: {
+    mayBePlaceholder: false,
+    isBuiltIn: true,
+    with: { rendered: workflowWith, inDefinition: workflowInDefinition, notBuilt: [] },
+  },
   map: { mayBePlaceholder: false },
 } as const satisfies TaskTypes
 

@@ -236,6 +236,24 @@ export const CODES = {
     meaning:
       'The server called gets no more retries for now: a fifth of the calls of a minute and ten more. `cause` is what the last attempt ended with.',
   },
+  unknown_workflow: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'There is no workflow, or version, that the task names.',
+  },
+  paused_workflow: { kind: 'task', retryable: true, meaning: 'The workflow that the task names takes no new runs.' },
+  invalid_child_input: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The input for the child run does not fit the input_schema of its workflow, or is larger than 1 MiB.',
+  },
+  workflow_cycle: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'A workflow would start itself: the version that the task names stands above it already.',
+  },
+  nesting_too_deep: { kind: 'task', retryable: false, meaning: 'Sixteen runs stand above the run already.' },
+  child_cancelled: { kind: 'task', retryable: false, meaning: 'The child run was cancelled.' },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
 
   // How a run failed, when it was no task.
@@ -256,7 +274,7 @@ export type Code = keyof typeof CODES
 /** Codes of kind K, as a type. */
 type CodeOf<K extends CodeEntry['kind']> = { [C in Code]: (typeof CODES)[C]['kind'] extends K ? C : never }[Code]
 export type ProblemCode = CodeOf<'problem'>
-export type FaultCode = CodeOf<'fault'> | 'not_available' | 'expression_limit'
+export type FaultCode = CodeOf<'fault'> | 'not_available' | 'expression_limit' | 'workflow_cycle'
 export type WarningCode = CodeOf<'warning'>
 /** `http_<status>` is a family: one code for each status that the task did not expect. */
 export type TaskCode = CodeOf<'task'> | `http_${number}`

@@ -76,9 +76,10 @@ export interface TaskPlan {
 
 /**
  * What has to happen for a task: `attempt`: the executor is called, in a slot; `placeholder`: nothing, in a slot for an
- * instant; `transform`: a value is computed, likewise; `sleep`: time has to pass, without a slot; `wait`: a signal has to come, without a slot.
+ * instant; `transform`: a value is computed, likewise; `sleep`: time has to pass, without a slot; `wait`: a signal has to
+ * come, without a slot; `child`: another run has to end, without a slot.
  */
-export type TaskKind = 'attempt' | 'placeholder' | 'transform' | 'sleep' | 'wait'
+export type TaskKind = 'attempt' | 'placeholder' | 'transform' | 'sleep' | 'wait' | 'child'
 
 /** How long a run is kept whose definition does not say. */
 export const DEFAULT_RETENTION = '30d'
@@ -158,6 +159,7 @@ const KINDS: Readonly<Record<string, TaskKind>> = {
   transform: 'transform',
   sleep: 'sleep',
   wait_for_event: 'wait',
+  workflow: 'child',
 }
 
 export function kindOf(task: TaskDefinition): TaskKind {

@@ -59,6 +59,8 @@ function toTuple(event: RunEvent): Tuple {
       return ['B']
     case 'AttemptStarted':
       return ['S', event.task, event.attempt]
+    case 'ChildStarted':
+      return ['C', event.task, event.attempt, event.child]
     case 'AttemptSucceeded':
       return ['K', event.task, event.token, encodeHeld(event.output)]
     case 'AttemptFailed':
@@ -67,8 +69,7 @@ function toTuple(event: RunEvent): Tuple {
         event.task,
         event.token,
         event.error,
-        ...(event.retryAfterMs === undefined && !event.isRetryRefused ? [] : [event.retryAfterMs ?? null]),
-        ...(event.isRetryRefused ? [1] : []),
+        ...trimmed([event.retryAfterMs ?? null, event.isRetryRefused ? 1 : null, event.isUnborn ? 1 : null]),
       ]
     case 'AttemptTimedOut':
       return ['T', event.task, event.token, event.error, ...(event.isRetryRefused ? [1] : [])]
@@ -138,6 +139,8 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
       return { type: 'RunStarted', at }
     case 'S':
       return { type: 'AttemptStarted', at, task, attempt: f[1] as number }
+    case 'C':
+      return { type: 'ChildStarted', at, task, attempt: f[1] as number, child: f[2] as string }
     case 'K':
       return { type: 'AttemptSucceeded', at, task, token: f[1] as number, output: decodeHeld(f[2]) }
     case 'F':
@@ -149,6 +152,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         error: f[2] as TaskError,
         ...(typeof f[3] === 'number' ? { retryAfterMs: f[3] } : {}),
         ...(f[4] === 1 ? { isRetryRefused: true } : {}),
+        ...(f[5] === 1 ? { isUnborn: true } : {}),
       }
     case 'T':
       return {
@@ -223,6 +227,11 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
     default:
       return null
   }
+}
+
+/** Fields at the end of a tuple that say nothing are left out. */
+function trimmed(fields: (number | null)[]): (number | null)[] {
+  return fields.slice(0, fields.findLastIndex((field) => field !== null) + 1)
 }
 
 function encodeHeld(value: Held): Encoded {

@@ -12,7 +12,7 @@ export const SKIP_REASONS = ['condition', 'trigger_rule', 'upstream_failed', 'ru
 export type SkipReason = (typeof SKIP_REASONS)[number]
 
 /** What a waiting task waits for. */
-export type WaitingFor = 'retry' | 'circuit' | 'time' | 'signal'
+export type WaitingFor = 'retry' | 'circuit' | 'time' | 'signal' | 'child'
 
 /** What went wrong with a task or a run. `code` is API (codes.ts), the message is for people. */
 export interface TaskError {
@@ -52,7 +52,18 @@ export type Held = Json | PayloadRef
 export type LoadPayload = (ref: PayloadRef) => Json
 
 /** What a start said besides workflow, input and time limit; a member that is absent was not given. */
+/** The run whose task a run is. */
+export interface Parent {
+  readonly run_id: string
+  /** Id of the task. */
+  readonly task_id: string
+  /** Versions of the runs above, `name@version`, from the first to the parent's. */
+  readonly above: readonly string[]
+}
+
 export interface StartOptions {
+  /** Absent of a run that is no task of another. */
+  readonly parent?: Parent
   /** Words by which the run can be found. */
   readonly tags?: readonly string[]
   /** When the run is to start, ms since the epoch; until then it is queued. */
@@ -86,6 +97,7 @@ export type RunEvent =
   /**
    * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
    * budget of retries, so there is none of this attempt; what the budget said is a fact of that moment, never asked again (R2).
+   * `isUnborn`: the run that the attempt was to be was refused, so there is none.
    */
   | {
       type: 'AttemptFailed'
@@ -95,6 +107,7 @@ export type RunEvent =
       error: TaskError
       retryAfterMs?: number
       isRetryRefused?: true
+      isUnborn?: true
     }
   | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError; isRetryRefused?: true }
   /** The output was taken over from the run that this one makes again, before this one started. */
@@ -109,6 +122,8 @@ export type RunEvent =
   | { type: 'RunQueued'; at: number; until: number }
   | { type: 'RunStarted'; at: number }
   | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number }
+  /** An attempt that is a run of another workflow: the task waits for its end, without a slot. `child`: id of that run. */
+  | { type: 'ChildStarted'; at: number; task: TaskIndex; attempt: number; child: string }
   /** The task's `when` holds. One that does not is a TaskSkipped. */
   | { type: 'ConditionMet'; at: number; task: TaskIndex }
   /**

@@ -18,6 +18,7 @@ import { Survey } from './survey.ts'
 import { checkTask } from './task-check.ts'
 import { type TaskTypes, taskType } from './task-types.ts'
 import { isTime } from './time.ts'
+import { parseWorkflowRef } from './workflow-ref.ts'
 
 export type Parsed = { ok: true; definition: WorkflowDefinition; warnings: Warning[] } | { ok: false; faults: Fault[] }
 
@@ -58,6 +59,7 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
     faults.add(survey.compensationFaults(position, (name) => taskType(types, name)?.isBuiltIn === true))
     if (looksInside) faults.add(templateFaults(entry, at, survey, position, types))
     faults.add(conditionFaults(entry, at, survey, position))
+    faults.add(selfStartFaults(entry, at, raw.name))
   }
   faults.add(survey.cycleFaults())
   if (raw.output !== undefined && !faults.isFull && !tooDeep.has('/output')) {
@@ -103,6 +105,15 @@ function templateFaults(task: unknown, at: string, survey: Survey, position: num
 function conditionFaults(task: unknown, at: string, survey: Survey, position: number): Fault[] {
   if (!isJsonObject(task) || typeof task.when !== 'string') return []
   return boundedAt(`${at}/when`, checkTemplate(fieldTemplate(task.when), survey.names(position), `${at}/when`))
+}
+
+/** A task that starts the workflow which it is a task of: each run of it would start another. */
+function selfStartFaults(task: unknown, at: string, name: unknown): Fault[] {
+  if (!isJsonObject(task) || task.type !== 'workflow' || !isJsonObject(task.with)) return []
+  const ref = typeof task.with.workflow === 'string' ? parseWorkflowRef(task.with.workflow) : null
+  // A version that is written out is an older one: this one has no number yet.
+  if (ref === null || ref.name !== name || 'alias' in ref || typeof ref.version === 'number') return []
+  return [{ path: `${at}/with/workflow`, code: 'workflow_cycle', message: `${quoted(ref.name)} would start itself` }]
 }
 
 function placeholderWarnings(tasks: readonly TaskDefinition[]): Warning[] {

@@ -79,6 +79,8 @@ export interface Task {
   isReused: boolean
   /** Whether its trigger rule has let it go: only `when`, a slot or a pause can hold it now. */
   isReady: boolean
+  /** Id of the run that its last attempt is; null of a task whose attempts are no runs. */
+  childRun: string | null
 }
 
 /** What succeeded is being undone; then the run ends so. */
@@ -160,6 +162,8 @@ export interface Run {
   readonly undecided: Set<TaskIndex>
   /** Waiting tasks. */
   readonly sleeping: Set<TaskIndex>
+  /** Those of them that wait for a run of their own. */
+  readonly nesting: Set<TaskIndex>
   /** Every task before this position has ended. */
   firstUnsettled: TaskIndex
 }
@@ -175,7 +179,8 @@ export function isFinal(status: RunStatus): boolean {
 /** Whether a report with this token is about the attempt that is executing now (R5). */
 export function isCurrent(run: Run, task: TaskIndex, token: number): boolean {
   const state = run.tasks[task]
-  return state !== undefined && state.status === 'running' && state.token === token
+  if (state === undefined || (state.status !== 'running' && state.waitingFor !== 'child')) return false
+  return state.token === token
 }
 
 /** Whether a task may still do something, as the run stands. */
@@ -248,6 +253,7 @@ export function accept(event: AcceptedEvent): Run {
       ended: { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 },
       isReused: false,
       isReady: false,
+      childRun: null,
     })),
     slots: new Slots(definition.max_parallel),
     events: 1,
@@ -274,6 +280,7 @@ export function accept(event: AcceptedEvent): Run {
     beginning: new Set(),
     undecided: new Set(),
     sleeping: new Set(),
+    nesting: new Set(),
     firstUnsettled: 0,
   }
   for (const root of graph.roots) release(run, root)
@@ -349,19 +356,16 @@ export function apply(run: Run, event: LaterEvent): void {
       run.signalIds.add(event.id)
       run.buffered.add(run.events)
       return
-    case 'AttemptStarted': {
-      const task = move(run, event.task, 'running')
+    case 'AttemptStarted':
       run.slots.acquire(event.task)
-      task.token = run.events
-      task.startedAt ??= event.at
-      task.circuitWaits = 0
-      task.attempts.push({
-        number: event.attempt,
-        status: 'running',
-        startedAt: event.at,
-        finishedAt: null,
-        error: null,
-      })
+      beginAttempt(run, move(run, event.task, 'running'), event)
+      return
+    case 'ChildStarted': {
+      const task = move(run, event.task, 'waiting')
+      task.waitingFor = 'child'
+      task.childRun = event.child
+      run.nesting.add(event.task)
+      beginAttempt(run, task, event)
       return
     }
     case 'AttemptSucceeded':
@@ -373,6 +377,7 @@ export function apply(run: Run, event: LaterEvent): void {
       leaveUndecided(run, event.task, 'failed', event.at, event.error)
       run.tasks[event.task]!.retryAfterMs = event.retryAfterMs ?? null
       run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
+      if (event.isUnborn) run.tasks[event.task]!.childRun = null
       return
     case 'AttemptTimedOut':
       leaveUndecided(run, event.task, 'timed_out', event.at, event.error)
@@ -472,9 +477,17 @@ function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
   run.undecided.delete(index)
   run.conditional.delete(index)
   run.beginning.delete(index)
+  run.nesting.delete(index)
   if (status === 'waiting') run.sleeping.add(index)
   else run.sleeping.delete(index)
   return task
+}
+
+function beginAttempt(run: Run, task: Task, { attempt, at }: { attempt: number; at: number }): void {
+  task.token = run.events
+  task.startedAt ??= at
+  task.circuitWaits = 0
+  task.attempts.push({ number: attempt, status: 'running', startedAt: at, finishedAt: null, error: null })
 }
 
 /** An attempt ended without success: whether its task has, or is tried again, is for the scheduler to decide. */

@@ -6,6 +6,7 @@
 // most 2 x tasks + 3 rounds (test/workflow/simulation.test.ts).
 
 import type { Admission, Hold } from './admission.ts'
+import { childRunId } from './child.ts'
 import { patienceMs } from './circuit.ts'
 import type { FinalStatus, Held, LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
 import { evaluateCondition, renderTemplate } from './expression.ts'
@@ -124,15 +125,39 @@ function evaluateConditions(run: Run, at: number, load: LoadPayload): LaterEvent
   })
 }
 
+/** Tasks that need no slot, and whose turn has come. */
 function beginWaits(run: Run, at: number, load: LoadPayload): LaterEvent[] {
-  if (run.beginning.size === 0) return []
+  const children = dueChildren(run, at)
+  if (children.length > 0 || run.beginning.size === 0) return children
   // A signal that was kept goes to the first of them that it matches.
   const taken = new Set<number>()
   return [...run.beginning].slice(0, MAX_DECISIONS).map((task) => {
+    if (isChild(run, task)) return startChild(run, task, at)
     const event = beginWait(run, task, at, load, taken)
     if (event.type === 'TaskSucceeded' && event.signal !== undefined) taken.add(event.signal)
     return event
   })
+}
+
+/** Tasks whose next attempt is due, and is another run. */
+function dueChildren(run: Run, at: number): LaterEvent[] {
+  const events: LaterEvent[] = []
+  for (const task of run.sleeping) {
+    const { waitingFor, wakeAt } = run.tasks[task]!
+    if (waitingFor !== 'retry' || wakeAt === null || wakeAt > at || !isChild(run, task)) continue
+    events.push(startChild(run, task, at))
+    if (events.length >= MAX_DECISIONS) break
+  }
+  return events
+}
+
+function isChild(run: Run, task: TaskIndex): boolean {
+  return run.workflow.plans[task]!.kind === 'child'
+}
+
+function startChild(run: Run, task: TaskIndex, at: number): LaterEvent {
+  const child = childRunId(run.id, task, run.tasks[task]!.attempts.length, at)
+  return { type: 'ChildStarted', at, task, attempt: nextAttempt(run, task), child }
 }
 
 /** An attempt ended without success: its task waits for another, or ends as the attempt did. */
@@ -254,7 +279,7 @@ function heldBack(run: Run, task: TaskIndex, { target, until }: Hold, at: number
 function dueToStart(run: Run, at: number, admission: Admission | null): TaskIndex[] {
   const due = [...run.sleeping].filter((task) => {
     const { waitingFor, wakeAt, circuit } = run.tasks[task]!
-    if (waitingFor !== 'retry' && waitingFor !== 'circuit') return false
+    if ((waitingFor !== 'retry' && waitingFor !== 'circuit') || isChild(run, task)) return false
     return (wakeAt !== null && wakeAt <= at) || (circuit !== null && (admission?.isFree(task) ?? true))
   })
   return due.sort((a, b) => run.tasks[a]!.wakeAt! - run.tasks[b]!.wakeAt! || a - b)

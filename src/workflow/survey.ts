@@ -91,7 +91,7 @@ export class Survey {
 
   /**
    * What is wrong with the task that this one is to be undone by.
-   * @param isBuiltIn whether the scheduler itself performs tasks of a type, so that they undo nothing
+   * @param isBuiltIn whether the scheduler itself performs tasks of a type, which cannot undo another
    */
   compensationFaults(position: number, isBuiltIn: (type: unknown) => boolean): Fault[] {
     const name = compensationOf(this.tasks[position])
@@ -113,7 +113,9 @@ export class Survey {
           ? `${quoted(name)} undoes a task, so it cannot have "${field}"`
           : null,
       ),
-      isJsonObject(task) && isBuiltIn(task.type) ? `a task of type ${quoted(String(task.type))} undoes nothing` : null,
+      isJsonObject(task) && isBuiltIn(task.type)
+        ? `a task of type ${quoted(String(task.type))} cannot undo another`
+        : null,
     ]
     return reasons
       .filter((reason) => reason !== null)

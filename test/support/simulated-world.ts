@@ -7,7 +7,7 @@ import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { compile } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
-import { accept, apply, dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
+import { accept, apply, dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
 import type { Random } from './random.ts'
 
 const noPayloads = () => {
@@ -20,6 +20,9 @@ interface Outside {
   endsAt: number
   owner: number
 }
+
+/** Whoever answers for a child: no instance that dies. */
+const DURABLE = 0
 
 /** Chances of what goes wrong, per step. */
 export interface Trouble {
@@ -127,17 +130,28 @@ export class SimulatedWorld {
 
   #dispatch(events: LaterEvent[]): void {
     for (const event of events) {
-      if (event.type !== 'AttemptStarted') continue
+      if (event.type !== 'AttemptStarted' && event.type !== 'ChildStarted') continue
       const task = this.run.tasks[event.task]!
       const number = this.run.events
-      if (task.status !== 'running' || task.token === 0 || task.token > number) continue
+      if (!isCurrent(this.run, event.task, task.token) || task.token === 0 || task.token > number) continue
       if (this.history[task.token - 1] !== event) continue
-      this.calls.set(event.task, (this.calls.get(event.task) ?? 0) + 1)
-      this.#outside.push({
-        fact: this.#outcome(event.task, task.token),
-        endsAt: this.now + this.#random.int(1, 400),
-        owner: this.#instance,
-      })
+      this.#call(event.task, task.token, event.type === 'ChildStarted' ? DURABLE : this.#instance)
+    }
+  }
+
+  #call(task: number, token: number, owner: number): void {
+    this.calls.set(task, (this.calls.get(task) ?? 0) + 1)
+    this.#outside.push({ fact: this.#outcome(task, token), endsAt: this.now + this.#random.int(1, 400), owner })
+  }
+
+  /** Children live on; one whose start was lost is started by the next instance, once. */
+  #recoverChildren(): void {
+    for (const task of this.run.nesting) {
+      const { token } = this.run.tasks[task]!
+      const isThere = this.#outside.some(
+        ({ fact, owner }) => owner === DURABLE && 'token' in fact && fact.token === token,
+      )
+      if (!isThere) this.#call(task, token, DURABLE)
     }
   }
 
@@ -159,6 +173,7 @@ export class SimulatedWorld {
       task,
       token: this.run.tasks[task]!.token,
     }))
+    this.#recoverChildren()
     if (this.run.finishedAt === null) this.commit(cutOff)
   }
 
@@ -193,7 +208,9 @@ export class SimulatedWorld {
       this.now = Math.max(this.now, next.endsAt)
       const together = this.#outside.splice(0, this.#random.int(1, 3))
       // A dead instance's calls end outside all the same, but nobody hears of it; now and then a late report gets through.
-      const heard = together.filter(({ owner }) => owner === this.#instance || this.#random.chance(0.5))
+      const heard = together.filter(
+        ({ owner }) => owner === this.#instance || owner === DURABLE || this.#random.chance(0.5),
+      )
       this.#reported.push(...heard.map(({ fact }) => fact))
       return heard.map(({ fact }) => fact)
     }

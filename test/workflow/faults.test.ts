@@ -54,6 +54,7 @@ describe('the table of codes', () => {
     timeout_too_short: task({ type: 'sleep', with: { for: '5s' } }),
     timeout_required: task({ type: 'wait_for_event', with: { event: 'go' } }),
     not_available: { ...task({}), notify: [] },
+    workflow_cycle: task({ type: 'workflow', with: { workflow: 'wf' } }),
   }
 
   test.each(Object.entries(FAULTY))('%s is what a definition can have', (code, definition) => {
@@ -65,7 +66,7 @@ describe('the table of codes', () => {
     const known = Object.entries(CODES).flatMap(([code, { kind }]) => (kind === 'fault' ? [code] : []))
     // What only the retry of a run can have.
     expect([...Object.keys(FAULTY), 'task_differs'].sort()).toEqual(
-      [...known, 'not_available', 'expression_limit'].sort(),
+      [...known, 'not_available', 'expression_limit', 'workflow_cycle'].sort(),
     )
   })
 })

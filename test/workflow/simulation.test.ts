@@ -25,6 +25,7 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
   const steered = random.chance(0.4)
   const waits = random.chance(0.3)
   const transforms = random.chance(0.3)
+  const nests = random.chance(0.3)
   const tasks = Array.from({ length: size }, (_, index) => {
     const depends_on: string[] = []
     for (let earlier = 0; earlier < index; earlier++) if (random.chance(density)) depends_on.push(`t${earlier}`)
@@ -35,7 +36,9 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
     }
     if (waits && random.chance(0.2)) return { ...base, ...randomWait(random) }
     if (transforms && random.chance(0.3)) return { ...base, ...randomTransform(random) }
-    return { ...base, with: { url: 'https://upstream.test' }, ...(retries ? { retry: randomRetry(random) } : {}) }
+    const retry = retries ? { retry: randomRetry(random) } : {}
+    if (nests && random.chance(0.3)) return { ...base, type: 'workflow', with: { workflow: 'below' }, ...retry }
+    return { ...base, with: { url: 'https://upstream.test' }, ...retry }
   })
   if (isCyclic) {
     const from = random.int(0, size - 2)
@@ -171,6 +174,7 @@ function scan(run: Run) {
     mustBeDoomed: pending.filter((index) => !run.tasks[index]!.isReady && verdictOf(index) === 'upstream_failed'),
     running: tasks.filter(({ task }) => task.status === 'running').map(({ index }) => index),
     sleeping: tasks.filter(({ task }) => task.status === 'waiting').map(({ index }) => index),
+    nesting: tasks.filter(({ task }) => task.waitingFor === 'child').map(({ index }) => index),
     firstUnsettled:
       (run.tasks.findIndex((task) => !isSettled(task.status)) + run.tasks.length + 1) % (run.tasks.length + 1),
     progress,
@@ -189,6 +193,7 @@ function checkIncrementalState(run: Run): void {
   expect(run.tasks.map(({ ended }) => ended)).toEqual(full.ended)
   expect(sorted(run.slots.holders)).toEqual(full.running)
   expect(sorted(run.sleeping)).toEqual(full.sleeping)
+  expect(sorted(run.nesting)).toEqual(full.nesting)
   expect(run.firstUnsettled).toBe(full.firstUnsettled)
   const counted = Object.fromEntries(Object.entries(run.progress).filter(([, count]) => count > 0))
   expect(counted).toEqual(full.progress)
@@ -252,6 +257,7 @@ function checkHistory(world: SimulatedWorld): void {
   const { plans } = world.run.workflow
   const ended = new Map<number, 'succeeded' | 'failed' | 'skipped' | 'cancelled'>()
   const order: number[] = []
+  const children = new Set<string>()
   let finished = false
   let isPaused = false
   let compensating = false
@@ -264,7 +270,7 @@ function checkHistory(world: SimulatedWorld): void {
   }
   world.history.forEach((event, position) => {
     expect(finished, 'nothing comes after RunFinished').toBe(false)
-    if (event.type === 'AttemptStarted') {
+    if (event.type === 'AttemptStarted' || event.type === 'ChildStarted') {
       expect(ended.has(event.task), 'an ended task never starts again').toBe(false)
       expect(isPaused, 'nothing starts in a paused run').toBe(false)
       const { rule, undoes } = plans[event.task]!
@@ -279,7 +285,11 @@ function checkHistory(world: SimulatedWorld): void {
         expect(running.size, 'compensations run one after another').toBe(0)
       }
       running.set(event.task, position + 1)
-      expect(running.size, 'the slot bound').toBeLessThanOrEqual(definition.max_parallel)
+      const inSlots = [...running.keys()].filter((task) => plans[task]!.kind !== 'child')
+      expect(inSlots.length, 'the slot bound').toBeLessThanOrEqual(definition.max_parallel)
+      if (event.type === 'ChildStarted')
+        expect(children.has(event.child), 'each attempt is a run of its own').toBe(false)
+      if (event.type === 'ChildStarted') children.add(event.child)
     } else if (event.type === 'RunPaused') isPaused = true
     else if (event.type === 'CompensationStarted') compensating = true
     else if (event.type === 'RunResumed' || event.type === 'RunCancelRequested' || event.type === 'RunStopped') {

@@ -1,0 +1,245 @@
+// Runs that are tasks of other runs, on the shard of their parent: starts them, tells the parent how they end.
+// Two commits of one turn are on disk together, so a child's end and its parent's report are one; a start may have to wait for
+// a lease, so a crash can come in between: the id of a child follows from its parent, and recovery starts what is missing.
+
+import type { Fact } from '../src/workflow/advance.ts'
+import {
+  type ChildEnd,
+  childCall,
+  endOfChild,
+  MAX_DEPTH,
+  MAX_VALUE_BYTES,
+  parentOf,
+  versionName,
+} from '../src/workflow/child.ts'
+import type { Fault, TaskCode } from '../src/workflow/codes.ts'
+import type { LoadPayload, Parent, StartOptions, TaskError, TaskIndex } from '../src/workflow/event.ts'
+import { renderTemplate } from '../src/workflow/expression.ts'
+import { isFinal, type Run } from '../src/workflow/run.ts'
+import { runScope } from '../src/workflow/scope.ts'
+import { traceOfAttempt } from '../src/workflow/trace.ts'
+import type { WorkflowRef } from '../src/workflow/workflow-ref.ts'
+import { BACKSTOP_MS } from './attempts.ts'
+import { logFault } from './fault-log.ts'
+import type { History } from './history.ts'
+import type { Records } from './records.ts'
+import type { Accepted, Refused, RefusedChild, Starts } from './starts.ts'
+import { outputOf } from './view.ts'
+
+/** Faults of an input that an error names. */
+const MAX_NAMED_FAULTS = 5
+
+/** What a Runner does for them. */
+export interface ChildActions {
+  /** Commits in this turn what is known of a run. */
+  tell(runId: string, fact: Fact): void
+  /** Commits it soon, with what else is reported. */
+  report(runId: string, fact: Fact): void
+  loader(runId: string): LoadPayload
+}
+
+export class Children {
+  readonly #starts: Starts
+  readonly #records: Records
+  readonly #history: History
+  readonly #actions: ChildActions
+  #starting = 0
+
+  constructor(starts: Starts, records: Records, history: History, actions: ChildActions) {
+    this.#starts = starts
+    this.#records = records
+    this.#history = history
+    this.#actions = actions
+  }
+
+  /** How many are between their parent's commit and their own. */
+  get starting(): number {
+    return this.#starting
+  }
+
+  /** Starts the run that the history says a task's attempt is. A repeat starts nothing twice. */
+  start(run: Run, task: TaskIndex, now: number): void {
+    const { token, childRun } = run.tasks[task]!
+    const refuse = (error: TaskError) =>
+      this.#actions.report(run.id, { type: 'AttemptFailed', task, token, error, isUnborn: true })
+    const parent = parentOf(run, task)
+    if (parent.above.length > MAX_DEPTH) {
+      refuse(failure('nesting_too_deep', `${MAX_DEPTH} runs stand above this one: ${parent.above.join(' > ')}`))
+      return
+    }
+    const rendered = renderTemplate(
+      run.workflow.definition.tasks[task]!.with!,
+      runScope(run, this.#actions.loader(run.id)),
+    )
+    const call = rendered.ok ? childCall(rendered.value) : rendered
+    if (!call.ok) {
+      refuse(call.error)
+      return
+    }
+    const input = JSON.stringify(call.input)
+    if (bytesOf(input) > MAX_VALUE_BYTES) {
+      refuse(failure('invalid_child_input', `The input has more than ${MAX_VALUE_BYTES} bytes of JSON`))
+      return
+    }
+    this.#starting++
+    this.#accept(run, task, childRun!, parent, call.workflow, input, now)
+      .then(
+        (outcome) => {
+          const error = refusalOf(outcome, call.workflow, parent)
+          if (error !== null) refuse(error)
+        },
+        (fault: unknown) => {
+          logFault('child', fault, run.id)
+          this.#actions.report(run.id, { type: 'AttemptInterrupted', task, token })
+        },
+      )
+      .finally(() => this.#starting--)
+  }
+
+  #accept(
+    run: Run,
+    task: TaskIndex,
+    runId: string,
+    parent: Parent,
+    workflow: WorkflowRef,
+    input: string,
+    now: number,
+  ): Promise<Accepted | Refused | RefusedChild> {
+    const request = {
+      runId,
+      workflow,
+      input,
+      timeoutMs: null,
+      options: { parent, ...traceOf(run, task) },
+      idempotency: null,
+      waitMs: 0,
+    }
+    return this.#starts.acceptChild(request, {
+      boundMs: boundMs(run, task, now),
+      refusal: (version) => {
+        if (this.#taskOf(parent, runId) === null) return 'unwanted'
+        return parent.above.includes(versionName(workflow.name, version)) ? 'workflow_cycle' : null
+      },
+    })
+  }
+
+  /** Tells the parent of a run that has just ended; in the same turn, so that both are on disk or neither is. */
+  hasEnded(run: Run): void {
+    const { parent } = run.options
+    if (parent !== undefined) this.#tell(parent, run.id, endOf(run, this.#actions.loader(run.id)))
+  }
+
+  /** The same of a run that was ended unread, by the summary that its row had. */
+  hasBroken(runId: string, summary: string, error: TaskError): void {
+    const { parent } = JSON.parse(summary) as { parent?: Pick<Parent, 'run_id' | 'task_id'> }
+    if (parent !== undefined) this.#tell(parent, runId, { status: 'failed', error })
+  }
+
+  /** After a crash: the run that a waiting task's attempt is may not have been started. */
+  recover(run: Run, now: number): void {
+    for (const task of run.nesting) {
+      const { childRun } = run.tasks[task]!
+      const brief = this.#history.brief(childRun!)
+      if (brief === null) this.start(run, task, now)
+      else if (isFinal(brief.status)) this.#recoverEnd(run, task, childRun!)
+    }
+  }
+
+  /** An end that its parent was not told of: a run that its Runner ended unread just before the crash. */
+  #recoverEnd(run: Run, task: TaskIndex, runId: string): void {
+    const record = this.#history.brief(runId)?.is_unreadable === 1 ? null : this.#records.get(runId)
+    const broken = failure('run_internal_error', `The child run ${runId} was ended unread`)
+    const end: ChildEnd =
+      record === null ? { status: 'failed', error: broken } : endOf(record.run, this.#actions.loader(runId))
+    this.#actions.report(run.id, endOfChild(task, run.tasks[task]!.token, runId, end))
+  }
+
+  #tell(parent: Pick<Parent, 'run_id' | 'task_id'>, runId: string, end: ChildEnd): void {
+    const found = this.#taskOf(parent, runId)
+    if (found === null) return
+    const { token } = found.run.tasks[found.task]!
+    this.#actions.tell(parent.run_id, endOfChild(found.task, token, runId, end))
+  }
+
+  /** The task that waits for this run; null if none does any more. */
+  #taskOf(
+    { run_id, task_id }: Pick<Parent, 'run_id' | 'task_id'>,
+    runId: string,
+  ): { run: Run; task: TaskIndex } | null {
+    const brief = this.#history.brief(run_id)
+    if (brief === null || isFinal(brief.status)) return null
+    const run = this.#records.get(run_id)?.run
+    const task = run?.workflow.graph.indexOf.get(task_id)
+    if (run === undefined || task === undefined) return null
+    const { childRun, waitingFor } = run.tasks[task]!
+    return childRun === runId && waitingFor === 'child' ? { run, task } : null
+  }
+}
+
+/** A child belongs to the trace of its parent, as a call of the task would. */
+function traceOf({ id, options: { trace }, tasks, workflow }: Run, task: TaskIndex): Pick<StartOptions, 'trace'> {
+  if (trace === undefined) return {}
+  return { trace: traceOfAttempt(trace, `${id}/${workflow.definition.tasks[task]!.id}/${tasks[task]!.token}`) }
+}
+
+/**
+ * The longest that a child which starts now may take, in ms: what its task gives an attempt, and what the run has left. Beyond
+ * that it gets a moment more, since only the run declares that its own deadline has passed.
+ */
+function boundMs({ workflow, deadlineAt, remainingMs }: Run, task: TaskIndex, now: number): number {
+  const own = workflow.plans[task]!.timeoutMs ?? Number.POSITIVE_INFINITY
+  const left = remainingMs ?? (deadlineAt === null ? Number.POSITIVE_INFINITY : Math.max(1, deadlineAt - now))
+  return Math.min(own, left + BACKSTOP_MS)
+}
+
+function endOf(run: Run, load: LoadPayload): ChildEnd {
+  if (run.status !== 'succeeded') {
+    return { status: run.status as 'failed' | 'timed_out' | 'cancelled', error: run.error }
+  }
+  const { output, output_bytes } = outputOf(run, load)
+  if (typeof output_bytes === 'number') return { status: 'succeeded', output: null, bytes: output_bytes }
+  return { status: 'succeeded', output: output!, bytes: bytesOf(JSON.stringify(output)) }
+}
+
+/** Why no run was started; null if one was, or if nobody waits for it any more. */
+function refusalOf(
+  outcome: Accepted | Refused | RefusedChild,
+  { name, version }: WorkflowRef,
+  { above }: Parent,
+): TaskError | null {
+  switch (outcome.kind) {
+    case 'accepted':
+    case 'unwanted':
+      return null
+    case 'workflow_not_found':
+      return failure('unknown_workflow', `There is no workflow ${name}`)
+    case 'version_not_found':
+      return failure('unknown_workflow', `${name} has no version ${version}; its newest is ${outcome.latest}`)
+    case 'workflow_paused':
+      return failure('paused_workflow', `${name} takes no new runs until it is resumed`, true)
+    case 'workflow_cycle':
+      return failure('workflow_cycle', `The workflow would start itself: ${above.join(' > ')} > ${name}`)
+    case 'invalid_input':
+      return failure('invalid_child_input', `The input does not fit ${name}: ${listed(outcome.faults)}`)
+    default:
+      // A child has no key and asks for no time of its own.
+      throw new Error(`a child cannot be refused by ${outcome.kind}`)
+  }
+}
+
+function listed(faults: readonly Fault[]): string {
+  const texts = faults.slice(0, MAX_NAMED_FAULTS).map(({ path, message }) => `${path} ${message}`)
+  const more = faults.length - texts.length
+  return `${texts.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
+}
+
+function failure(code: TaskCode | 'run_internal_error', message: string, retryable = false): TaskError {
+  return { code, message, retryable }
+}
+
+const encoder = new TextEncoder()
+
+function bytesOf(text: string): number {
+  // A character takes three bytes at most, so most texts need not be measured.
+  return text.length * 3 <= MAX_VALUE_BYTES ? text.length : encoder.encode(text).byteLength
+}

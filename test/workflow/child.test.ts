@@ -1,0 +1,143 @@
+import { decodeTime } from 'ulid'
+import { describe, expect, test } from 'vitest'
+import { parseRunId } from '../../src/start.ts'
+import { advance } from '../../src/workflow/advance.ts'
+import { childCall, childRunId, endOfChild, parentOf } from '../../src/workflow/child.ts'
+import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { isCurrent } from '../../src/workflow/run.ts'
+import { decide } from '../../src/workflow/scheduler.ts'
+import { aDefinition, aRun } from '../support/builders.ts'
+
+const noPayloads = () => null
+const parentId = 'run_0401K2V5Q8W3N4M5P6R7S8T9V0WX'
+
+function nesting(rest: Partial<WorkflowDefinition> = {}): WorkflowDefinition {
+  const definition = aDefinition({ sub: [], after: ['sub'] }, rest)
+  Object.assign(definition.tasks[0]!, { type: 'workflow', with: { workflow: 'below' } })
+  return definition
+}
+
+describe('the id of a child', () => {
+  test('is a run id of its parent’s shard, with the time of its start', () => {
+    const id = childRunId(parentId, 0, 0, Date.parse('2027-01-15T08:00:00Z'))
+    expect(parseRunId(id)).toEqual({ shard: 4, ulid: id.slice(6) })
+    expect(decodeTime(id.slice(6))).toBe(Date.parse('2027-01-15T08:00:00Z'))
+    expect(id).toBe(childRunId(parentId, 0, 0, Date.parse('2027-01-15T08:00:00Z')))
+  })
+
+  test('is another for each parent, task and attempt', () => {
+    const ids = new Set<string>()
+    for (let task = 0; task < 300; task++) {
+      for (let attempt = 0; attempt < 100; attempt++) ids.add(childRunId(parentId, task, attempt, 1_800_000_000_000))
+    }
+    ids.add(childRunId(`${parentId.slice(0, -1)}Y`, 0, 0, 1_800_000_000_000))
+    expect(ids.size).toBe(30_001)
+  })
+})
+
+describe('a task that is a run', () => {
+  test('waits for it without a slot, and its attempt is the run', () => {
+    const run = aRun(nesting({ max_parallel: 1 }))
+    const { events } = advance(run, [], 0, noPayloads)
+    expect(events.map(({ type }) => type)).toEqual(['RunStarted', 'ChildStarted'])
+    expect(run.tasks[0]).toMatchObject({ status: 'waiting', waitingFor: 'child', token: 3 })
+    expect(run.tasks[0]!.attempts).toMatchObject([{ number: 1, status: 'running' }])
+    expect(run.slots.free).toBe(1)
+    expect(isCurrent(run, 0, 3)).toBe(true)
+    expect(isCurrent(run, 0, 2)).toBe(false)
+    expect(parentOf(run, 0)).toEqual({ run_id: run.id, task_id: 'sub', above: ['wf@1'] })
+    advance(run, [{ type: 'AttemptSucceeded', task: 0, token: 3, output: { n: 1 } }], 5, noPayloads)
+    expect(run.tasks[0]).toMatchObject({ status: 'succeeded', output: { n: 1 }, token: 0 })
+    expect(run.tasks[1]!.status).toBe('running')
+  })
+
+  test('is tried again as another run', () => {
+    const definition = nesting()
+    definition.tasks[0]!.retry = {
+      max_attempts: 2,
+      initial_interval: '1s',
+      multiplier: 1,
+      max_interval: '1s',
+      jitter: 'none',
+    }
+    const run = aRun(definition)
+    advance(run, [], 0, noPayloads)
+    const first = run.tasks[0]!.childRun
+    const error = { code: 'http_500', message: 'answered 500', retryable: true }
+    advance(run, [{ type: 'AttemptFailed', task: 0, token: 3, error }], 10, noPayloads)
+    expect(run.tasks[0]).toMatchObject({ status: 'waiting', waitingFor: 'retry', wakeAt: 1_010 })
+    expect(decide(run, 1_009, noPayloads)).toEqual([])
+    advance(run, [], 1_010, noPayloads)
+    expect(run.tasks[0]).toMatchObject({ status: 'waiting', waitingFor: 'child' })
+    expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+      [1, 'failed'],
+      [2, 'running'],
+    ])
+    expect(run.tasks[0]!.childRun).not.toBe(first)
+  })
+
+  test('goes on while its run is paused, and starts nothing then', () => {
+    const run = aRun(nesting())
+    advance(run, [], 0, noPayloads)
+    advance(run, [{ type: 'RunPaused' }], 1, noPayloads)
+    advance(run, [{ type: 'AttemptSucceeded', task: 0, token: 3, output: null }], 2, noPayloads)
+    expect(run.tasks.map(({ status }) => status)).toEqual(['succeeded', 'pending'])
+  })
+
+  test.each([
+    ['cancelled', { type: 'RunCancelRequested' }, 5, 'cancelled'],
+    [
+      'stopped',
+      { type: 'RunStopped', error: { code: 'history_limit', message: '', retryable: false } },
+      5,
+      'cancelled',
+    ],
+    ['timed out', null, 5_000, 'timed_out'],
+  ] as const)('ends with a run that is %s', (_, fact, at, status) => {
+    const run = aRun(nesting())
+    advance(run, [], 0, noPayloads)
+    advance(run, fact === null ? [] : [fact], at, noPayloads)
+    expect(run.tasks[0]!.status).toBe(status)
+    expect(run.tasks[0]!.attempts).toMatchObject([{ status }])
+    expect(run.nesting.size).toBe(0)
+  })
+
+  test('of a run that was refused has none', () => {
+    const run = aRun(nesting())
+    advance(run, [], 0, noPayloads)
+    const error = { code: 'unknown_workflow', message: 'There is no workflow below', retryable: false }
+    advance(run, [{ type: 'AttemptFailed', task: 0, token: 3, error, isUnborn: true }], 1, noPayloads)
+    expect(run.tasks[0]).toMatchObject({ status: 'failed', childRun: null, error })
+  })
+})
+
+describe('what a child’s end means', () => {
+  test.each([
+    [{ status: 'succeeded', output: 7, bytes: 1 }, 'AttemptSucceeded', undefined],
+    [{ status: 'succeeded', output: 'x', bytes: 1_048_577 }, 'AttemptFailed', 'output_too_large'],
+    [{ status: 'cancelled', error: null }, 'AttemptFailed', 'child_cancelled'],
+    [{ status: 'timed_out', error: null }, 'AttemptTimedOut', 'timeout'],
+  ] as const)('%o', (end, type, code) => {
+    const fact = endOfChild(0, 3, 'run_x', end)
+    expect(fact).toMatchObject({ type, task: 0, token: 3, ...(code === undefined ? {} : { error: { code } }) })
+  })
+
+  test('a failure is its error, without the names of its tasks', () => {
+    const cause = { code: 'http_500', message: 'answered 500', retryable: true }
+    const error = { code: 'retry_budget_exhausted', message: 'used up', retryable: true, task_id: 'a', cause }
+    expect(endOfChild(0, 3, 'run_x', { status: 'failed', error })).toEqual({
+      type: 'AttemptFailed',
+      task: 0,
+      token: 3,
+      error: { code: 'retry_budget_exhausted', message: 'used up', retryable: true, cause },
+    })
+  })
+})
+
+test('what a task names has to be a workflow', () => {
+  expect(childCall({ workflow: 'a@3' })).toEqual({ ok: true, workflow: { name: 'a', version: 3 }, input: null })
+  expect(childCall({ workflow: 'a@latest', input: [1] })).toMatchObject({ workflow: { version: 'latest' }, input: [1] })
+  for (const workflow of ['', 'a b', 'a@0', 'a@live', 5, null, ['a']]) {
+    expect(childCall({ workflow })).toMatchObject({ ok: false, error: { code: 'invalid_with' } })
+  }
+})
