@@ -6,10 +6,13 @@ import type { Fact } from '../src/workflow/advance.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
-import type { Json, JsonObject } from '../src/workflow/json.ts'
+import type { JsonObject } from '../src/workflow/json.ts'
+import { itemScope } from '../src/workflow/map.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
+import type { Spot } from '../src/workflow/slots.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
+import { triesOf } from '../src/workflow/tries.ts'
 import type { Outgoing, OutgoingCall } from './outgoing.ts'
 
 /** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */
@@ -27,7 +30,7 @@ interface AttemptStub {
 }
 
 interface UnderWay {
-  token: number
+  task: TaskIndex
   run: Run
   call: OutgoingCall | null
   abort(): void
@@ -37,7 +40,8 @@ export class Attempts {
   readonly #executor: Executor
   readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>
   readonly #report: (runId: string, fact: Fact) => void
-  readonly #underWay = new Map<string, Map<TaskIndex, UnderWay>>()
+  /** By run and token. */
+  readonly #underWay = new Map<string, Map<number, UnderWay>>()
   #count = 0
 
   /**
@@ -63,8 +67,8 @@ export class Attempts {
     return this.#underWay.keys()
   }
 
-  isUnderWay(runId: string, task: TaskIndex, token: number): boolean {
-    return this.#underWay.get(runId)?.get(task)?.token === token
+  isUnderWay(runId: string, token: number): boolean {
+    return this.#underWay.get(runId)?.has(token) === true
   }
 
   hasRun(runId: string): boolean {
@@ -75,68 +79,74 @@ export class Attempts {
    * Makes the attempt that the history says has started. The commit that says so holds the call back until it is durable (R3).
    * @param right with which it may call although its circuit is not closed
    */
-  start(run: Run, task: TaskIndex, now: number, load: LoadPayload, right: Trial | null = null): void {
-    const { token } = run.tasks[task]!
+  start(run: Run, { task, item }: Spot, now: number, load: LoadPayload, right: Trial | null = null): void {
+    const { token } = triesOf(run, task, item)
+    const about = item === undefined ? {} : { item }
     const definition = run.workflow.definition.tasks[task]!
-    const template: Json = definition.with ?? {}
+    const { type, with: template = {} } = item === undefined ? definition : run.workflow.plans[task]!.items!
+    const scope = runScope(run, load)
     const rendered = hasExpressions(template)
-      ? renderTemplate(template, runScope(run, load))
+      ? renderTemplate(template, item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load))
       : { ok: true as const, value: template }
     if (!rendered.ok) {
       // Nothing that its expressions read has changed since its circuit was asked, so no right is lost here.
-      this.#report(run.id, { type: 'AttemptFailed', task, token, error: rendered.error })
+      this.#report(run.id, { type: 'AttemptFailed', task, token, error: rendered.error, ...about })
       return
     }
     const { trace } = run.options
     const attempt = this.#executor.start({
-      type: definition.type,
+      type,
       with: rendered.value as JsonObject,
-      idempotencyKey: idempotencyKey(run, task),
-      timeoutMs: attemptLimitMs(run, task, now),
+      idempotencyKey: idempotencyKey(run, task, item),
+      timeoutMs: attemptLimitMs(run, task, item, now),
       ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
     })
-    const call = this.#outgoing.begin(run, task, rendered.value, right, now)
-    this.#remember(run.id, task, { token, run, call, abort: () => void attempt.abort().catch(() => {}) })
+    const call = this.#outgoing.begin(run, task, rendered.value, right, now, item)
+    this.#remember(run.id, token, { task, run, call, abort: () => void attempt.abort().catch(() => {}) })
     const runId = run.id
     // Pipelined: the result is asked for before the attempt's stub has arrived, so both take one trip.
     attempt
       .result()
       .then(
-        (result) => toFact(task, token, result),
+        (result): Fact => ({ ...toFact(task, token, result), ...about }),
         // The executor itself was cut off (a deploy, a crash of its isolate): the attempt is made again.
-        (): Fact => ({ type: 'AttemptInterrupted', task, token }),
+        (): Fact => ({ type: 'AttemptInterrupted', task, token, ...about }),
       )
       .then((fact) => this.#outgoing.end(run, task, call, fact))
       .then((fact) => {
         attempt[Symbol.dispose]()
-        if (this.#forget(runId, task, token)) this.#report(runId, fact)
+        if (this.#forget(runId, token)) this.#report(runId, fact)
       })
   }
 
-  /** Stops a task's attempt, if one is under way. What it still reports is not heard. */
+  /** Stops what a task has under way: its attempt, or those of its items. What they still report is not heard. */
   abort(runId: string, task: TaskIndex, why: 'cancelled' | 'timed_out' = 'cancelled'): void {
-    const attempt = this.#underWay.get(runId)?.get(task)
-    if (attempt === undefined) return
-    attempt.abort()
-    this.#outgoing.drop(attempt.run, attempt.call, why, Date.now())
-    this.#forget(runId, task, attempt.token)
+    this.#abort(runId, why, (attempt) => attempt.task === task)
   }
 
   abortAll(runId: string): void {
-    for (const task of [...(this.#underWay.get(runId)?.keys() ?? [])]) this.abort(runId, task)
+    this.#abort(runId, 'cancelled', () => true)
   }
 
-  #remember(runId: string, task: TaskIndex, attempt: UnderWay): void {
+  #abort(runId: string, why: 'cancelled' | 'timed_out', isMeant: (attempt: UnderWay) => boolean): void {
+    for (const [token, attempt] of [...(this.#underWay.get(runId) ?? [])]) {
+      if (!isMeant(attempt)) continue
+      attempt.abort()
+      this.#outgoing.drop(attempt.run, attempt.call, why, Date.now())
+      this.#forget(runId, token)
+    }
+  }
+
+  #remember(runId: string, token: number, attempt: UnderWay): void {
     const attempts = this.#underWay.get(runId)
-    if (attempts === undefined) this.#underWay.set(runId, new Map([[task, attempt]]))
-    else attempts.set(task, attempt)
+    if (attempts === undefined) this.#underWay.set(runId, new Map([[token, attempt]]))
+    else attempts.set(token, attempt)
     this.#count++
   }
 
-  #forget(runId: string, task: TaskIndex, token: number): boolean {
+  #forget(runId: string, token: number): boolean {
     const attempts = this.#underWay.get(runId)
-    if (attempts?.get(task)?.token !== token) return false
-    attempts.delete(task)
+    if (attempts?.delete(token) !== true) return false
     if (attempts.size === 0) this.#underWay.delete(runId)
     this.#count--
     return true
@@ -144,15 +154,17 @@ export class Attempts {
 }
 
 /** The same on every attempt of a task, so that the server called can tell a repeat (R6). */
-function idempotencyKey({ id, workflow }: Run, task: TaskIndex): string {
+function idempotencyKey({ id, workflow }: Run, task: TaskIndex, item: number | undefined): string {
   const { undoes } = workflow.plans[task]!
   const { tasks } = workflow.definition
-  return undoes === null ? `${id}/${tasks[task]!.id}` : `${id}/${tasks[undoes]!.id}/undo`
+  if (undoes !== null) return `${id}/${tasks[undoes]!.id}/undo`
+  return item === undefined ? `${id}/${tasks[task]!.id}` : `${id}/${tasks[task]!.id}/${item}`
 }
 
 /** The longest that an attempt which starts now may take, in ms: its own limit, and what the run has left. */
-function attemptLimitMs({ workflow, deadlineAt }: Run, task: TaskIndex, now: number): number {
-  const own = workflow.plans[task]!.timeoutMs ?? Number.POSITIVE_INFINITY
+function attemptLimitMs({ workflow, deadlineAt }: Run, task: TaskIndex, item: number | undefined, now: number): number {
+  const plan = workflow.plans[task]!
+  const own = (item === undefined ? plan : plan.items!).timeoutMs ?? Number.POSITIVE_INFINITY
   // Without a deadline a run compensates, and a compensation always has a limit of its own.
   const left = deadlineAt === null ? Number.POSITIVE_INFINITY : Math.max(1, deadlineAt - now) + BACKSTOP_MS
   return Math.min(own, left)

@@ -20,6 +20,8 @@ import {
 } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
+import { spotKey } from '../src/workflow/slots.ts'
+import { triesOf } from '../src/workflow/tries.ts'
 import type { CircuitView, Gate } from './gate.ts'
 import { circuitOf } from './outgoing.ts'
 import type { Rows } from './rows.ts'
@@ -97,9 +99,9 @@ export class RunAdmission implements Admission {
   readonly #load: LoadPayload
   readonly #barrierOf: (target: string) => Barrier | null
   readonly #now: number
-  readonly #free = new Map<string, Set<TaskIndex>>()
-  /** Trials that tasks of this commit were let through with. */
-  readonly trials = new Map<TaskIndex, { target: string; trial: Trial }>()
+  readonly #free = new Map<string, Set<number>>()
+  /** Trials that tasks and items of this commit were let through with, by `spotKey`. */
+  readonly trials = new Map<number, { target: string; trial: Trial }>()
   /** Targets that hold tasks of this run, with the longest time in ms that an attempt may take. */
   readonly held = new Map<string, number>()
 
@@ -110,28 +112,31 @@ export class RunAdmission implements Admission {
     this.#barrierOf = barrierOf
   }
 
-  hold(task: TaskIndex): Hold | null {
-    const target = this.#run.tasks[task]!.circuit ?? circuitOf(this.#run, task, this.#load)?.target ?? null
+  hold(task: TaskIndex, item?: number): Hold | null {
+    const spot = item === undefined ? { task } : { task, item }
+    const known = triesOf(this.#run, task, item).circuit
+    const target = known ?? circuitOf(this.#run, spot, this.#load)?.target ?? null
     const barrier = target === null ? null : this.#barrierOf(target)
     if (target === null || barrier === null) return null
     const trial = this.#spare(target, barrier)[0]
     if (trial !== undefined) {
-      this.trials.set(task, { target, trial })
+      this.trials.set(spotKey(task, item), { target, trial })
       return null
     }
     this.held.set(target, Math.min(MAX_LEASE_MS, (this.#run.deadlineAt ?? Number.POSITIVE_INFINITY) - this.#now))
     return { target, until: Math.max(barrier.askAt, this.#now + ASK_MS) }
   }
 
-  isFree(task: TaskIndex): boolean {
-    const target = this.#run.tasks[task]!.circuit
+  isFree(task: TaskIndex, item?: number): boolean {
+    const target = triesOf(this.#run, task, item).circuit
     const barrier = target === null ? null : this.#barrierOf(target)
     if (target === null || barrier === null) return true
     // As many tasks as there are trials: whoever is woken and finds none would be recorded as waiting once more.
     const free = this.#free.get(target) ?? new Set()
     this.#free.set(target, free)
-    if (free.size < this.#spare(target, barrier).length) free.add(task)
-    return free.has(task) && this.#spare(target, barrier).length > 0
+    const key = spotKey(task, item)
+    if (free.size < this.#spare(target, barrier).length) free.add(key)
+    return free.has(key) && this.#spare(target, barrier).length > 0
   }
 
   #spare(target: string, { trials }: Barrier): Trial[] {

@@ -7,7 +7,8 @@ import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { TakenOver } from '../src/workflow/rerun.ts'
-import { accept, dueAt, type Run } from '../src/workflow/run.ts'
+import { accept, dueAt, isCurrent, type Run } from '../src/workflow/run.ts'
+import type { Spot } from '../src/workflow/slots.ts'
 import { spanMs } from '../src/workflow/span.ts'
 import type { RunAdmission } from './circuits.ts'
 import type { RunCounts } from './counts.ts'
@@ -26,8 +27,8 @@ export interface Committed {
   record: RunRecord
   /** What was asked of circuits that are not closed; null if all were. */
   admission: RunAdmission | null
-  /** Tasks whose attempt has started and is to be made. */
-  start: TaskIndex[]
+  /** Tasks, and items of maps, whose attempt has started and is to be made. */
+  start: Spot[]
   /** Tasks whose attempt, if one is under way, is of no more use. */
   abort: TaskIndex[]
   /** Tasks whose attempt is a run that is to be started. */
@@ -172,14 +173,16 @@ export class Committer {
       }
     }
     if (hasNewDue && !isNew && events.length === 0) this.#history.setDue(record)
-    const start: TaskIndex[] = []
+    const start: Spot[] = []
     const abort: TaskIndex[] = []
     const nest: TaskIndex[] = []
     events.forEach((event, index) => {
       const number = run.events - events.length + index + 1
-      if (event.type === 'AttemptStarted' && run.tasks[event.task]!.token === number) start.push(event.task)
+      if (event.type === 'AttemptStarted' && isCurrent(run, event.task, number, event.item)) {
+        start.push(event.item === undefined ? { task: event.task } : { task: event.task, item: event.item })
+      }
       if (event.type === 'ChildStarted' && run.tasks[event.task]!.token === number) nest.push(event.task)
-      if (event.type === 'TaskCancelled' || event.type === 'TaskTimedOut') abort.push(event.task)
+      if (mayCutOff(event)) abort.push(event.task)
     })
     return {
       record,
@@ -192,6 +195,14 @@ export class Committer {
       hasMoved: events.length > 0 || hasNewDue,
     }
   }
+}
+
+/** Whether a task ends while attempts of it may be under way. A task that fails has none, but a map may have. */
+function mayCutOff(
+  event: RunEvent,
+): event is Extract<RunEvent, { type: 'TaskCancelled' | 'TaskTimedOut' | 'TaskFailed' }> {
+  if (event.type === 'TaskCancelled') return true
+  return (event.type === 'TaskTimedOut' || event.type === 'TaskFailed') && event.item === undefined
 }
 
 const encoder = new TextEncoder()

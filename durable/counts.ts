@@ -2,7 +2,7 @@
 // written in the transaction that ends the run it counts, so the figures are exact across restarts.
 
 import { isPlaceholder } from '../src/workflow/definition.ts'
-import type { Run } from '../src/workflow/run.ts'
+import type { Attempt, Run } from '../src/workflow/run.ts'
 import type { Rows } from './rows.ts'
 
 /** Upper bounds of the histograms' buckets, in seconds. A run takes from a millisecond (placeholders) to an hour and more. */
@@ -86,6 +86,13 @@ export function increment(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1
 }
 
+function countAttempts(counts: WorkflowCounts, type: string, attempts: readonly Attempt[]): void {
+  for (const { status } of attempts) increment(counts.attempts, `${type}/${status}`)
+  for (const { error } of attempts.slice(0, -1)) {
+    if (error !== null) increment(counts.retries, `${type}/${error.code}`)
+  }
+}
+
 /** The counts of one Runner: in memory, and in the table `counts`. */
 export class RunCounts {
   readonly #rows: Rows
@@ -110,11 +117,9 @@ export class RunCounts {
         counts.tasks[definition.type] ??= emptyHistogram()
         observe(counts.tasks[definition.type]!, task.finishedAt! - task.startedAt)
       }
-      const type = isPlaceholder(definition) ? 'placeholder' : definition.type
-      for (const { status } of task.attempts) increment(counts.attempts, `${type}/${status}`)
-      for (const { error } of task.attempts.slice(0, -1)) {
-        if (error !== null) increment(counts.retries, `${type}/${error.code}`)
-      }
+      countAttempts(counts, isPlaceholder(definition) ? 'placeholder' : definition.type, task.attempts)
+      const { type = '' } = run.workflow.plans[index]!.items ?? {}
+      for (const item of task.items?.begun.values() ?? []) countAttempts(counts, type, item.attempts)
     })
     this.#save(key, counts)
   }

@@ -7,10 +7,13 @@ import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
+import { itemScope } from '../src/workflow/map.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { wantsRetry } from '../src/workflow/scheduler.ts'
 import { runScope } from '../src/workflow/scope.ts'
+import type { Spot } from '../src/workflow/slots.ts'
 import type { TaskTypes } from '../src/workflow/task-types.ts'
+import { triesOf } from '../src/workflow/tries.ts'
 import type { CircuitCall, Circuits } from './circuits.ts'
 import type { RetryBudgets } from './retry-budgets.ts'
 
@@ -27,20 +30,21 @@ export interface OutgoingCall {
 
 /** Whom a task calls, and through which circuit; null if it calls nobody, or nobody that could be named. */
 function callOf(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
-  const definition = run.workflow.definition.tasks[task]!
   const types: TaskTypes = TASK_TYPES
-  const host = types[definition.type]?.hostOf?.(config as JsonObject) ?? null
+  const { type } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
+  const host = types[type]?.hostOf?.(config as JsonObject) ?? null
   if (host === null) return null
   const policy = run.workflow.plans[task]!.breaker
   const circuit = policy === null ? null : { target: policy.name ?? host, policy, trial }
   return { host, circuit, startedAt: now }
 }
 
-/** The circuit that a task would call through now. Its expressions are filled in for that, so it is asked only when need be. */
-export function circuitOf(run: Run, task: TaskIndex, load: LoadPayload): CircuitCall | null {
-  const template: Json = run.workflow.definition.tasks[task]!.with ?? {}
+/** The circuit that a task, or an item of it, would call through now. Its expressions are filled in for that, so it is asked only when need be. */
+export function circuitOf(run: Run, { task, item }: Spot, load: LoadPayload): CircuitCall | null {
+  const { with: template = {} } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
+  const scope = runScope(run, load)
   const rendered = hasExpressions(template)
-    ? renderTemplate(template, runScope(run, load))
+    ? renderTemplate(template, item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load))
     : { ok: true as const, value: template }
   // What cannot be filled in fails when the attempt starts, and calls nobody.
   return rendered.ok ? (callOf(run, task, rendered.value, null, 0)?.circuit ?? null) : null
@@ -56,10 +60,10 @@ export class Outgoing {
   }
 
   /** An attempt starts: the call that it will make. */
-  begin(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
+  begin(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number, item?: number): OutgoingCall | null {
     const call = callOf(run, task, config, trial, now)
     if (call === null) return null
-    if (run.tasks[task]!.attempts.length === 1) this.#budgets.countCall(call.host, now)
+    if (triesOf(run, task, item).attempts.length === 1) this.#budgets.countCall(call.host, now)
     if (call.circuit !== null) this.#circuits.begun(call.circuit)
     return call
   }
@@ -74,7 +78,7 @@ export class Outgoing {
     if (call.circuit !== null) this.#circuits.ended(call.circuit, codeOf(fact), now)
     if (fact.type !== 'AttemptFailed' && fact.type !== 'AttemptTimedOut') return fact
     const retryAfterMs = fact.type === 'AttemptFailed' ? (fact.retryAfterMs ?? null) : null
-    if (!wantsRetry(run, task, fact.error, retryAfterMs)) return fact
+    if (!wantsRetry(run, task, fact.error, retryAfterMs, fact.item)) return fact
     const taken = this.#budgets.take(call.host, now)
     const marked = (isGranted: boolean): Fact => (isGranted ? fact : { ...fact, isRetryRefused: true })
     return typeof taken === 'boolean' ? marked(taken) : taken.then(marked)

@@ -6,11 +6,13 @@ import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
 import { type Callbacks, type Links, NO_LINKS } from './callbacks.ts'
 import type { Committer } from './commit.ts'
 import type { History, RunRecord } from './history.ts'
+import { itemsFrom, itemTexts } from './item-view.ts'
 import type { Records } from './records.ts'
 import type {
   EventNotFound,
   EventPage,
   GraphForm,
+  NoMap,
   RunAnswer,
   RunNotFound,
   TaskNotFound,
@@ -98,6 +100,24 @@ export class Reading {
     const found = this.#task(runId, taskId)
     if ('kind' in found) return found
     return { kind: 'task', body: taskText(found.record.run, found.index, this.#committer.loader(runId), links) }
+  }
+
+  /** Items of a map, of one status or all, from an index on. */
+  items(
+    runId: string,
+    taskId: string,
+    status: TaskStatus | null,
+    after: number,
+    limit: number,
+  ): TextPage | RunNotFound | TaskNotFound | NoMap {
+    const found = this.#task(runId, taskId)
+    if ('kind' in found) return found
+    const { record, index } = found
+    const { run } = record
+    if (run.workflow.plans[index]!.items === null) return { kind: 'no_map' }
+    const page = itemsFrom(run, index, status, after, limit + 1)
+    const items = itemTexts(run, index, page.slice(0, limit), this.#committer.loader(runId))
+    return { kind: 'page', items, next: page[limit] ?? null }
   }
 
   output(runId: string, taskId: string): { kind: 'output'; body: string } | RunNotFound | TaskNotFound {

@@ -13,6 +13,9 @@ const RUN_SIZE = 3_000
 /** What a task costs in memory beside its part of the history. */
 const TASK_SIZE = 600
 
+/** What an item of a map that has begun costs beside its part of the history. */
+const ITEM_SIZE = 350
+
 export class Records {
   readonly #history: History
   readonly #workflowOf: (name: string, version: number) => CompiledWorkflow
@@ -74,5 +77,5 @@ export class Records {
 }
 
 function sizeOf({ run, historyLength }: RunRecord): number {
-  return RUN_SIZE + historyLength + TASK_SIZE * run.tasks.length
+  return RUN_SIZE + historyLength + TASK_SIZE * run.tasks.length + ITEM_SIZE * run.begunItems
 }

@@ -5,6 +5,8 @@
 
 import type { Fact } from '../src/workflow/advance.ts'
 import type { Run } from '../src/workflow/run.ts'
+import { spotOf } from '../src/workflow/slots.ts'
+import { triesOf } from '../src/workflow/tries.ts'
 import type { Attempts } from './attempts.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Records } from './records.ts'
@@ -72,12 +74,16 @@ export class Recovery {
   #interrupt(runId: string): void {
     const record = this.#load(runId)
     if (record === null) return
-    const { tasks, slots } = record.run
+    const { run } = record
+    const executing = [...run.slots.holders].map((key) => {
+      const { task, item } = spotOf(key)
+      return { task, token: triesOf(run, task, item).token, ...(item === undefined ? {} : { item }) }
+    })
     // What this instance has started meanwhile goes on.
-    const cutOff = [...slots.holders].filter((task) => !this.#attempts.isUnderWay(runId, task, tasks[task]!.token))
-    const facts = cutOff.map((task): Fact => ({ type: 'AttemptInterrupted', task, token: tasks[task]!.token }))
+    const cutOff = executing.filter(({ token }) => !this.#attempts.isUnderWay(runId, token))
+    const facts = cutOff.map((spot): Fact => ({ type: 'AttemptInterrupted', ...spot }))
     if (facts.length > 0) this.#actions.commit(runId, facts)
-    if (record.run.nesting.size > 0) this.#actions.recoverChildren(record.run)
+    if (run.nesting.size > 0) this.#actions.recoverChildren(run)
   }
 
   #load(runId: string): RunRecord | null {

@@ -112,6 +112,8 @@ export type CallbackView = { kind: 'callback'; workflow: string; task: string; e
 
 export type RunNotFound = { kind: 'run_not_found' }
 export type TaskNotFound = { kind: 'task_not_found' }
+/** The task has no items. */
+export type NoMap = { kind: 'no_map' }
 /** The history has only so many events. */
 export type EventNotFound = { kind: 'event_not_found'; events: number }
 

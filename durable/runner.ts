@@ -10,6 +10,7 @@ import { ulid } from 'ulid'
 import type { Env } from '../src/env.ts'
 import type { Fact } from '../src/workflow/advance.ts'
 import { isFinal, NEVER_DUE, type TaskStatus } from '../src/workflow/run.ts'
+import { spotKey } from '../src/workflow/slots.ts'
 import { Alarm } from './alarm.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { BulkJobs, boundedFilter } from './bulk-jobs.ts'
@@ -43,6 +44,7 @@ import type {
   EventPage,
   GraphForm,
   ListFilter,
+  NoMap,
   RetryAnswer,
   RetryRequest,
   RunAnswer,
@@ -310,6 +312,16 @@ export class Runner extends DurableObject<Env> {
 
   async task(runId: string, taskId: string): Promise<{ kind: 'task'; body: string } | RunNotFound | TaskNotFound> {
     return this.#reading.task(runId, taskId)
+  }
+
+  async items(
+    runId: string,
+    taskId: string,
+    status: TaskStatus | null,
+    after: number,
+    limit: number,
+  ): Promise<TextPage | RunNotFound | TaskNotFound | NoMap> {
+    return this.#reading.items(runId, taskId, status, after, limit)
   }
 
   async output(runId: string, taskId: string): Promise<{ kind: 'output'; body: string } | RunNotFound | TaskNotFound> {
@@ -624,9 +636,9 @@ export class Runner extends DurableObject<Env> {
     if (admission !== null) this.#circuits.settle(run.id, admission, now)
     for (const task of nest) this.#children.start(run, task, now)
     const load = this.#committer.loader(run.id)
-    for (const task of start) {
+    for (const spot of start) {
       try {
-        this.#attempts.start(run, task, now, load, admission?.trials.get(task)?.trial)
+        this.#attempts.start(run, spot, now, load, admission?.trials.get(spotKey(spot.task, spot.item))?.trial)
       } catch (error) {
         logFault('dispatch', error, run.id)
         this.#report(run.id, { type: 'RunStopped', error: BROKEN })

@@ -10,9 +10,10 @@ import {
   type TaskIndex,
 } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
-import { isFinal, isSettled, type Run, type TaskStatus } from '../src/workflow/run.ts'
+import { type Attempt, isFinal, isSettled, type Run, type TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 import { traceIdOf } from '../src/workflow/trace.ts'
+import { triesOf } from '../src/workflow/tries.ts'
 import { type Links, NO_LINKS } from './callbacks.ts'
 
 /** The largest answer, in bytes of JSON text. */
@@ -30,7 +31,7 @@ function queuedFor(until: number): { for: 'time'; detail: string; until: string 
 }
 
 /** RFC 3339, UTC, milliseconds. */
-function timestamp(at: number | null): string | null {
+export function timestamp(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString()
 }
 
@@ -141,27 +142,32 @@ function taskView(
     ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),
     error: task.error as Json,
     ...(task.childRun === null ? {} : { child_run: task.childRun }),
+    ...(task.items === null ? {} : { items: { total: task.items.total, ...task.items.progress } }),
     started_at: timestamp(task.startedAt),
     finished_at: timestamp(task.finishedAt),
     duration_ms: duration(task.startedAt, task.finishedAt),
     ...(config === undefined ? { placeholder: true } : {}),
     ...(task.isReused ? { reused: true } : {}),
-    attempts: task.attempts.map((attempt) => ({
-      number: attempt.number,
-      status: attempt.status,
-      started_at: timestamp(attempt.startedAt),
-      finished_at: timestamp(attempt.finishedAt),
-      duration_ms: duration(attempt.startedAt, attempt.finishedAt),
-      ...(attempt.error === null ? {} : { error: attempt.error as unknown as Json }),
-    })),
+    attempts: attemptsView(task.attempts),
   }
+}
+
+export function attemptsView(attempts: readonly Attempt[]): Json {
+  return attempts.map((attempt) => ({
+    number: attempt.number,
+    status: attempt.status,
+    started_at: timestamp(attempt.startedAt),
+    finished_at: timestamp(attempt.finishedAt),
+    duration_ms: duration(attempt.startedAt, attempt.finishedAt),
+    ...(attempt.error === null ? {} : { error: attempt.error as unknown as Json }),
+  }))
 }
 
 /** Why an unfinished task is not executing: what it waits for, by name. */
 function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
   const task = run.tasks[index]!
   // Between the events of one commit, where `at` may look, an attempt has ended and what follows is not decided yet.
-  if (run.undecided.has(index)) return { for: 'retry', detail: retryDetail(run, index), until: timestamp(task.wakeAt) }
+  if (run.undecided.has(index)) return attemptWait(run, index)
   if (task.status === 'waiting') return waitingDetail(run, index)
   if (task.status !== 'pending') return null
   if (!task.isReady) return heldDetail(run, index)
@@ -175,22 +181,32 @@ function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
 
 /** A task that has begun: what it waits for, and until when. */
 function waitingDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
-  const { waitingFor, wakeAt, circuit, childRun } = run.tasks[index]!
+  const { waitingFor, wakeAt, childRun, items } = run.tasks[index]!
   if (waitingFor === 'child') return { for: waitingFor, detail: `waits for the run ${childRun} to end`, until: null }
+  if (waitingFor === 'items') {
+    const { pending, waiting, running } = items!.progress
+    const detail = `${pending + waiting + running} of ${items!.total} items have not ended`
+    return { for: waitingFor, detail, until: timestamp(wakeAt) }
+  }
+  if (waitingFor === 'retry' || waitingFor === 'circuit') return attemptWait(run, index)
+  if (waitingFor === 'signal') {
+    const detail = `waits for the event ${JSON.stringify(run.workflow.definition.tasks[index]!.with!.event)}`
+    return { for: waitingFor, detail, ...(wakeAt === null ? {} : { until: timestamp(wakeAt) }) }
+  }
+  return { for: waitingFor, detail: 'sleeps', until: timestamp(wakeAt) }
+}
+
+/** What the next attempt of a task, or of an item of it, waits for. */
+export function attemptWait(run: Run, index: TaskIndex, item?: number): { [key: string]: Json } {
+  const { waitingFor, wakeAt, circuit } = triesOf(run, index, item)
   // While the run is paused nothing is started again, due or not; other waits go on.
-  const isOfAttempt = waitingFor === 'retry' || waitingFor === 'circuit'
-  const isHeld = run.status === 'paused' && isOfAttempt && wakeAt !== null && wakeAt <= run.at
+  const isHeld = run.status === 'paused' && wakeAt !== null && wakeAt <= run.at
   if (isHeld) return { ...PAUSED, until: timestamp(wakeAt) }
   if (waitingFor === 'circuit') {
     const detail = `the circuit of ${circuit} is open: too many of its last calls failed`
     return { for: waitingFor, detail, until: timestamp(wakeAt) }
   }
-  if (waitingFor === 'signal') {
-    const detail = `waits for the event ${JSON.stringify(run.workflow.definition.tasks[index]!.with!.event)}`
-    return { for: waitingFor, detail, ...(wakeAt === null ? {} : { until: timestamp(wakeAt) }) }
-  }
-  const detail = waitingFor === 'time' ? 'sleeps' : retryDetail(run, index)
-  return { for: waitingFor, detail, until: timestamp(wakeAt) }
+  return { for: 'retry', detail: retryDetail(run, index, item), until: timestamp(wakeAt) }
 }
 
 /** A task that its dependencies hold, or a compensation that nothing needs yet. */
@@ -211,10 +227,11 @@ function heldDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
 }
 
 /** What the next attempt waits for, and how many are left. */
-function retryDetail(run: Run, index: TaskIndex): string {
-  const { status, number, error } = run.tasks[index]!.attempts.at(-1)!
+function retryDetail(run: Run, index: TaskIndex, item?: number): string {
+  const { status, number, error } = triesOf(run, index, item).attempts.at(-1)!
   if (status === 'interrupted') return `attempt ${number} was cut off by a restart and is made again`
-  const most = run.workflow.plans[index]!.retry?.max_attempts ?? 1
+  const plan = run.workflow.plans[index]!
+  const most = (item === undefined ? plan : plan.items!).retry?.max_attempts ?? 1
   if (status === 'snoozed') return `attempt ${number} of ${most} was put off by the server (${error?.code})`
   return `attempt ${number} of ${most} ended with ${error?.code}`
 }
@@ -251,13 +268,13 @@ function largestOutputs(run: Run): ReadonlySet<TaskIndex> {
   return omitted
 }
 
-function sizeOf(value: Held): number {
+export function sizeOf(value: Held): number {
   if (value instanceof PayloadRef) return value.bytes
   if (value === null || typeof value !== 'object') return typeof value === 'string' ? value.length : 4
   return JSON.stringify(value).length
 }
 
-function duration(from: number | null, to: number | null): number | null {
+export function duration(from: number | null, to: number | null): number | null {
   return from === null || to === null ? null : to - from
 }
 
@@ -271,7 +288,8 @@ export function eventText(run: Run, number: number, event: RunEvent | null, load
   if (event === null) return JSON.stringify({ id: number, event: 'unknown', data: {} })
   const { name, data } = publicEvent(run, event, load)
   const task = 'task' in event ? { task: run.workflow.definition.tasks[event.task]!.id } : {}
-  return JSON.stringify({ id: number, event: name, data: { at: timestamp(event.at), ...task, ...data } })
+  const item = 'item' in event && event.item !== undefined ? { item: event.item } : {}
+  return JSON.stringify({ id: number, event: name, data: { at: timestamp(event.at), ...task, ...item, ...data } })
 }
 
 function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: string; data: { [key: string]: unknown } } {
@@ -349,6 +367,7 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
           until: timestamp(event.until),
           ...(event.isSnoozed ? { snoozed: true } : {}),
           ...(event.target === undefined ? {} : { circuit: event.target }),
+          ...(event.total === undefined ? {} : { items: event.total }),
         },
       }
     case 'TaskFailed':
@@ -372,6 +391,9 @@ function successData(
   { output, signal }: Extract<RunEvent, { type: 'TaskSucceeded' }>,
   load: LoadPayload,
 ): { [key: string]: unknown } {
+  // The outputs of all items stand in their own events; together they may be more than a page should bring.
+  const isLarge = output instanceof PayloadRef && output.bytes > MAX_DEFAULT_OUTPUT
+  if (isLarge) return { output: null, output_omitted: true, output_bytes: output.bytes }
   if (signal === undefined) return { output: held(output, load) }
   return { output: held(run.signals.get(signal)?.data ?? null, load), signal_event: signal }
 }

@@ -4,9 +4,10 @@ import { z } from 'zod'
 import { TASK_STATUSES } from '../workflow/run.ts'
 import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from './graph-answers.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
+import { ApiProblem } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { askRunner, taskResponse } from './run-answers.ts'
-import { TaskPageSchema, TaskSchema } from './run-schemas.ts'
+import { ItemPageSchema, TaskPageSchema, TaskSchema } from './run-schemas.ts'
 import { anyJson } from './schemas.ts'
 
 const tasks = route({
@@ -55,6 +56,29 @@ const output = route({
   },
 })
 
+const items = route({
+  method: 'GET',
+  path: '/v1/runs/{id}/tasks/{task}/items',
+  tag: 'Runs',
+  summary: 'List the items of a map',
+  description:
+    'In their order, each with its attempts. Outputs beyond 4 MiB of a page are left out (`output_omitted`): a smaller `limit` brings them.',
+  access: 'key',
+  query: z.strictObject({ status: z.enum(TASK_STATUSES).exactOptional(), ...PAGE_QUERY }),
+  answers: {
+    200: { description: 'A page; empty as long as the map has not begun.', content: ItemPageSchema, headers: ['Link'] },
+  },
+  problems: ['run_not_found', 'task_not_found', 'task_not_a_map', 'bad_cursor'],
+  async handle({ env, tenant, path, params: { id, task: name }, query: { status, limit, cursor } }) {
+    const listing = { path, filters: { status }, limit }
+    const after = positionOf(listing, cursor, isIndex) ?? 0
+    const page = await askRunner(env, tenant, id, (runner) => runner.items(id, name, status ?? null, after, limit))
+    if (page.kind === 'task_not_found') throw new ApiProblem(page.kind, `The run has no task ${name}`)
+    if (page.kind === 'no_map') throw new ApiProblem('task_not_a_map', `The task ${name} is no map`)
+    return pageResponse(listing, page.items, page.next)
+  },
+})
+
 const graph = route({
   method: 'GET',
   path: '/v1/runs/{id}/graph',
@@ -72,4 +96,4 @@ const graph = route({
   },
 })
 
-export const runPartRoutes: readonly Route[] = [tasks, task, output, graph]
+export const runPartRoutes: readonly Route[] = [tasks, task, items, output, graph]

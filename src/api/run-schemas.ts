@@ -73,6 +73,10 @@ export const TaskErrorSchema = z
     code: z.string().meta({ examples: ['http_502'] }),
     message: z.string().meta({ examples: ['POST api.example.com answered 502'] }),
     retryable: z.boolean().meta({ description: 'Whether the same call may well succeed.' }),
+    items: z
+      .array(z.int().min(0))
+      .exactOptional()
+      .meta({ description: 'Indexes of items that failed, at most 100; with `map_failed`.' }),
     get cause() {
       return TaskErrorSchema.exactOptional().meta({ description: 'What the last attempt ended with.' })
     },
@@ -84,9 +88,22 @@ const RunErrorSchema = TaskErrorSchema.extend({
   tasks: z.array(z.string()).exactOptional().meta({ description: 'Tasks that could never start; with `deadlock`.' }),
 }).meta({ id: 'RunError', description: 'Why a run failed: the error of the first task that did, or one of its own.' })
 
+const count = z.int().min(0)
+
 const WaitingSchema = z
   .strictObject({
-    for: z.enum(['dependency', 'slot', 'retry', 'circuit', 'time', 'signal', 'child', 'paused', 'incompatible']),
+    for: z.enum([
+      'dependency',
+      'slot',
+      'retry',
+      'circuit',
+      'time',
+      'signal',
+      'child',
+      'items',
+      'paused',
+      'incompatible',
+    ]),
     detail: z.string().meta({ examples: ['waits for fetch'] }),
     on: z.array(z.string()).exactOptional().meta({ description: 'Ids of the tasks that it waits for.' }),
     position: z.int().nullable().exactOptional().meta({ description: 'Place in the queue for a slot.' }),
@@ -135,13 +152,25 @@ export const TaskSchema = z
       .literal(true)
       .exactOptional()
       .meta({ description: 'The output was taken over from the run that this one makes again.' }),
+    items: z
+      .strictObject({
+        total: count,
+        pending: count,
+        waiting: count,
+        running: count,
+        succeeded: count,
+        failed: count,
+        skipped: count,
+        cancelled: count,
+        timed_out: count,
+      })
+      .exactOptional()
+      .meta({ description: 'How the items of a map that has begun stand.' }),
     child_run: z.string().exactOptional().meta({ description: 'Id of the run that its last attempt is.' }),
     placeholder: z.literal(true).exactOptional().meta({ description: 'The task has no `with` and does nothing.' }),
     attempts: z.array(AttemptSchema),
   })
   .meta({ id: 'Task', description: 'A task of a run.' })
-
-const count = z.int().min(0)
 
 export const RunSummarySchema = z
   .strictObject({
@@ -208,6 +237,23 @@ export const EventSchema = z
   })
   .meta({ id: 'Event', description: 'Something that happened to a run. New names and members may come.' })
 
+const ItemSchema = z
+  .strictObject({
+    index: count.meta({ description: 'Its place in the list, from 0.' }),
+    status: z.enum(TASK_STATUSES),
+    item: anyJson.meta({ description: 'Its value.' }),
+    waiting: WaitingSchema.exactOptional(),
+    output: anyJson.meta({ description: 'null unless it succeeded.' }),
+    ...omitted,
+    error: TaskErrorSchema.nullable(),
+    started_at: timestamp.nullable(),
+    finished_at: timestamp.nullable(),
+    duration_ms: milliseconds.nullable(),
+    attempts: z.array(AttemptSchema),
+  })
+  .meta({ id: 'Item', description: 'An item of a map.' })
+
+export const ItemPageSchema = pageOf(ItemSchema, 'ItemPage')
 export const RunPageSchema = pageOf(RunSummarySchema, 'RunPage')
 export const TaskPageSchema = pageOf(TaskSchema, 'TaskPage')
 export const EventPageSchema = pageOf(EventSchema, 'EventPage')

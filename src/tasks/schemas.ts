@@ -5,6 +5,7 @@
 
 import type { TaskTypes } from '../workflow/task-types.ts'
 import { httpHost, httpWith } from './http-with.ts'
+import { mapWith } from './map-with.ts'
 import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
 import { transformWith } from './transform-with.ts'
@@ -17,6 +18,7 @@ export const TASK_TYPES = {
     mayBePlaceholder: true,
     hostOf: httpHost,
     with: { rendered: httpWith, inDefinition: withTemplates(httpWith), notBuilt: ['multipart', 'paginate', 'poll'] },
+    isForItems: true,
   },
   javascript: { mayBePlaceholder: true },
   python: { mayBePlaceholder: true },
@@ -25,6 +27,7 @@ export const TASK_TYPES = {
   transform: {
     mayBePlaceholder: false,
     isBuiltIn: true,
+    isForItems: true,
     takesNo: ['retry', 'timeout'],
     with: { rendered: transformWith, inDefinition: transformWith, notBuilt: [] },
   },
@@ -46,7 +49,12 @@ export const TASK_TYPES = {
     isBuiltIn: true,
     with: { rendered: workflowWith, inDefinition: workflowInDefinition, notBuilt: [] },
   },
-  map: { mayBePlaceholder: false },
+  map: {
+    mayBePlaceholder: false,
+    isBuiltIn: true,
+    takesNo: ['retry'],
+    with: { rendered: mapWith, inDefinition: mapWith, expressions: ['items'], notBuilt: [] },
+  },
 } as const satisfies TaskTypes
 
 export type TaskTypeName = keyof typeof TASK_TYPES

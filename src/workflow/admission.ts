@@ -14,7 +14,7 @@ export interface Hold {
 /** Within one step the answers about a task do not contradict each other: what is free is not held. */
 export interface Admission {
   /** Asked of a task that would start now; null lets it. */
-  hold(task: TaskIndex): Hold | null
+  hold(task: TaskIndex, item?: number): Hold | null
   /** Whether the circuit that has held a waiting task back is closed again. */
-  isFree(task: TaskIndex): boolean
+  isFree(task: TaskIndex, item?: number): boolean
 }

@@ -109,6 +109,8 @@ function withHeld(event: LaterEvent, hold: (value: Held) => Held): LaterEvent {
       return event.output === null ? event : { ...event, output: hold(event.output) }
     case 'SignalReceived':
       return { ...event, data: hold(event.data) }
+    case 'TaskWaiting':
+      return event.items === undefined ? event : { ...event, items: hold(event.items) }
     default:
       return event
   }
@@ -134,6 +136,8 @@ function counts(run: Run, fact: Fact): boolean {
       return run.startedAt === null && run.tasks[fact.task]?.status === 'pending'
     default:
       // Of a run that has timed out no result counts any more, but what its compensations report.
-      return (run.ending !== 'timed_out' || run.compensation !== null) && isCurrent(run, fact.task, fact.token)
+      return (
+        (run.ending !== 'timed_out' || run.compensation !== null) && isCurrent(run, fact.task, fact.token, fact.item)
+      )
   }
 }

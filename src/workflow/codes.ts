@@ -41,6 +41,7 @@ export const CODES = {
   circuit_not_found: { kind: 'problem', status: 404, meaning: 'No circuit of this name has opened.' },
   task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
   callback_not_found: { kind: 'problem', status: 404, meaning: 'No task has given this link.' },
+  task_not_a_map: { kind: 'problem', status: 404, meaning: 'The task has no items: it is no map.' },
   method_not_allowed: {
     kind: 'problem',
     status: 405,
@@ -197,7 +198,11 @@ export const CODES = {
     retryable: false,
     meaning: 'The address is not one that tasks may call (EGRESS_ALLOW).',
   },
-  output_too_large: { kind: 'task', retryable: false, meaning: 'The output is larger than 1 MiB.' },
+  output_too_large: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The output is larger than 1 MiB, or those of all items of a map than 8 MiB.',
+  },
   invalid_with: {
     kind: 'task',
     retryable: false,
@@ -253,6 +258,16 @@ export const CODES = {
     meaning: 'A workflow would start itself: the version that the task names stands above it already.',
   },
   nesting_too_deep: { kind: 'task', retryable: false, meaning: 'Sixteen runs stand above the run already.' },
+  invalid_items: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The items of a map are no list, more than 10,000, or larger than 1 MiB.',
+  },
+  map_failed: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'More items of a map failed than are tolerated; `items` has the indexes of the first 100.',
+  },
   child_cancelled: { kind: 'task', retryable: false, meaning: 'The child run was cancelled.' },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
 

@@ -72,14 +72,38 @@ export interface TaskPlan {
   readonly undoes: number | null
   /** The task that undoes this one. */
   readonly undoneBy: number | null
+  /** What is done for each item; null unless the task is a map. */
+  readonly items: ItemPlan | null
+}
+
+/** How the items of a map are executed. */
+export interface ItemPlan {
+  readonly type: string
+  readonly with: JsonObject
+  readonly kind: TaskKind
+  readonly retry: RetryPolicy | null
+  /** Limit of one attempt in ms. */
+  readonly timeoutMs: number | null
+  /** Items that execute at once. */
+  readonly maxParallel: number
+  /** Failures that the map survives. */
+  readonly tolerated: number | { readonly percent: number }
+}
+
+/** `with` of a map, as registration has checked it and filled in its defaults. */
+export interface MapConfig {
+  items: Json
+  task: { type: string; with: JsonObject; retry?: RetryPolicy; timeout?: string }
+  max_parallel?: number
+  tolerated_failures?: number | string
 }
 
 /**
  * What has to happen for a task: `attempt`: the executor is called, in a slot; `placeholder`: nothing, in a slot for an
  * instant; `transform`: a value is computed, likewise; `sleep`: time has to pass, without a slot; `wait`: a signal has to
- * come, without a slot; `child`: another run has to end, without a slot.
+ * come, without a slot; `child`: another run has to end, without a slot; `map`: its items have to end, each in a slot.
  */
-export type TaskKind = 'attempt' | 'placeholder' | 'transform' | 'sleep' | 'wait' | 'child'
+export type TaskKind = 'attempt' | 'placeholder' | 'transform' | 'sleep' | 'wait' | 'child' | 'map'
 
 /** How long a run is kept whose definition does not say. */
 export const DEFAULT_RETENTION = '30d'
@@ -151,6 +175,23 @@ function planOf(
     timeoutMs: timeout === undefined ? null : spanMs(timeout),
     undoes,
     undoneBy: task.compensate === undefined ? null : (positions.get(task.compensate) ?? null),
+    items: kind === 'map' ? itemPlanOf(task.with as unknown as MapConfig, defaults) : null,
+  }
+}
+
+function itemPlanOf(config: MapConfig, defaults: TaskDefaults | undefined): ItemPlan {
+  const { type, with: inner, retry, timeout } = config.task
+  const kind = KINDS[type] ?? 'attempt'
+  const limit = timeout ?? (kind === 'attempt' ? defaults?.timeout : undefined)
+  const tolerated = config.tolerated_failures ?? 0
+  return {
+    type,
+    with: inner,
+    kind,
+    retry: kind === 'transform' ? null : (retry ?? defaults?.retry ?? null),
+    timeoutMs: limit === undefined ? null : spanMs(limit),
+    maxParallel: config.max_parallel ?? Number.POSITIVE_INFINITY,
+    tolerated: typeof tolerated === 'number' ? tolerated : { percent: Number.parseFloat(tolerated) },
   }
 }
 
@@ -160,6 +201,7 @@ const KINDS: Readonly<Record<string, TaskKind>> = {
   sleep: 'sleep',
   wait_for_event: 'wait',
   workflow: 'child',
+  map: 'map',
 }
 
 export function kindOf(task: TaskDefinition): TaskKind {

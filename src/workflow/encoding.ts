@@ -58,38 +58,43 @@ function toTuple(event: RunEvent): Tuple {
     case 'RunStarted':
       return ['B']
     case 'AttemptStarted':
-      return ['S', event.task, event.attempt]
+      return ['S', event.task, event.attempt, ...trimmed([event.item])]
     case 'ChildStarted':
       return ['C', event.task, event.attempt, event.child]
     case 'AttemptSucceeded':
-      return ['K', event.task, event.token, encodeHeld(event.output)]
+      return ['K', event.task, event.token, encodeHeld(event.output), ...trimmed([event.item])]
     case 'AttemptFailed':
       return [
         'F',
         event.task,
         event.token,
         event.error,
-        ...trimmed([event.retryAfterMs ?? null, event.isRetryRefused ? 1 : null, event.isUnborn ? 1 : null]),
+        ...trimmed([event.retryAfterMs, flag(event.isRetryRefused), flag(event.isUnborn), event.item]),
       ]
     case 'AttemptTimedOut':
-      return ['T', event.task, event.token, event.error, ...(event.isRetryRefused ? [1] : [])]
+      return ['T', event.task, event.token, event.error, ...trimmed([flag(event.isRetryRefused), event.item])]
     case 'AttemptInterrupted':
-      return ['I', event.task, event.token]
+      return ['I', event.task, event.token, ...trimmed([event.item])]
     case 'TaskWaiting':
       return [
         'W',
         event.task,
         event.for,
         event.until,
-        ...(event.isSnoozed || event.target !== undefined ? [event.isSnoozed ? 1 : 0] : []),
-        ...(event.target === undefined ? [] : [event.target]),
+        ...trimmed([
+          flag(event.isSnoozed) ?? (event.target === undefined ? undefined : 0),
+          event.target,
+          event.item,
+          event.total,
+          event.items === undefined ? undefined : encodeHeld(event.items),
+        ]),
       ]
     case 'TaskReused':
       return ['R', event.task, encodeHeld(event.output)]
     case 'TaskFailed':
-      return ['f', event.task, event.error]
+      return ['f', event.task, event.error, ...trimmed([event.item])]
     case 'TaskTimedOut':
-      return ['t', event.task, ...(event.error === undefined ? [] : [event.error])]
+      return ['t', event.task, ...trimmed([event.error, event.item])]
     case 'TaskSkipped':
       return ['s', event.task, event.reason, event.because]
     case 'TaskCancelled':
@@ -138,11 +143,11 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
     case 'B':
       return { type: 'RunStarted', at }
     case 'S':
-      return { type: 'AttemptStarted', at, task, attempt: f[1] as number }
+      return { type: 'AttemptStarted', at, task, attempt: f[1] as number, ...itemIn(f[2]) }
     case 'C':
       return { type: 'ChildStarted', at, task, attempt: f[1] as number, child: f[2] as string }
     case 'K':
-      return { type: 'AttemptSucceeded', at, task, token: f[1] as number, output: decodeHeld(f[2]) }
+      return { type: 'AttemptSucceeded', at, task, token: f[1] as number, output: decodeHeld(f[2]), ...itemIn(f[3]) }
     case 'F':
       return {
         type: 'AttemptFailed',
@@ -153,6 +158,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         ...(typeof f[3] === 'number' ? { retryAfterMs: f[3] } : {}),
         ...(f[4] === 1 ? { isRetryRefused: true } : {}),
         ...(f[5] === 1 ? { isUnborn: true } : {}),
+        ...itemIn(f[6]),
       }
     case 'T':
       return {
@@ -162,9 +168,10 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         token: f[1] as number,
         error: f[2] as TaskError,
         ...(f[3] === 1 ? { isRetryRefused: true } : {}),
+        ...itemIn(f[4]),
       }
     case 'I':
-      return { type: 'AttemptInterrupted', at, task, token: f[1] as number }
+      return { type: 'AttemptInterrupted', at, task, token: f[1] as number, ...itemIn(f[2]) }
     case 'W':
       return {
         type: 'TaskWaiting',
@@ -174,13 +181,15 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         until: f[2] as number | null,
         isSnoozed: f[3] === 1,
         ...(typeof f[4] === 'string' ? { target: f[4] } : {}),
+        ...itemIn(f[5]),
+        ...(typeof f[6] === 'number' ? { total: f[6], items: decodeHeld(f[7]) } : {}),
       }
     case 'R':
       return { type: 'TaskReused', at, task, output: decodeHeld(f[1]) }
     case 'f':
-      return { type: 'TaskFailed', at, task, error: f[1] as TaskError }
+      return { type: 'TaskFailed', at, task, error: f[1] as TaskError, ...itemIn(f[2]) }
     case 't':
-      return { type: 'TaskTimedOut', at, task, ...(f[1] === undefined ? {} : { error: f[1] as TaskError }) }
+      return { type: 'TaskTimedOut', at, task, ...(f[1] == null ? {} : { error: f[1] as TaskError }), ...itemIn(f[2]) }
     case 's':
       return { type: 'TaskSkipped', at, task, reason: f[1] as SkipReason, because: f[2] as number | null }
     case 'c':
@@ -230,8 +239,17 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
 }
 
 /** Fields at the end of a tuple that say nothing are left out. */
-function trimmed(fields: (number | null)[]): (number | null)[] {
-  return fields.slice(0, fields.findLastIndex((field) => field !== null) + 1)
+function trimmed(fields: readonly unknown[]): unknown[] {
+  const said = fields.slice(0, fields.findLastIndex((field) => field !== undefined) + 1)
+  return said.map((field) => field ?? null)
+}
+
+function flag(isSet: boolean | undefined): 1 | undefined {
+  return isSet ? 1 : undefined
+}
+
+function itemIn(field: unknown): { item?: number } {
+  return typeof field === 'number' ? { item: field } : {}
 }
 
 function encodeHeld(value: Held): Encoded {

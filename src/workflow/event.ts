@@ -12,7 +12,7 @@ export const SKIP_REASONS = ['condition', 'trigger_rule', 'upstream_failed', 'ru
 export type SkipReason = (typeof SKIP_REASONS)[number]
 
 /** What a waiting task waits for. */
-export type WaitingFor = 'retry' | 'circuit' | 'time' | 'signal' | 'child'
+export type WaitingFor = 'retry' | 'circuit' | 'time' | 'signal' | 'child' | 'items'
 
 /** What went wrong with a task or a run. `code` is API (codes.ts), the message is for people. */
 export interface TaskError {
@@ -21,6 +21,8 @@ export interface TaskError {
   retryable: boolean
   /** The error that this one is about: what the last attempt ended with. */
   cause?: TaskError
+  /** Indexes of items; only with code `map_failed`. */
+  items?: number[]
 }
 
 export interface RunError extends TaskError {
@@ -74,6 +76,8 @@ export interface StartOptions {
   readonly retry?: { readonly of: string; readonly attempt: number }
 }
 
+// `item` of an event: the index of the item of a map that it is about, its first item being 0; absent: it is about the task.
+
 /** What happened to a run, in order. An event's number is its position in the history, dense from 1. */
 export type RunEvent =
   // Facts: what the world reported.
@@ -93,7 +97,7 @@ export type RunEvent =
   | { type: 'RunCancelRequested'; at: number }
   | { type: 'RunPaused'; at: number }
   | { type: 'RunResumed'; at: number }
-  | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held }
+  | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held; item?: number }
   /**
    * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
    * budget of retries, so there is none of this attempt; what the budget said is a fact of that moment, never asked again (R2).
@@ -108,11 +112,20 @@ export type RunEvent =
       retryAfterMs?: number
       isRetryRefused?: true
       isUnborn?: true
+      item?: number
     }
-  | { type: 'AttemptTimedOut'; at: number; task: TaskIndex; token: number; error: TaskError; isRetryRefused?: true }
+  | {
+      type: 'AttemptTimedOut'
+      at: number
+      task: TaskIndex
+      token: number
+      error: TaskError
+      isRetryRefused?: true
+      item?: number
+    }
+  | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; item?: number }
   /** The output was taken over from the run that this one makes again, before this one started. */
   | { type: 'TaskReused'; at: number; task: TaskIndex; output: Held }
-  | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number }
   /** `id` is unique within the run: a repeat changes nothing. `task`: the one task that it is meant for; absent: whoever waits for it. */
   | { type: 'SignalReceived'; at: number; id: string; name: string; data: Held; task?: TaskIndex }
   // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
@@ -121,14 +134,14 @@ export type RunEvent =
   /** The run waits for the time that its start has named. */
   | { type: 'RunQueued'; at: number; until: number }
   | { type: 'RunStarted'; at: number }
-  | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number }
+  | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number; item?: number }
   /** An attempt that is a run of another workflow: the task waits for its end, without a slot. `child`: id of that run. */
   | { type: 'ChildStarted'; at: number; task: TaskIndex; attempt: number; child: string }
   /** The task's `when` holds. One that does not is a TaskSkipped. */
   | { type: 'ConditionMet'; at: number; task: TaskIndex }
   /**
    * `until` null: no time ends the wait. `isSnoozed`: the attempt before does not count against `max_attempts`. `target`: the
-   * circuit that is waited for.
+   * circuit that is waited for. `items` and `total`: the values of a map that begins, a list of so many.
    */
   | {
       type: 'TaskWaiting'
@@ -138,15 +151,18 @@ export type RunEvent =
       until: number | null
       isSnoozed: boolean
       target?: string
+      item?: number
+      items?: Held
+      total?: number
     }
   /**
    * The task has succeeded without an attempt of its own: what it waited for has come. `signal`: the number of the
    * SignalReceived whose data is its output; `output` is null then, so that data which many tasks get is written once.
    */
   | { type: 'TaskSucceeded'; at: number; task: TaskIndex; output: Held; signal?: number }
-  | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError }
+  | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError; item?: number }
   /** `error`: what a wait that was too long amounts to; absent: the last attempt's own. */
-  | { type: 'TaskTimedOut'; at: number; task: TaskIndex; error?: TaskError }
+  | { type: 'TaskTimedOut'; at: number; task: TaskIndex; error?: TaskError; item?: number }
   | { type: 'TaskSkipped'; at: number; task: TaskIndex; reason: SkipReason; because: TaskIndex | null }
   | { type: 'TaskCancelled'; at: number; task: TaskIndex }
   /** Every task has ended, and what succeeded is undone now; the run will end with this status and error. */

@@ -28,9 +28,16 @@ export interface InputReference {
   positions: number[]
 }
 
+/** `item` or `index`, which only the items of a map have. */
+export interface ItemReference {
+  name: string
+  position: number
+}
+
 export interface NamesFound {
   tasks: TaskReference[]
   inputs: InputReference[]
+  items: ItemReference[]
   faults: NameFault[]
 }
 
@@ -46,7 +53,7 @@ export function namesOf(ast: ASTNode, text: string): NamesFound {
 }
 
 class NameSearch {
-  readonly found: NamesFound = { tasks: [], inputs: [], faults: [] }
+  readonly found: NamesFound = { tasks: [], inputs: [], items: [], faults: [] }
   readonly #text: string
   /** Up to here the names belong to a task id with dashes, which was reported already. */
   #dashedUntil = 0
@@ -130,7 +137,7 @@ class NameSearch {
     } else if (name === 'secrets') {
       this.#refuse('not_available', 'secrets are not available in this release', root)
     } else if (name === 'item' || name === 'index') {
-      this.#refuse('unknown_name', `"${name}" exists only in a map over items`, root)
+      this.found.items.push({ name, position: root.pos })
     } else if (!ROOTS.includes(name) && !TYPE_NAMES.has(name)) {
       this.#refuse('unknown_name', `there is no "${name}" here, only ${list(ROOTS)}`, root)
     }

@@ -3,7 +3,13 @@
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { parseCel } from './cel-builtins.ts'
-import { type InputReference, type NameFault, namesOf, type TaskReference } from './expression-names.ts'
+import {
+  type InputReference,
+  type ItemReference,
+  type NameFault,
+  namesOf,
+  type TaskReference,
+} from './expression-names.ts'
 
 /** Characters of one expression, without the blanks around it. */
 const MAX_LENGTH = 2_000
@@ -17,6 +23,7 @@ export interface Expression {
   ast: ASTNode | null
   tasks: TaskReference[]
   inputs: InputReference[]
+  items: ItemReference[]
   faults: NameFault[]
 }
 
@@ -45,6 +52,7 @@ function parse(text: string): Expression {
     ast: null,
     tasks: [],
     inputs: [],
+    items: [],
     faults: [fault],
   })
   if (text === '') return refused({ code: 'expression_syntax', message: 'the expression is empty', position: 0 })
@@ -81,6 +89,7 @@ function expressionOf(text: string): Expression {
     ast: null,
     tasks: [],
     inputs: [],
+    items: [],
     faults: [{ code: 'expression_limit', message, position: 0 }],
   }
 }
@@ -92,6 +101,7 @@ function unclosed(text: string): Expression {
     ast: null,
     tasks: [],
     inputs: [],
+    items: [],
     faults: [{ code: 'expression_syntax', message, position: 0 }],
   }
 }

@@ -8,7 +8,7 @@ import { toJson } from './cel-json.ts'
 import { LimitReached, Lookup, MAX_NESTING, Meter, read, type Value } from './cel-values.ts'
 import type { Fault } from './codes.ts'
 import type { TaskError } from './event.ts'
-import type { InputReference, NameFault, TaskReference } from './expression-names.ts'
+import type { InputReference, ItemReference, NameFault, TaskReference } from './expression-names.ts'
 import { clip, type Expression, segmentsOf } from './expression-source.ts'
 import type { InputShape } from './input-shape.ts'
 import type { Json } from './json.ts'
@@ -21,6 +21,8 @@ export interface ExpressionNames {
   isUpstream(id: string): boolean
   /** What the workflow's `input_schema` says of the input; absent or null without one. */
   input?: InputShape | null
+  /** Whether the expression is one of a map's items. */
+  hasItem?: boolean
 }
 
 /** The values an expression reads when it runs. Only what is named is asked for, and each at most once per template. */
@@ -30,6 +32,8 @@ export interface ExpressionScope {
   task(id: string): { status: string; output: Json }
   /** What has come from outside, where an expression judges it; absent elsewhere, and null to who asks. */
   event?(): Json
+  /** The item of a map that an expression is evaluated for; absent elsewhere. */
+  item?(): { value: Json; index: number }
 }
 
 export type Rendered = { ok: true; value: Json } | { ok: false; error: TaskError }
@@ -72,6 +76,7 @@ function textFaults(text: string, names: ExpressionNames, path: string): Fault[]
       ...expression.faults,
       ...expression.tasks.flatMap((task) => taskFaults(task, names)),
       ...expression.inputs.flatMap((read) => inputFaults(read, names)),
+      ...(names.hasItem ? [] : expression.items.map(itemFault)),
     ]
     return all.map((fault) => ({
       path,
@@ -97,6 +102,10 @@ function taskFaults({ id, position, readsInside }: TaskReference, names: Express
     faults.push({ code: 'unknown_name', message: `the task "${id}" is a placeholder: its output is null`, position })
   }
   return faults
+}
+
+function itemFault({ name, position }: ItemReference): NameFault {
+  return { code: 'unknown_name', message: `"${name}" exists only in a map over items`, position }
 }
 
 function inputFaults({ steps, positions }: InputReference, { input }: ExpressionNames): NameFault[] {
@@ -238,6 +247,10 @@ function namesIn(scope: ExpressionScope): Names {
         return scope.run
       case 'event':
         return scope.event === undefined ? null : once(name, () => read(scope.event!()))
+      case 'item':
+        return scope.item === undefined ? undefined : once(name, () => read(scope.item!().value))
+      case 'index':
+        return scope.item?.().index
       default:
         return undefined
     }

@@ -4,11 +4,11 @@
 import { z } from 'zod'
 import type { Fault, Warning } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
-import { checkTemplate, fieldTemplate } from './expression.ts'
+import { checkTemplate, type ExpressionNames, fieldTemplate } from './expression.ts'
 import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
 import { fitOf } from './fit.ts'
 import { InputShape } from './input-shape.ts'
-import { isJsonObject, type Json } from './json.ts'
+import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { isSchema } from './json-schema.ts'
 import { type CheckedSchema, checkInputSchema } from './json-schema-check.ts'
 import { quoted } from './nearest.ts'
@@ -16,7 +16,7 @@ import { LATER_FIELDS, MAX_TASKS, WorkflowDefinitionSchema } from './schema.ts'
 import { soundness, tooDeepParts } from './sound.ts'
 import { Survey } from './survey.ts'
 import { checkTask } from './task-check.ts'
-import { type TaskTypes, taskType } from './task-types.ts'
+import { type TaskType, type TaskTypes, taskType } from './task-types.ts'
 import { isTime } from './time.ts'
 import { parseWorkflowRef } from './workflow-ref.ts'
 
@@ -94,12 +94,30 @@ function templateFaults(task: unknown, at: string, survey: Survey, position: num
   if (!isJsonObject(task) || !isJsonObject(task.with)) return []
   const type = taskType(types, task.type)
   if (type !== null && type.with === undefined) return []
-  const config = { ...task.with }
+  const names = survey.names(position)
+  if (task.type !== 'map') {
+    return boundedAt(`${at}/with`, checkTemplate(withFieldsWrapped(task.with, type), names, `${at}/with`))
+  }
+  const { task: inner, ...config } = task.with
+  const faults = checkTemplate(withFieldsWrapped(config, type), names, `${at}/with`)
+  return boundedAt(`${at}/with`, [...faults, ...itemFaults(inner, `${at}/with/task`, names, types)])
+}
+
+/** Faults of the expressions of what a map does for each item. */
+function itemFaults(task: unknown, at: string, names: ExpressionNames, types: TaskTypes): Fault[] {
+  if (!isJsonObject(task) || !isJsonObject(task.with)) return []
+  const config = withFieldsWrapped(task.with, taskType(types, task.type))
+  return checkTemplate(config, { ...names, hasItem: true }, `${at}/with`)
+}
+
+/** Fields that are expressions, as templates. */
+function withFieldsWrapped(given: JsonObject, type: TaskType | null): JsonObject {
+  const config = { ...given }
   for (const field of type?.with?.expressions ?? []) {
     const text = config[field]
     if (typeof text === 'string') config[field] = isTime(text) ? text : fieldTemplate(text)
   }
-  return boundedAt(`${at}/with`, checkTemplate(config, survey.names(position), `${at}/with`))
+  return config
 }
 
 function conditionFaults(task: unknown, at: string, survey: Survey, position: number): Fault[] {

@@ -14,7 +14,9 @@ import type {
   TaskIndex,
   WaitingFor,
 } from './event.ts'
+import { applyToItem, closeItems, type Items, isItemEvent, itemsOf } from './items.ts'
 import { Slots } from './slots.ts'
+import { beginAttempt, beginWaiting, endAttempt } from './tries.ts'
 import { acceptsFailure, type EndedDependencies, judge } from './trigger-rule.ts'
 
 export const RUN_STATUSES = ['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
@@ -81,6 +83,8 @@ export interface Task {
   isReady: boolean
   /** Id of the run that its last attempt is; null of a task whose attempts are no runs. */
   childRun: string | null
+  /** The items of a map that has begun. */
+  items: Items | null
 }
 
 /** What succeeded is being undone; then the run ends so. */
@@ -164,6 +168,10 @@ export interface Run {
   readonly sleeping: Set<TaskIndex>
   /** Those of them that wait for a run of their own. */
   readonly nesting: Set<TaskIndex>
+  /** Those of them that are maps. */
+  readonly maps: Set<TaskIndex>
+  /** Items of all maps that have begun. */
+  begunItems: number
   /** Every task before this position has ended. */
   firstUnsettled: TaskIndex
 }
@@ -177,8 +185,8 @@ export function isFinal(status: RunStatus): boolean {
 }
 
 /** Whether a report with this token is about the attempt that is executing now (R5). */
-export function isCurrent(run: Run, task: TaskIndex, token: number): boolean {
-  const state = run.tasks[task]
+export function isCurrent(run: Run, task: TaskIndex, token: number, item?: number): boolean {
+  const state = item === undefined ? run.tasks[task] : run.tasks[task]?.items?.begun.get(item)
   if (state === undefined || (state.status !== 'running' && state.waitingFor !== 'child')) return false
   return state.token === token
 }
@@ -206,6 +214,13 @@ export function dueAt(run: Run, now: number): number | null {
   for (const task of run.sleeping) {
     const { wakeAt } = run.tasks[task]!
     if (wakeAt !== null && wakeAt > now) due = Math.min(due, wakeAt)
+  }
+  for (const task of run.maps) {
+    const { waiting, begun } = run.tasks[task]!.items!
+    for (const item of waiting) {
+      const { wakeAt } = begun.get(item)!
+      if (wakeAt !== null && wakeAt > now) due = Math.min(due, wakeAt)
+    }
   }
   return due
 }
@@ -254,6 +269,7 @@ export function accept(event: AcceptedEvent): Run {
       isReused: false,
       isReady: false,
       childRun: null,
+      items: null,
     })),
     slots: new Slots(definition.max_parallel),
     events: 1,
@@ -281,6 +297,8 @@ export function accept(event: AcceptedEvent): Run {
     undecided: new Set(),
     sleeping: new Set(),
     nesting: new Set(),
+    maps: new Set(),
+    begunItems: 0,
     firstUnsettled: 0,
   }
   for (const root of graph.roots) release(run, root)
@@ -298,6 +316,10 @@ export function accept(event: AcceptedEvent): Run {
 export function apply(run: Run, event: LaterEvent): void {
   run.events++
   run.at = event.at
+  if (isItemEvent(event)) {
+    applyToItem(run, event)
+    return
+  }
   switch (event.type) {
     case 'RunQueued':
       run.queuedUntil = event.until
@@ -358,18 +380,18 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'AttemptStarted':
       run.slots.acquire(event.task)
-      beginAttempt(run, move(run, event.task, 'running'), event)
+      beginAttempt(move(run, event.task, 'running'), run.events, event)
       return
     case 'ChildStarted': {
       const task = move(run, event.task, 'waiting')
       task.waitingFor = 'child'
       task.childRun = event.child
       run.nesting.add(event.task)
-      beginAttempt(run, task, event)
+      beginAttempt(task, run.events, event)
       return
     }
     case 'AttemptSucceeded':
-      endAttempt(run, event.task, 'succeeded', event.at, null)
+      endAttempt(run.tasks[event.task]!, 'succeeded', event.at, null)
       run.tasks[event.task]!.output = event.output
       settle(run, event.task, 'succeeded', event.at, null)
       return
@@ -389,28 +411,23 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'TaskWaiting': {
       const task = move(run, event.task, 'waiting')
-      task.waitingFor = event.for
-      task.wakeAt = event.until
+      beginWaiting(task, event)
       task.waitNumber = run.events
       // A retry or a circuit waits for an attempt; any other wait is what its task does.
       if (event.for !== 'circuit') task.startedAt ??= event.at
-      task.retryAfterMs = null
-      if (event.for === 'circuit') {
-        // It may have stood in the queue; no slot is kept for what waits.
-        run.slots.release(event.task)
-        task.circuit = event.target ?? null
-        task.circuitWaits++
-      }
-      if (!event.isSnoozed) return
-      task.snoozes++
-      task.attempts.at(-1)!.status = 'snoozed'
+      // It may have stood in the queue; no slot is kept for what waits.
+      if (event.for === 'circuit') run.slots.release(event.task)
+      if (event.for !== 'items') return
+      task.items = itemsOf(event.items ?? [], event.total ?? 0)
+      run.maps.add(event.task)
+      if (task.items.total > 0) run.slots.request(event.task)
       return
     }
     case 'TaskFailed':
       settle(run, event.task, 'failed', event.at, event.error)
       return
     case 'TaskTimedOut':
-      endAttempt(run, event.task, 'timed_out', event.at, null)
+      endAttempt(run.tasks[event.task]!, 'timed_out', event.at, null)
       settle(
         run,
         event.task,
@@ -420,7 +437,7 @@ export function apply(run: Run, event: LaterEvent): void {
       )
       return
     case 'TaskCancelled':
-      endAttempt(run, event.task, 'cancelled', event.at, null)
+      endAttempt(run.tasks[event.task]!, 'cancelled', event.at, null)
       settle(run, event.task, 'cancelled', event.at, null)
       return
     case 'TaskSkipped': {
@@ -478,40 +495,23 @@ function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
   run.conditional.delete(index)
   run.beginning.delete(index)
   run.nesting.delete(index)
+  run.maps.delete(index)
   if (status === 'waiting') run.sleeping.add(index)
   else run.sleeping.delete(index)
   return task
 }
 
-function beginAttempt(run: Run, task: Task, { attempt, at }: { attempt: number; at: number }): void {
-  task.token = run.events
-  task.startedAt ??= at
-  task.circuitWaits = 0
-  task.attempts.push({ number: attempt, status: 'running', startedAt: at, finishedAt: null, error: null })
-}
-
 /** An attempt ended without success: whether its task has, or is tried again, is for the scheduler to decide. */
 function leaveUndecided(run: Run, index: TaskIndex, status: AttemptStatus, at: number, error: TaskError | null): void {
-  endAttempt(run, index, status, at, error)
-  move(run, index, 'pending')
+  endAttempt(move(run, index, 'pending'), status, at, error)
   run.slots.release(index)
   run.undecided.add(index)
-}
-
-/** Ends the attempt that is executing, if one is: a task can be cancelled or timed out while none is. */
-function endAttempt(run: Run, index: TaskIndex, status: AttemptStatus, at: number, error: TaskError | null): void {
-  const task = run.tasks[index]!
-  task.token = 0
-  const attempt = task.attempts.at(-1)
-  if (attempt?.status !== 'running') return
-  attempt.status = status
-  attempt.finishedAt = at
-  attempt.error = error
 }
 
 /** Ends a task, and tells those that depend on it. */
 function settle(run: Run, index: TaskIndex, status: TaskStatus, at: number, error: TaskError | null): void {
   const task = move(run, index, status)
+  closeItems(run, index, status, at)
   run.slots.release(index)
   run.doomed.delete(index)
   task.finishedAt = at

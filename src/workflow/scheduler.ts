@@ -10,10 +10,12 @@ import { childRunId } from './child.ts'
 import { patienceMs } from './circuit.ts'
 import type { FinalStatus, Held, LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
 import { evaluateCondition, renderTemplate } from './expression.ts'
-import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, restartDelayMs, retryDelayMs } from './retry.ts'
+import { beginMap, endOfMap, hasRoom, itemScope, nextItem } from './map.ts'
+import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, type RetryPolicy, restartDelayMs, retryDelayMs } from './retry.ts'
 import { isSettled, mayGoOn, type Run } from './run.ts'
 import { runScope } from './scope.ts'
 import { transform } from './transform.ts'
+import { triesOf } from './tries.ts'
 import { acceptsFailure } from './trigger-rule.ts'
 import { beginWait, waitedTooLong } from './waits.ts'
 
@@ -43,7 +45,7 @@ export function decide(run: Run, at: number, load: LoadPayload, admission: Admis
   if (run.ending === null && run.compensation === null && run.events >= HISTORY_LIMIT) {
     return [stopped(run, at, 'history_limit')]
   }
-  const ended = [...endedAttempts(run, at), ...skipDoomed(run, at), ...endedWaits(run, at)]
+  const ended = [...endedAttempts(run, at), ...skipDoomed(run, at), ...endedWaits(run, at), ...endedMaps(run, at, load)]
   if (ended.length > 0) return ended
   if (run.ending !== null) {
     const rest = endRest(run, at)
@@ -66,8 +68,25 @@ function begin({ options: { startAt }, queuedUntil }: Run, at: number): LaterEve
 }
 
 function endedAttempts(run: Run, at: number): LaterEvent[] {
-  if (run.undecided.size === 0) return []
-  return [...run.undecided].filter((task) => mayGoOn(run, task)).map((task) => afterAttempt(run, task, at))
+  const events: LaterEvent[] = []
+  for (const task of run.undecided) if (mayGoOn(run, task)) events.push(afterAttempt(run, task, at))
+  for (const task of run.maps) {
+    if (!mayGoOn(run, task)) continue
+    for (const item of run.tasks[task]!.items!.undecided) events.push(afterAttempt(run, task, at, item))
+  }
+  return events
+}
+
+/** Maps whose items have ended, or that need not wait for the rest. */
+function endedMaps(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+  const events: LaterEvent[] = []
+  for (const task of run.maps) {
+    // Of a map about whose items something has still to be decided, the end is decided after that.
+    if (!mayGoOn(run, task) || run.tasks[task]!.items!.undecided.size > 0) continue
+    const end = endOfMap(run, task, at, load)
+    if (end !== null) events.push(end)
+  }
+  return events
 }
 
 /** Tasks that their dependencies keep from starting. Their own dependents come in the next round. */
@@ -133,6 +152,7 @@ function beginWaits(run: Run, at: number, load: LoadPayload): LaterEvent[] {
   const taken = new Set<number>()
   return [...run.beginning].slice(0, MAX_DECISIONS).map((task) => {
     if (isChild(run, task)) return startChild(run, task, at)
+    if (run.workflow.plans[task]!.kind === 'map') return beginMap(run, task, at, load)
     const event = beginWait(run, task, at, load, taken)
     if (event.type === 'TaskSucceeded' && event.signal !== undefined) taken.add(event.signal)
     return event
@@ -161,63 +181,85 @@ function startChild(run: Run, task: TaskIndex, at: number): LaterEvent {
 }
 
 /** An attempt ended without success: its task waits for another, or ends as the attempt did. */
-function afterAttempt(run: Run, task: TaskIndex, at: number): LaterEvent {
-  const { status, error } = run.tasks[task]!.attempts.at(-1)!
-  if (status === 'interrupted') return afterInterruption(run, task, at)
-  return (
-    retry(run, task, error!, at) ??
-    (status === 'timed_out' ? { type: 'TaskTimedOut', at, task } : { type: 'TaskFailed', at, task, error: error! })
-  )
+function afterAttempt(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
+  const { status, error } = triesOf(run, task, item).attempts.at(-1)!
+  if (status === 'interrupted') return afterInterruption(run, task, at, item)
+  const again = retry(run, task, error!, at, item)
+  if (again !== null) return again
+  return status === 'timed_out'
+    ? { type: 'TaskTimedOut', at, task, ...about(item) }
+    : { type: 'TaskFailed', at, task, error: error!, ...about(item) }
+}
+
+function policyOf(run: Run, task: TaskIndex, item: number | undefined): RetryPolicy | null {
+  const plan = run.workflow.plans[task]!
+  return item === undefined ? plan.retry : plan.items!.retry
+}
+
+/** What waits and delays of an item are drawn from; of a task as it was before there were items. */
+function seedOf(run: Run, item: number | undefined): string {
+  return item === undefined ? run.id : `${run.id}/${item}`
+}
+
+function about(item: number | undefined): { item?: number } {
+  return item === undefined ? {} : { item }
 }
 
 /** Statuses with which a server puts a caller off rather than failing it; with Retry-After they spend no attempt. */
 const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503'])
 
 /** The wait for another attempt, or the failure that a wait which cannot end before the deadline is; null if there is none. */
-function retry(run: Run, task: TaskIndex, error: TaskError, at: number): LaterEvent | null {
-  const policy = run.workflow.plans[task]!.retry
+function retry(run: Run, task: TaskIndex, error: TaskError, at: number, item?: number): LaterEvent | null {
+  const policy = policyOf(run, task, item)
   if (policy === null || policy.max_attempts === 1 || !isRetried(policy, error)) return null
-  const { attempts, snoozes, retryAfterMs, isRetryRefused } = run.tasks[task]!
+  const { attempts, snoozes, retryAfterMs, isRetryRefused } = triesOf(run, task, item)
   const attempt = attempts.at(-1)!.number
   const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
   if (attempt >= policy.max_attempts && !isSnoozed) return null
   if (isRetryRefused && !isSnoozed) {
     const message = `The host called has used up its budget of retries; attempt ${attempt} of ${policy.max_attempts} ended with ${error.code}`
     const refused = { code: 'retry_budget_exhausted', message, retryable: true, cause: error }
-    return { type: 'TaskFailed', at, task, error: refused }
+    return { type: 'TaskFailed', at, task, error: refused, ...about(item) }
   }
-  const backoffMs = retryDelayMs(policy, attempt, `${run.id}/${task}/${attempt}/${snoozes}`)
+  const backoffMs = retryDelayMs(policy, attempt, `${seedOf(run, item)}/${task}/${attempt}/${snoozes}`)
   // Never sooner than the server asked.
   const until = at + Math.max(backoffMs, retryAfterMs ?? 0)
   if (run.deadlineAt === null || until < run.deadlineAt) {
-    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed }
+    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed, ...about(item) }
   }
   const code = retryAfterMs !== null && retryAfterMs > backoffMs ? 'retry_after_too_long' : 'deadline_before_retry'
   const message = `The next attempt would be due in ${until - at} ms, after the run's deadline; ${error.code} before`
-  return { type: 'TaskFailed', at, task, error: { code, message, retryable: false, cause: error } }
+  return { type: 'TaskFailed', at, task, error: { code, message, retryable: false, cause: error }, ...about(item) }
 }
 
 /**
  * Whether a report of this error would lead to a retry that a budget has to grant: not what ends the task anyway, and not
  * what a server put off itself, since a caller that comes back when it was told to is no storm.
  */
-export function wantsRetry(run: Run, task: TaskIndex, error: TaskError, retryAfterMs: number | null): boolean {
-  const policy = run.workflow.plans[task]!.retry
+export function wantsRetry(
+  run: Run,
+  task: TaskIndex,
+  error: TaskError,
+  retryAfterMs: number | null,
+  item?: number,
+): boolean {
+  const policy = policyOf(run, task, item)
   if (policy === null || !isRetried(policy, error)) return false
-  const { attempts, snoozes } = run.tasks[task]!
+  const { attempts, snoozes } = triesOf(run, task, item)
   const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
   return !isSnoozed && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
 }
 
 /** A crash spends no attempt, but not without end. */
-function afterInterruption(run: Run, task: TaskIndex, at: number): LaterEvent {
-  const { interruptions } = run.tasks[task]!
+function afterInterruption(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
+  const { interruptions } = triesOf(run, task, item)
   if (interruptions < MAX_INTERRUPTIONS) {
-    const until = at + restartDelayMs(run.id, task, interruptions)
-    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed: false }
+    const until = at + restartDelayMs(seedOf(run, item), task, interruptions)
+    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed: false, ...about(item) }
   }
   const message = `${MAX_INTERRUPTIONS} attempts of this task were cut off by a crash or a deploy`
-  return { type: 'TaskFailed', at, task, error: { code: 'interrupted_too_often', message, retryable: false } }
+  const error = { code: 'interrupted_too_often', message, retryable: false }
+  return { type: 'TaskFailed', at, task, error, ...about(item) }
 }
 
 /**
@@ -231,20 +273,22 @@ function startReady(run: Run, at: number, load: LoadPayload, admission: Admissio
   let bytesLeft = MAX_DECIDED_BYTES
   const isDone = () => free === 0 || bytesLeft <= 0 || events.length >= MAX_DECISIONS
   const scope = runScope(run, load)
-  const start = (task: TaskIndex) => {
-    const { kind } = run.workflow.plans[task]!
+  const start = (task: TaskIndex, item?: number) => {
+    const plan = run.workflow.plans[task]!
+    const { kind } = item === undefined ? plan : plan.items!
     const isInstant = kind === 'placeholder' || kind === 'transform'
-    const hold = isInstant ? null : (admission?.hold(task) ?? null)
+    const hold = isInstant ? null : (admission?.hold(task, item) ?? null)
     if (hold !== null) {
-      events.push(heldBack(run, task, hold, at))
+      events.push(heldBack(run, task, hold, at, item))
       return
     }
-    events.push({ type: 'AttemptStarted', at, task, attempt: nextAttempt(run, task) })
+    events.push({ type: 'AttemptStarted', at, task, attempt: nextAttempt(run, task, item), ...about(item) })
     // An instant task takes a slot and gives it back in one step. Its token is the number of the event just pushed.
     if (kind === 'placeholder') {
       events.push({ type: 'AttemptSucceeded', at, task, token: run.events + events.length, output: null })
     } else if (kind === 'transform') {
-      const { event, bytes } = transform(run, task, run.events + events.length, at, scope)
+      const seen = item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load)
+      const { event, bytes } = transform(run, task, run.events + events.length, at, seen, item)
       events.push(event)
       bytesLeft -= bytes
     } else free--
@@ -253,26 +297,59 @@ function startReady(run: Run, at: number, load: LoadPayload, admission: Admissio
     if (isDone()) return events
     start(task)
   }
+  // What a map may still start is known again only when what it starts now is recorded.
+  const served = new Set<TaskIndex>()
+  for (const { task, item } of dueItems(run, at, admission)) {
+    if (isDone()) return events
+    start(task, item)
+    served.add(task)
+  }
   for (const task of run.slots.queue) {
     if (isDone()) return events
-    start(task)
+    const { items } = run.tasks[task]!
+    const next = items === null || served.has(task) ? null : nextItem(run, task)
+    if (items === null) start(task)
+    else if (next !== null) {
+      // A map takes its turn with the others, one item each time, but for items that need a slot for an instant only.
+      const isInstant = run.workflow.plans[task]!.items!.kind === 'transform'
+      const last = isInstant ? items.total : next + 1
+      for (let item = next; item < last && !isDone(); item++) start(task, item)
+    }
   }
   return events
 }
 
 /** The task waits until its circuit may let it through, or fails at once if that comes too late. */
-function heldBack(run: Run, task: TaskIndex, { target, until }: Hold, at: number): LaterEvent {
-  const { attempts, circuitWaits } = run.tasks[task]!
+function heldBack(run: Run, task: TaskIndex, { target, until }: Hold, at: number, item?: number): LaterEvent {
+  const { attempts, circuitWaits } = triesOf(run, task, item)
   const deadline = run.deadlineAt ?? Number.POSITIVE_INFINITY
   if (until >= deadline) {
     const message = `The circuit of ${target} is open for ${until - at} ms more, beyond the run's deadline`
     const cause = attempts.findLast(({ error }) => error !== null)?.error
     const error = { code: 'circuit_open', message, retryable: true, ...(cause == null ? {} : { cause }) }
-    return { type: 'TaskFailed', at, task, error }
+    return { type: 'TaskFailed', at, task, error, ...about(item) }
   }
   const patient = at + patienceMs(circuitWaits)
   const later = patient > until && patient < deadline ? patient : until
-  return { type: 'TaskWaiting', at, task, for: 'circuit', until: Math.max(later, at + 1), isSnoozed: false, target }
+  const due = Math.max(later, at + 1)
+  return { type: 'TaskWaiting', at, task, for: 'circuit', until: due, isSnoozed: false, target, ...about(item) }
+}
+
+/** Of each map the item whose next attempt is due first, if there is room for one more. */
+function dueItems(run: Run, at: number, admission: Admission | null): { task: TaskIndex; item: number }[] {
+  const due: { task: TaskIndex; item: number; wakeAt: number }[] = []
+  for (const task of run.maps) {
+    if (!hasRoom(run, task)) continue
+    const { waiting, held, begun } = run.tasks[task]!.items!
+    let first: { item: number; wakeAt: number } | null = null
+    for (const item of waiting) {
+      const wakeAt = begun.get(item)!.wakeAt!
+      const isDue = wakeAt <= at || (held.has(item) && (admission?.isFree(task, item) ?? true))
+      if (isDue && (first === null || wakeAt < first.wakeAt)) first = { item, wakeAt }
+    }
+    if (first !== null) due.push({ task, ...first })
+  }
+  return due.sort((a, b) => a.wakeAt - b.wakeAt || a.task - b.task)
 }
 
 /** Waiting tasks whose next attempt is due, the earliest first; those that a circuit held as soon as it is closed. */
@@ -300,8 +377,10 @@ function compensate(run: Run, at: number, admission: Admission | null): LaterEve
 }
 
 /** An attempt that failed or timed out counts; one that was interrupted or snoozed shares its number with the next. */
-function nextAttempt(run: Run, task: TaskIndex): number {
-  const counted = run.tasks[task]!.attempts.filter(({ status }) => status === 'failed' || status === 'timed_out')
+function nextAttempt(run: Run, task: TaskIndex, item?: number): number {
+  const counted = triesOf(run, task, item).attempts.filter(
+    ({ status }) => status === 'failed' || status === 'timed_out',
+  )
   return counted.length + 1
 }
 

@@ -4,9 +4,9 @@
 import type { Fault } from './codes.ts'
 import type { TaskDefinition } from './definition.ts'
 import { type Checked, checkShape } from './faults.ts'
-import { isJsonObject, type JsonObject } from './json.ts'
+import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { didYouMean, quoted } from './nearest.ts'
-import { LATER_FIELDS, TaskDefinitionSchema } from './schema.ts'
+import { LATER_FIELDS, RetryPolicySchema, TaskDefinitionSchema } from './schema.ts'
 import { type TaskType, type TaskTypes, taskType, usableTypes } from './task-types.ts'
 
 const WHY_NOT = { retry: 'it makes no attempt that another could mend', timeout: 'it takes no time' }
@@ -33,11 +33,7 @@ export function checkTask(
         : null,
   })
   const faults = shape.ok ? [] : shape.faults
-  for (const field of (isJsonObject(raw) && type?.takesNo) || []) {
-    if ((raw as { [field: string]: unknown })[field] === undefined) continue
-    const message = `means nothing for a task of type ${quoted(String((raw as { type: unknown }).type))}: ${WHY_NOT[field]}`
-    faults.push({ path: `${at}/${field}`, code: 'conflicting_fields', message })
-  }
+  if (isJsonObject(raw)) faults.push(...refusedFields(raw, type, at))
   if (isJsonObject(raw) && typeof raw.type === 'string') {
     faults.push(...checkType(raw.type, type, raw.with, at, types, placeholders))
     if (type !== null && type.hostOf === undefined && raw.breaker !== undefined) {
@@ -46,9 +42,46 @@ export function checkTask(
     }
     if (type?.with !== undefined && isJsonObject(raw.with) && looksInside) {
       faults.push(...checkWith(type.with, raw.with, at))
+      if (raw.type === 'map') faults.push(...checkItemTask(raw.with.task, `${at}/with/task`, types))
     }
   }
-  return shape.ok && faults.length === 0 ? shape : { ok: false, faults }
+  if (!shape.ok || faults.length > 0) return { ok: false, faults }
+  return shape.value.type === 'map' ? { ok: true, value: withRetryFilled(shape.value) } : shape
+}
+
+/** The policy of a map's items with its defaults, as tasks have theirs, so that a later release keeps to them. */
+function withRetryFilled(task: TaskDefinition): TaskDefinition {
+  const { task: inner, ...rest } = task.with as { task: JsonObject }
+  if (inner.retry === undefined) return task
+  const retry = RetryPolicySchema.parse(inner.retry) as unknown as Json
+  return { ...task, with: { ...rest, task: { ...inner, retry } } }
+}
+
+/** The faults of what a map does for each item: like those of a task, but for what only tasks have. */
+function checkItemTask(given: unknown, at: string, types: TaskTypes): Fault[] {
+  if (!isJsonObject(given) || typeof given.type !== 'string') return []
+  const type = taskType(types, given.type)
+  if (type?.isForItems !== true && type?.with !== undefined) {
+    const instead = given.type === 'map' ? '; a list of lists can be made flat by an expression' : ''
+    const message = `the items of a map cannot be of type ${quoted(given.type)} in this release${instead}`
+    return [{ path: `${at}/type`, code: 'not_available', message }]
+  }
+  const faults = [
+    ...refusedFields(given, type, at),
+    ...checkType(given.type, type, given.with ?? {}, at, types, 'refuse'),
+  ]
+  if (type?.with !== undefined && isJsonObject(given.with)) faults.push(...checkWith(type.with, given.with, at))
+  return faults
+}
+
+/** Fields that say nothing of tasks of this type. */
+function refusedFields(raw: { [field: string]: unknown }, type: TaskType | null, at: string): Fault[] {
+  return (type?.takesNo ?? [])
+    .filter((field) => raw[field] !== undefined)
+    .map((field) => {
+      const message = `means nothing for a task of type ${quoted(String(raw.type))}: ${WHY_NOT[field]}`
+      return { path: `${at}/${field}`, code: 'conflicting_fields', message }
+    })
 }
 
 function checkType(

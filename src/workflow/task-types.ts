@@ -12,6 +12,8 @@ export interface TaskType {
   readonly takesNo?: readonly ('retry' | 'timeout')[]
   /** Whom a task of this type calls, its expressions filled in: the origin of a host. Absent: tasks of this type call nobody. */
   readonly hostOf?: (rendered: JsonObject) => string | null
+  /** Whether the items of a map can be tasks of this type. */
+  readonly isForItems?: true
   /** Absent while the contract has the type and this release has not. */
   readonly with?: {
     /** Schema of `with` in a definition, where any value may still be a template. */

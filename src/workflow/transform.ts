@@ -18,12 +18,15 @@ export function transform(
   token: number,
   at: number,
   scope: ExpressionScope,
+  item?: number,
 ): { event: LaterEvent; bytes: number } {
+  const about = item === undefined ? {} : { item }
   const failed = (code: string, message: string) => {
     const error = { code, message, retryable: false }
-    return { event: { type: 'AttemptFailed', at, task, token, error } as const, bytes: 0 }
+    return { event: { type: 'AttemptFailed', at, task, token, error, ...about } as const, bytes: 0 }
   }
-  const rendered = renderTemplate(run.workflow.definition.tasks[task]!.with!.value!, scope)
+  const config = item === undefined ? run.workflow.definition.tasks[task]!.with! : run.workflow.plans[task]!.items!.with
+  const rendered = renderTemplate(config.value!, scope)
   if (!rendered.ok) return failed(rendered.error.code, rendered.error.message)
   const output = rendered.value
   if (isDeeper(output, MAX_OUTPUT_DEPTH)) {
@@ -33,5 +36,5 @@ export function transform(
   if (bytes > MAX_OUTPUT_BYTES) {
     return failed('output_too_large', `The output has ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
   }
-  return { event: { type: 'AttemptSucceeded', at, task, token, output }, bytes }
+  return { event: { type: 'AttemptSucceeded', at, task, token, output, ...about }, bytes }
 }

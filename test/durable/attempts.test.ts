@@ -60,7 +60,7 @@ function underWay(definition = aDefinition({ a: [] })): {
   const attempts = new Attempts(executor, NO_CALLS, (runId, fact) => reports.push([runId, fact]))
   const run = aRun(definition)
   advance(run, [], 0, () => null)
-  attempts.start(run, 0, 1_000, () => null)
+  attempts.start(run, { task: 0 }, 1_000, () => null)
   return { run, attempts, outside, reports }
 }
 

@@ -8,6 +8,8 @@ import { compile } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
 import { accept, apply, dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
+import { spotKey, spotOf } from '../../src/workflow/slots.ts'
+import { triesOf } from '../../src/workflow/tries.ts'
 import type { Random } from './random.ts'
 
 const noPayloads = () => {
@@ -57,7 +59,7 @@ export class SimulatedWorld {
   readonly #outside: Outside[] = []
   #reported: Fact[] = []
   #instance = 1
-  /** How often the outside saw an attempt of each task begin. */
+  /** How often the outside saw an attempt of each task, and of each item of a map, begin. */
   readonly calls = new Map<number, number>()
   /** Signals sent. */
   signals = 0
@@ -131,17 +133,19 @@ export class SimulatedWorld {
   #dispatch(events: LaterEvent[]): void {
     for (const event of events) {
       if (event.type !== 'AttemptStarted' && event.type !== 'ChildStarted') continue
-      const task = this.run.tasks[event.task]!
-      const number = this.run.events
-      if (!isCurrent(this.run, event.task, task.token) || task.token === 0 || task.token > number) continue
-      if (this.history[task.token - 1] !== event) continue
-      this.#call(event.task, task.token, event.type === 'ChildStarted' ? DURABLE : this.#instance)
+      const item = event.type === 'AttemptStarted' ? event.item : undefined
+      const { token } = triesOf(this.run, event.task, item)
+      if (token === 0 || !isCurrent(this.run, event.task, token, item)) continue
+      if (this.history[token - 1] !== event) continue
+      this.#call(event.task, token, event.type === 'ChildStarted' ? DURABLE : this.#instance, item)
     }
   }
 
-  #call(task: number, token: number, owner: number): void {
-    this.calls.set(task, (this.calls.get(task) ?? 0) + 1)
-    this.#outside.push({ fact: this.#outcome(task, token), endsAt: this.now + this.#random.int(1, 400), owner })
+  #call(task: number, token: number, owner: number, item?: number): void {
+    const key = spotKey(task, item)
+    this.calls.set(key, (this.calls.get(key) ?? 0) + 1)
+    const fact = { ...this.#outcome(task, token), ...(item === undefined ? {} : { item }) } as Fact
+    this.#outside.push({ fact, endsAt: this.now + this.#random.int(1, 400), owner })
   }
 
   /** Children live on; one whose start was lost is started by the next instance, once. */
@@ -168,11 +172,10 @@ export class SimulatedWorld {
   crash(): void {
     this.#instance++
     this.run = this.refold()
-    const cutOff: Fact[] = [...this.run.slots.holders].map((task) => ({
-      type: 'AttemptInterrupted',
-      task,
-      token: this.run.tasks[task]!.token,
-    }))
+    const cutOff: Fact[] = [...this.run.slots.holders].map((key) => {
+      const spot = spotOf(key)
+      return { type: 'AttemptInterrupted', token: triesOf(this.run, spot.task, spot.item).token, ...spot }
+    })
     this.#recoverChildren()
     if (this.run.finishedAt === null) this.commit(cutOff)
   }

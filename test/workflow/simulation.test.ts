@@ -6,9 +6,12 @@
 import { expect, test } from 'vitest'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { Items } from '../../src/workflow/items.ts'
+import type { JsonObject } from '../../src/workflow/json.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
+import { spotKey, spotOf } from '../../src/workflow/slots.ts'
 import { judge, TRIGGER_RULES } from '../../src/workflow/trigger-rule.ts'
 import { type Random, seeded } from '../support/random.ts'
 import { SIGNAL_NAMES, SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
@@ -26,6 +29,7 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
   const waits = random.chance(0.3)
   const transforms = random.chance(0.3)
   const nests = random.chance(0.3)
+  const maps = random.chance(0.3)
   const tasks = Array.from({ length: size }, (_, index) => {
     const depends_on: string[] = []
     for (let earlier = 0; earlier < index; earlier++) if (random.chance(density)) depends_on.push(`t${earlier}`)
@@ -37,6 +41,7 @@ function randomDefinition(random: Random): { definition: WorkflowDefinition; isC
     if (waits && random.chance(0.2)) return { ...base, ...randomWait(random) }
     if (transforms && random.chance(0.3)) return { ...base, ...randomTransform(random) }
     const retry = retries ? { retry: randomRetry(random) } : {}
+    if (maps && random.chance(0.3)) return { ...base, ...randomMap(random, retry), ...randomLimit(random) }
     if (nests && random.chance(0.3)) return { ...base, type: 'workflow', with: { workflow: 'below' }, ...retry }
     return { ...base, with: { url: 'https://upstream.test' }, ...retry }
   })
@@ -100,6 +105,28 @@ function compensations(tasks: TaskDefinition[], random: Random, retries: boolean
     if (random.chance(0.3)) return [undo]
     return [{ ...undo, with: { url: 'https://upstream.test' }, ...(retries ? { retry: randomRetry(random) } : {}) }]
   })
+}
+
+/** A map of few items, some of which may fail. */
+function randomMap(random: Random, retry: { retry?: RetryPolicy }): Pick<TaskDefinition, 'type' | 'with'> {
+  const computed = { type: 'transform', with: { value: `\${{ index % 3 == 1 ? item : item / index }}` } }
+  const config = {
+    items: Array.from({ length: random.int(0, 9) }, (_, index) => index),
+    task: random.chance(0.3) ? computed : { type: 'http', with: { url: 'https://upstream.test' }, ...retry },
+    ...(random.chance(0.5) ? { max_parallel: random.int(1, 4) } : {}),
+    ...(random.chance(0.5)
+      ? { tolerated_failures: random.chance(0.5) ? random.int(0, 9) : `${random.int(0, 100)}%` }
+      : {}),
+  }
+  return { type: 'map', with: config as unknown as JsonObject }
+}
+
+/** Items of all maps of a definition. */
+function itemsIn({ tasks }: WorkflowDefinition): number {
+  return tasks.reduce(
+    (sum, { type, with: config }) => sum + (type === 'map' ? (config!.items as unknown[]).length : 0),
+    0,
+  )
 }
 
 function randomRetry(random: Random): RetryPolicy {
@@ -172,8 +199,14 @@ function scan(run: Run) {
       .filter((index) => plans[index]!.undoes === null),
     mustBeReady: pending.filter((index) => plans[index]!.undoes === null && verdictOf(index) === 'start'),
     mustBeDoomed: pending.filter((index) => !run.tasks[index]!.isReady && verdictOf(index) === 'upstream_failed'),
-    running: tasks.filter(({ task }) => task.status === 'running').map(({ index }) => index),
+    running: tasks.flatMap(({ task, index }) => [
+      ...(task.status === 'running' ? [index] : []),
+      ...[...(task.items?.begun ?? [])].flatMap(([item, { status }]) =>
+        status === 'running' ? [spotKey(index, item)] : [],
+      ),
+    ]),
     sleeping: tasks.filter(({ task }) => task.status === 'waiting').map(({ index }) => index),
+    maps: tasks.filter(({ task }) => task.waitingFor === 'items').map(({ index }) => index),
     nesting: tasks.filter(({ task }) => task.waitingFor === 'child').map(({ index }) => index),
     firstUnsettled:
       (run.tasks.findIndex((task) => !isSettled(task.status)) + run.tasks.length + 1) % (run.tasks.length + 1),
@@ -185,13 +218,16 @@ const sorted = (items: Iterable<number>) => [...items].sort((a, b) => a - b)
 
 function checkIncrementalState(run: Run): void {
   const full = scan(run)
-  expect(sorted([...run.slots.queue, ...run.conditional, ...run.beginning])).toEqual(full.ready)
+  const wanting = [...run.slots.queue].filter((task) => run.tasks[task]!.items === null)
+  expect(sorted([...wanting, ...run.conditional, ...run.beginning])).toEqual(full.ready)
+  expect(sorted(run.maps)).toEqual(full.maps)
+  for (const [index, { items }] of run.tasks.entries()) if (items !== null) checkItems(run, index, items)
   for (const task of full.mustBeReady)
     expect(run.tasks[task]!.isReady || run.doomed.has(task), `t${task} is ready`).toBe(true)
   for (const task of full.mustBeDoomed) expect(run.doomed.has(task), `t${task} is doomed`).toBe(true)
   for (const task of run.doomed.keys()) expect(run.tasks[task]).toMatchObject({ status: 'pending', isReady: false })
   expect(run.tasks.map(({ ended }) => ended)).toEqual(full.ended)
-  expect(sorted(run.slots.holders)).toEqual(full.running)
+  expect(sorted(run.slots.holders)).toEqual(sorted(full.running))
   expect(sorted(run.sleeping)).toEqual(full.sleeping)
   expect(sorted(run.nesting)).toEqual(full.nesting)
   expect(run.firstUnsettled).toBe(full.firstUnsettled)
@@ -218,6 +254,21 @@ function checkSignals({ run, history }: SimulatedWorld): void {
       expect(name === config.event && isMatch(config, data), 'no signal is missed').toBe(false)
     }
   }
+}
+
+function checkItems(run: Run, task: number, items: Items): void {
+  const all = Array.from({ length: items.total }, (_, index) => items.begun.get(index))
+  const rest = run.maps.has(task) ? 'pending' : 'skipped'
+  const counted: Record<string, number> = {}
+  for (const item of all) counted[item?.status ?? rest] = (counted[item?.status ?? rest] ?? 0) + 1
+  expect(Object.fromEntries(Object.entries(items.progress).filter(([, count]) => count > 0))).toEqual(counted)
+  const inStatus = (status: string) => all.flatMap((item, index) => (item?.status === status ? [index] : []))
+  expect(sorted(items.running)).toEqual(inStatus('running'))
+  expect(sorted(items.waiting)).toEqual(inStatus('waiting'))
+  expect(sorted(items.undecided)).toEqual(inStatus('pending'))
+  expect(all.indexOf(undefined)).toBe(items.next === items.total ? -1 : items.next)
+  if (run.maps.has(task)) expect(run.slots.queue.has(task)).toBe(items.next < items.total)
+  expect(items.running.size).toBeLessThanOrEqual(run.workflow.plans[task]!.items!.maxParallel)
 }
 
 function checkEvent(world: SimulatedWorld, event: LaterEvent): void {
@@ -284,8 +335,11 @@ function checkHistory(world: SimulatedWorld): void {
         expect(left.at(-1), 'the last success is undone first').toBe(undoes)
         expect(running.size, 'compensations run one after another').toBe(0)
       }
-      running.set(event.task, position + 1)
-      const inSlots = [...running.keys()].filter((task) => plans[task]!.kind !== 'child')
+      const item = event.type === 'AttemptStarted' ? event.item : undefined
+      const key = spotKey(event.task, item)
+      expect(ended.has(key), 'an ended item never starts again').toBe(false)
+      running.set(key, position + 1)
+      const inSlots = [...running.keys()].filter((task) => plans[spotOf(task).task]!.kind !== 'child')
       expect(inSlots.length, 'the slot bound').toBeLessThanOrEqual(definition.max_parallel)
       if (event.type === 'ChildStarted')
         expect(children.has(event.child), 'each attempt is a run of its own').toBe(false)
@@ -298,9 +352,10 @@ function checkHistory(world: SimulatedWorld): void {
       finished = true
       expect(isPaused, 'a paused run does not end by itself').toBe(false)
       expect(running.size).toBe(0)
-      expect(ended.size).toBe(definition.tasks.length)
+      expect([...ended.keys()].filter((key) => spotOf(key).item === undefined).length).toBe(definition.tasks.length)
     } else if (event.type !== 'SignalReceived' && 'task' in event) {
-      if ('token' in event) expect(running.get(event.task), 'R5').toBe(event.token)
+      const key = spotKey(event.task, 'item' in event ? event.item : undefined)
+      if ('token' in event) expect(running.get(key), 'R5').toBe(event.token)
       if (event.type === 'TaskSucceeded' && event.signal !== undefined) {
         const signal = world.history[event.signal - 1]
         const config = definition.tasks[event.task]!.with as { event: string; match?: string }
@@ -315,11 +370,14 @@ function checkHistory(world: SimulatedWorld): void {
         expect(isFresh || !takenSignals.has(event.signal), 'a signal that was kept is taken once').toBe(true)
         takenSignals.add(event.signal)
       }
-      running.delete(event.task)
+      running.delete(key)
       if (!OPEN_ENDINGS.has(event.type)) {
-        expect(ended.has(event.task), 'a task ends once').toBe(false)
-        ended.set(event.task, howEnded(event))
-        if (ended.get(event.task) === 'succeeded') order.push(event.task)
+        expect(ended.has(key), 'a task ends once').toBe(false)
+        ended.set(key, howEnded(event))
+        // What a map has under way ends with it.
+        if (key === event.task)
+          for (const other of running.keys()) if (spotOf(other).task === key) running.delete(other)
+        if (key === event.task && ended.get(key) === 'succeeded') order.push(event.task)
       }
     }
   })
@@ -350,7 +408,7 @@ function simulate(seed: number): void {
     expect(decide(world.run, world.run.at, noPayloads, admission), 'R2: asked again, the answer is the same').toEqual(
       decide(world.refold(), world.run.at, noPayloads, admission),
     )
-    expect(steps, 'every run ends').toBeLessThan(2_000 + 50 * definition.tasks.length)
+    expect(steps, 'every run ends').toBeLessThan(2_000 + 50 * (definition.tasks.length + itemsIn(definition)))
     world.step()
   }
   checkIncrementalState(world.run)
@@ -392,21 +450,28 @@ function simulate(seed: number): void {
   const isSure = definition.tasks.every(
     ({ type, timeout, with: config }) =>
       type !== 'wait_for_event' &&
+      // Some of what maps compute here has no value.
+      type !== 'map' &&
       timeout === undefined &&
       (config?.value as { is: string } | undefined)?.is !== FAILING,
   )
   if (isCalm && isPlain && isSure && !isCyclic && timeoutMs > 4_999 + definition.tasks.length * 1_000)
     expect(run.status).toBe('succeeded')
   for (const task of reused) expect(world.calls.has(task), 'what was taken over is never called').toBe(false)
-  for (const [task, calls] of world.calls) {
+  for (const [key, calls] of world.calls) {
+    const { task, item } = spotOf(key)
+    const plan = run.workflow.plans[task]!
+    const cutOff = world.history.filter(
+      (event) => event.type === 'AttemptInterrupted' && event.task === task && event.item === item,
+    )
     expect(calls, 'a task is called again only after an interruption or as its policy says').toBeLessThanOrEqual(
-      (definition.tasks[task]!.retry?.max_attempts ?? 1) +
-        world.history.filter((event) => event.type === 'AttemptInterrupted' && event.task === task).length,
+      ((item === undefined ? plan : plan.items!).retry?.max_attempts ?? 1) + cutOff.length,
     )
   }
   const held = world.history.filter((event) => event.type === 'TaskWaiting' && event.for === 'circuit').length
   if (trouble.open === 0) expect(held).toBe(0)
-  const bound = 4 + 12 * definition.tasks.length + 3 * interruptions() + held + world.signals + 2
+  const bound =
+    4 + 12 * (definition.tasks.length + itemsIn(definition)) + 3 * interruptions() + held + world.signals + 2
   expect(world.history.length, 'the history is bounded').toBeLessThanOrEqual(bound)
 }
 

@@ -1,0 +1,62 @@
+// The items of a map as the API shows them. Pure; JSON text, as in view.ts.
+
+import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
+import type { Json } from '../src/workflow/json.ts'
+import { itemValue } from '../src/workflow/map.ts'
+import { isFinal, type Run, type TaskStatus } from '../src/workflow/run.ts'
+import { held } from '../src/workflow/scope.ts'
+import { attemptsView, attemptWait, duration, sizeOf, timestamp } from './view.ts'
+
+/** Outputs of one page, in bytes of JSON text; the first fits always, since an output has 1 MiB at most. */
+const MAX_PAGE_OUTPUTS = 4 * 1024 * 1024
+
+/** Indexes of a map's items, of one status or all, from an index on. */
+export function itemsFrom(run: Run, task: TaskIndex, status: TaskStatus | null, from: number, limit: number): number[] {
+  const { items } = run.tasks[task]!
+  const found: number[] = []
+  for (let index = from; items !== null && index < items.total && found.length < limit; index++) {
+    if (status === null || statusOf(run, task, index) === status) found.push(index)
+  }
+  return found
+}
+
+/** Of an item that has not begun the map knows: it may still begin, or never will. */
+function statusOf(run: Run, task: TaskIndex, index: number): TaskStatus {
+  const { items, finishedAt } = run.tasks[task]!
+  return items!.begun.get(index)?.status ?? (finishedAt === null ? 'pending' : 'skipped')
+}
+
+export function itemTexts(run: Run, task: TaskIndex, indexes: readonly number[], load: LoadPayload): string[] {
+  let room = MAX_PAGE_OUTPUTS
+  return indexes.map((index) => {
+    room -= sizeOf(run.tasks[task]!.items!.begun.get(index)?.output ?? null)
+    return JSON.stringify(itemView(run, task, index, load, room < 0))
+  })
+}
+
+function itemView(
+  run: Run,
+  task: TaskIndex,
+  index: number,
+  load: LoadPayload,
+  omitOutput: boolean,
+): { [key: string]: Json } {
+  const items = run.tasks[task]!.items!
+  const item = items.begun.get(index)
+  const output = item?.output ?? null
+  const isOmitted = omitOutput && output !== null
+  const waits = !isFinal(run.status) && (item?.status === 'waiting' || items.undecided.has(index))
+  return {
+    index,
+    status: statusOf(run, task, index),
+    item: itemValue(items, index, load),
+    ...(waits ? { waiting: attemptWait(run, task, index) } : {}),
+    output: isOmitted ? null : held(output, load),
+    ...(isOmitted ? { output_omitted: true, output_bytes: sizeOf(output) } : {}),
+    error: (item?.error ?? null) as Json,
+    started_at: timestamp(item?.startedAt ?? null),
+    finished_at: timestamp(item?.finishedAt ?? null),
+    duration_ms: duration(item?.startedAt ?? null, item?.finishedAt ?? null),
+    attempts: attemptsView(item?.attempts ?? []),
+  }
+}

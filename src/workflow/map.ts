@@ -1,0 +1,118 @@
+// Maps: one task for each value of a list. What such a task begins with, which item is next, and how the whole ends. Pure;
+// attempts of items, their retries and their slots are the scheduler's, like those of tasks.
+
+import { jsonBytes } from './cel-json.ts'
+import type { ItemPlan } from './definition.ts'
+import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
+import { type ExpressionScope, evaluateField, renderTemplate } from './expression.ts'
+import { type Items, MAX_ITEMS } from './items.ts'
+import type { Json } from './json.ts'
+import { MAX_OUTPUT_BYTES } from './output-bounds.ts'
+import type { Run } from './run.ts'
+import { held, runScope } from './scope.ts'
+
+/** Bytes of JSON that the outputs of all items may have: a map's output is as large as an answer may be, not as one task's. */
+export const MAX_MAP_OUTPUT_BYTES = 8 * 1024 * 1024
+
+/** Items of one map that may wait for another attempt before no other begins. */
+const MAX_WAITING_ITEMS = 1_000
+
+/** Items that a failure names; the others are counted. */
+const MAX_NAMED_ITEMS = 100
+
+/** The map begins with the values of its list, or fails if there is none. */
+export function beginMap(run: Run, task: TaskIndex, at: number, load: LoadPayload): LaterEvent {
+  const template = run.workflow.definition.tasks[task]!.with!.items!
+  const scope = runScope(run, load)
+  const rendered = typeof template === 'string' ? evaluateField(template, scope) : renderTemplate(template, scope)
+  const invalid = (message: string): LaterEvent => {
+    return { type: 'TaskFailed', at, task, error: { code: 'invalid_items', message, retryable: false } }
+  }
+  if (!rendered.ok) return { type: 'TaskFailed', at, task, error: rendered.error }
+  const list = rendered.value
+  if (!Array.isArray(list)) return invalid(`/with/items must give a list, not ${kindOf(list)}`)
+  if (list.length > MAX_ITEMS) return invalid(`/with/items gives ${list.length} items, more than ${MAX_ITEMS}`)
+  const bytes = jsonBytes(list)
+  if (bytes > MAX_OUTPUT_BYTES) return invalid(`The items have ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
+  const { timeoutMs } = run.workflow.plans[task]!
+  const until = timeoutMs === null ? null : at + timeoutMs
+  return { type: 'TaskWaiting', at, task, for: 'items', until, isSnoozed: false, items: list, total: list.length }
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return 'null'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/** The item that begins next, as far as its map is concerned; null while none may, or when all have. */
+export function nextItem(run: Run, task: TaskIndex): number | null {
+  const items = run.tasks[task]!.items!
+  // What a circuit holds back stands for all that would come: they most likely call the same server.
+  const isBlocked = !hasRoom(run, task) || items.held.size > 0 || items.waiting.size >= MAX_WAITING_ITEMS
+  return isBlocked || items.next === items.total ? null : items.next
+}
+
+/** Whether one more item may execute. */
+export function hasRoom(run: Run, task: TaskIndex): boolean {
+  return run.tasks[task]!.items!.running.size < run.workflow.plans[task]!.items!.maxParallel
+}
+
+/** How a map ends, if it does now: too many of its items have failed, it took too long or became too large, or all is done. */
+export function endOfMap(run: Run, task: TaskIndex, at: number, load: LoadPayload): LaterEvent | null {
+  const items = run.tasks[task]!.items!
+  const { wakeAt } = run.tasks[task]!
+  if (items.failures.length > toleratedFailures(run.workflow.plans[task]!.items!, items.total)) {
+    return { type: 'TaskFailed', at, task, error: tooManyFailures(run, task) }
+  }
+  if (items.outputBytes > MAX_MAP_OUTPUT_BYTES) {
+    const message = `The outputs of the items have more than ${MAX_MAP_OUTPUT_BYTES} bytes of JSON`
+    return { type: 'TaskFailed', at, task, error: { code: 'output_too_large', message, retryable: false } }
+  }
+  const { progress, total } = items
+  if (progress.succeeded + items.failures.length === total) {
+    return { type: 'TaskSucceeded', at, task, output: outputOf(items, load) }
+  }
+  if (wakeAt === null || wakeAt > at) return null
+  const message = `${total - progress.succeeded} of ${total} items were not done within ${run.workflow.plans[task]!.timeoutMs} ms`
+  return { type: 'TaskTimedOut', at, task, error: { code: 'timeout', message, retryable: false } }
+}
+
+function toleratedFailures({ tolerated }: ItemPlan, total: number): number {
+  return typeof tolerated === 'number' ? tolerated : Math.floor((total * tolerated.percent) / 100)
+}
+
+function tooManyFailures(run: Run, task: TaskIndex): TaskError {
+  const { failures, total, begun } = run.tasks[task]!.items!
+  const tolerated = toleratedFailures(run.workflow.plans[task]!.items!, total)
+  const named = failures.slice(0, MAX_NAMED_ITEMS).sort((a, b) => a - b)
+  const shown = `${named.slice(0, 10).join(', ')}${failures.length > 10 ? ', ...' : ''}`
+  const message = `${failures.length} of ${total} items failed, ${tolerated} are tolerated: ${shown}`
+  const cause = begun.get(failures[0]!)!.error
+  return { code: 'map_failed', message, retryable: false, items: named, ...(cause === null ? {} : { cause }) }
+}
+
+/** In the order of the items; null for those that failed. */
+function outputOf({ total, begun }: Items, load: LoadPayload): Json {
+  return Array.from({ length: total }, (_, index) => held(begun.get(index)!.output, load))
+}
+
+/** What an expression of an item's task sees. */
+export function itemScope(scope: ExpressionScope, items: Items, index: number, load: LoadPayload): ExpressionScope {
+  return { ...scope, item: () => ({ value: itemValue(items, index, load), index }) }
+}
+
+/** Lists that are kept outside the history, read once for all their items; forgotten with the run that names them. */
+const lists = new WeakMap<PayloadRef, Json[]>()
+
+export function itemValue({ list }: Items, index: number, load: LoadPayload): Json {
+  return valuesOf(list, load)[index]!
+}
+
+function valuesOf(list: Held, load: LoadPayload): Json[] {
+  if (!(list instanceof PayloadRef)) return list as Json[]
+  const known = lists.get(list)
+  if (known !== undefined) return known
+  const values = load(list) as Json[]
+  lists.set(list, values)
+  return values
+}

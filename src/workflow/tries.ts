@@ -1,0 +1,84 @@
+// What a task and an item of a map have in common: attempts, one after the other, and what the next one waits for.
+
+import type { TaskError, TaskIndex } from './event.ts'
+import type { AttemptStatus, Run, Task } from './run.ts'
+
+/** The part of a task that is about its attempts. */
+export type Tries = Pick<
+  Task,
+  | 'startedAt'
+  | 'attempts'
+  | 'token'
+  | 'interruptions'
+  | 'snoozes'
+  | 'retryAfterMs'
+  | 'isRetryRefused'
+  | 'circuit'
+  | 'circuitWaits'
+  | 'waitingFor'
+  | 'wakeAt'
+  | 'childRun'
+>
+
+export function noTries(): Tries {
+  return {
+    startedAt: null,
+    attempts: [],
+    token: 0,
+    interruptions: 0,
+    snoozes: 0,
+    retryAfterMs: null,
+    isRetryRefused: false,
+    circuit: null,
+    circuitWaits: 0,
+    waitingFor: null,
+    wakeAt: null,
+    childRun: null,
+  }
+}
+
+/** The attempts of a task, or of an item of it; of an item that has not begun, none. */
+export function triesOf(run: Run, task: TaskIndex, item: number | undefined): Tries {
+  if (item === undefined) return run.tasks[task]!
+  return run.tasks[task]!.items!.begun.get(item) ?? noTries()
+}
+
+/** @param token number of the event that says so */
+export function beginAttempt(tries: Tries, token: number, { attempt, at }: { attempt: number; at: number }): void {
+  tries.token = token
+  tries.startedAt ??= at
+  tries.circuitWaits = 0
+  tries.attempts.push({ number: attempt, status: 'running', startedAt: at, finishedAt: null, error: null })
+}
+
+/** Ends the attempt that is executing, if one is: a task can be cancelled or timed out while none is. */
+export function endAttempt(tries: Tries, status: AttemptStatus, at: number, error: TaskError | null): void {
+  tries.token = 0
+  const attempt = tries.attempts.at(-1)
+  if (attempt?.status !== 'running') return
+  attempt.status = status
+  attempt.finishedAt = at
+  attempt.error = error
+}
+
+/** Waits begin: for another attempt, a circuit, or what the task itself waits for. */
+export function beginWaiting(
+  tries: Tries,
+  {
+    for: what,
+    until,
+    target,
+    isSnoozed,
+  }: { for: Task['waitingFor']; until: number | null; target?: string; isSnoozed: boolean },
+): void {
+  tries.waitingFor = what
+  tries.wakeAt = until
+  tries.retryAfterMs = null
+  if (what === 'circuit') {
+    tries.circuit = target ?? null
+    tries.circuitWaits++
+  }
+  if (!isSnoozed) return
+  tries.snoozes++
+  tries.attempts.at(-1)!.status = 'snoozed'
+}
