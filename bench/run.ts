@@ -9,6 +9,7 @@ import { setTimeout as later } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Aim, floorAims, growthAims, overheadAim, pastAim, rowAims, searchAim, slotsAim } from './aims.ts'
 import { type Bench, casesOf, FULL, measure, QUICK, type Row } from './cases.ts'
+import { mapAims } from './maps.ts'
 import { Orchestrator } from './orchestrator.ts'
 import { aimsText, tableText } from './report.ts'
 import { type Served, serve, serveUpstream } from './serve.ts'
@@ -84,6 +85,7 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
   const retries = await retryAim(bench)
   const sleepers = await sleepersAim(bench)
   const timers = await timersAim(bench)
+  const maps = await mapAims(bench)
   const past = await pastAim(bench)
   const search = await searchAim(bench)
   return {
@@ -96,6 +98,7 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
       retries,
       ...sleepers,
       ...timers,
+      ...maps,
       ...rowAims(rows),
       ...growthAims(rows),
       past,
