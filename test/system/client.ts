@@ -17,6 +17,8 @@ export interface TaskView {
   output: unknown
   output_omitted?: true
   output_bytes?: number
+  child_run?: string
+  items?: Record<string, number>
   error: { code: string; message: string; retryable: boolean } | null
   attempts: Attempt[]
 }

@@ -23,6 +23,8 @@ afterAll(async () => {
 
 interface Situation {
   tasks: object[]
+  /** Tasks of a workflow `below`, which these may start. */
+  below?: object[]
   /** Brings the run into the situation, and is done once it is there. */
   reach(id: string): Promise<void>
   /** What somebody does once the server is back; without it nobody does anything. */
@@ -124,6 +126,55 @@ const SITUATIONS: Record<string, () => Situation> = {
     },
   }),
 
+  'with a map half done': () => ({
+    tasks: [
+      {
+        id: 'each',
+        type: 'map',
+        with: {
+          items: Array.from({ length: 12 }, (_, index) => (index < 5 ? 0 : 700)),
+          task: { type: 'http', with: { url: upstream.at(`ok?ms=\${{ item }}`) } },
+          max_parallel: 3,
+        },
+      },
+    ],
+    reach: (id) => seen(id, (run) => (run.tasks[0]!.items?.succeeded ?? 0) >= 5),
+    check(run, calls) {
+      expect(run.status).toBe('succeeded')
+      expect(run.tasks[0]).toMatchObject({ items: { total: 12, succeeded: 12 }, attempts: [] })
+      expect(run.tasks[0]!.output).toHaveLength(12)
+      const perItem = Array.from(
+        { length: 12 },
+        (_, index) => calls.filter(({ key }) => key.endsWith(`/each/${index}`)).length,
+      )
+      expect(perItem.slice(0, 5), 'what succeeded is not called again').toEqual([1, 1, 1, 1, 1])
+      for (const count of perItem) expect(count).toBeOneOf([1, 2])
+    },
+  }),
+
+  'with a child that runs': () => ({
+    below: [http('first', 'ok'), http('slow', 'ok?ms=1500', { depends_on: ['first'] })],
+    tasks: [{ id: 'sub', type: 'workflow', with: { workflow: 'below' } }, http('then', 'ok', { depends_on: ['sub'] })],
+    async reach(id) {
+      await seen(id, (run) => run.tasks[0]!.child_run !== undefined)
+      const child = (await client.run(id)).tasks[0]!.child_run!
+      await vi.waitFor(
+        async () => {
+          const { status, body } = await client.request('GET', `/v1/runs/${child}`)
+          expect(status === 200 && statusOf(body as RunView, 'slow')).toBe('running')
+        },
+        { timeout: 10_000, interval: 20 },
+      )
+    },
+    check(run, calls) {
+      expect(run.status).toBe('succeeded')
+      expect(run.tasks[0]!.attempts.map(({ status }) => status)).toEqual(['succeeded'])
+      expect(callsOf(calls, 'then')).toBe(1)
+      const below = upstream.calls.filter(({ key }) => key.startsWith(`${run.tasks[0]!.child_run}/`))
+      expect([callsOf(below, 'first'), callsOf(below, 'slow')]).toEqual([1, 2])
+    },
+  }),
+
   'waiting for an event that has come early, and for one that has not': () => ({
     tasks: [
       http('slow', 'ok?ms=1500'),
@@ -149,6 +200,9 @@ test('a run in any situation goes on to the same end after kill -9', async () =>
   for (const [name, situationOf] of Object.entries(SITUATIONS)) {
     const situation = situationOf()
     const workflow = `s${runs.length}`
+    if (situation.below !== undefined) {
+      await client.register({ name: 'below', timeout: '60s', tasks: situation.below })
+    }
     await client.register({ name: workflow, timeout: '60s', tasks: situation.tasks })
     const { body } = await client.start({ workflow }, { prefer: 'respond-async' })
     await situation.reach(body.id)
