@@ -72,6 +72,8 @@ async function load(): Promise<void> {
     type: 'http',
     depends_on,
     with: { url: upstream.at(path) },
+    // Half of the calls fail on purpose; none is to be held back for that.
+    breaker: false,
   })
   await client.register({ name: 'good', tasks: [call('a', 'ok'), call('b', 'ok', ['a'])] })
   await client.register({ name: 'bad', tasks: [call('a', 'status?code=503')] })
@@ -110,7 +112,7 @@ describe('/metrics', () => {
     await client.register({
       name: 'cut',
       timeout: '2s',
-      tasks: [{ id: 'a', type: 'http', with: { url: upstream.at('hang') } }],
+      tasks: [{ id: 'a', type: 'http', with: { url: upstream.at('hang') }, breaker: false }],
     })
     const from = upstream.calls.length
     const started = await Promise.all(
