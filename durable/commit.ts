@@ -7,7 +7,7 @@ import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { TakenOver } from '../src/workflow/rerun.ts'
-import { accept, dueAt, isCurrent, type Run } from '../src/workflow/run.ts'
+import { accept, dueAt, isCurrent, isStoppable, type Run } from '../src/workflow/run.ts'
 import type { Spot } from '../src/workflow/slots.ts'
 import { spanMs } from '../src/workflow/span.ts'
 import type { RunAdmission } from './circuits.ts'
@@ -98,10 +98,12 @@ export class Committer {
     const admission = this.#admit(run, load, now)
     const keep = this.#keeper(record)
     const step = advance(run, facts, now, load, admission, keep)
-    if (record.historyLength + record.payloadBytes > MAX_RUN_BYTES && run.finishedAt === null && run.ending === null) {
-      const message = `History and outputs of the run have reached ${MAX_RUN_BYTES} bytes`
+    // As with the number of events, what the run undoes has as much room again.
+    const limit = run.compensation === null ? MAX_RUN_BYTES : 2 * MAX_RUN_BYTES
+    if (record.historyLength + record.payloadBytes > limit && isStoppable(run)) {
+      const message = `History and outputs of the run have reached ${limit} bytes`
       const stop: Fact = { type: 'RunStopped', error: { code: 'run_too_large', message, retryable: false } }
-      const stopped = advance(run, [stop], now, load, null, keep)
+      const stopped = advance(run, [stop], now, load, admission, keep)
       step.events.push(...stopped.events)
       step.isComplete = stopped.isComplete
     }

@@ -266,9 +266,11 @@ export class Runner extends DurableObject<Env> {
     before: RunAnswer,
   ): Promise<RunAnswer | RunFinished | RunNotFound> {
     if (isFinal(before.status)) return { ...before, kind: 'run_finished' }
-    this.#commitReported(runId, [{ type }])
+    const committed = this.#commitReported(runId, [{ type }])
+    // A run whose tasks have all ended while it was paused ends as soon as it is resumed: that is no refusal.
+    const isDone = committed?.events.some((event) => event.type === type) === true
     const after = await this.#reading.run(runId, 0)
-    return after.kind === 'run' && isFinal(after.status) ? { ...after, kind: 'run_finished' } : after
+    return !isDone && after.kind === 'run' && isFinal(after.status) ? { ...after, kind: 'run_finished' } : after
   }
 
   /** Tells a run something that its tasks may wait for. Told twice with one id, it is told once. */

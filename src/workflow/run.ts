@@ -199,6 +199,13 @@ export function mayGoOn(run: Run, task: TaskIndex): boolean {
   return run.ending === null || (run.ending === 'task_failed' && acceptsFailure(rule))
 }
 
+/** Whether a limit may still stop the run: one whose end is decided only settles what is left. */
+export function isStoppable({ finishedAt, ending, compensation }: Run): boolean {
+  if (finishedAt !== null) return false
+  if (compensation !== null) return !compensation.isBroken
+  return ending === null || ending === 'task_failed'
+}
+
 /** Due time of a live run that no time moves on, such as a paused one: the last millisecond of the year 9999. */
 export const NEVER_DUE = 253_402_300_799_999
 

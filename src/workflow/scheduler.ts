@@ -8,11 +8,11 @@
 import type { Admission, Hold } from './admission.ts'
 import { childRunId } from './child.ts'
 import { patienceMs } from './circuit.ts'
-import type { FinalStatus, Held, LaterEvent, LoadPayload, RunError, TaskError, TaskIndex } from './event.ts'
+import type { FinalStatus, Held, LaterEvent, LoadPayload, RunError, SkipReason, TaskError, TaskIndex } from './event.ts'
 import { evaluateCondition, renderTemplate } from './expression.ts'
 import { beginMap, endOfMap, hasRoom, itemScope, nextItem } from './map.ts'
 import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, type RetryPolicy, restartDelayMs, retryDelayMs } from './retry.ts'
-import { isSettled, mayGoOn, type Run } from './run.ts'
+import { isSettled, isStoppable, mayGoOn, type Run } from './run.ts'
 import { runScope } from './scope.ts'
 import { transform } from './transform.ts'
 import { triesOf } from './tries.ts'
@@ -28,6 +28,9 @@ const MAX_DECIDED_BYTES = 4 * 1024 * 1024
 /** A history may not grow for ever (api.md "Codes", `history_limit`). */
 export const HISTORY_LIMIT = 50_000
 
+/** The longest that a server which a compensation calls may ask it to wait, in ms. */
+const MAX_ASKED_WHILE_UNDOING_MS = 3_600_000
+
 /** Tasks that a deadlock names; the others are counted. */
 const MAX_NAMED_TASKS = 1_000
 
@@ -42,9 +45,7 @@ export function decide(run: Run, at: number, load: LoadPayload, admission: Admis
   if (run.finishedAt !== null) return []
   const isPaused = run.status === 'paused'
   if (run.startedAt === null && run.ending === null) return isPaused ? [] : begin(run, at)
-  if (run.ending === null && run.compensation === null && run.events >= HISTORY_LIMIT) {
-    return [stopped(run, at, 'history_limit')]
-  }
+  if (run.events >= historyLimit(run) && isStoppable(run)) return [stopped(run, at, 'history_limit')]
   const ended = [...endedAttempts(run, at), ...skipDoomed(run, at), ...endedWaits(run, at), ...endedMaps(run, at, load)]
   if (ended.length > 0) return ended
   if (run.ending !== null) {
@@ -59,6 +60,11 @@ export function decide(run: Run, at: number, load: LoadPayload, admission: Admis
   if (starts.length > 0) return starts
   if (run.progress.running > 0 || run.progress.waiting > 0) return []
   return afterLast(run, at, load)
+}
+
+/** How long the history may grow. What a run undoes has as much room again, so that one which has grown too long is undone. */
+function historyLimit({ compensation }: Run): number {
+  return compensation === null ? HISTORY_LIMIT : 2 * HISTORY_LIMIT
 }
 
 /** A run starts at once, or at the time that its start has named. */
@@ -224,12 +230,22 @@ function retry(run: Run, task: TaskIndex, error: TaskError, at: number, item?: n
   const backoffMs = retryDelayMs(policy, attempt, `${seedOf(run, item)}/${task}/${attempt}/${snoozes}`)
   // Never sooner than the server asked.
   const until = at + Math.max(backoffMs, retryAfterMs ?? 0)
-  if (run.deadlineAt === null || until < run.deadlineAt) {
+  if (until < latestRetry(run, at + backoffMs, at)) {
     return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed, ...about(item) }
   }
   const code = retryAfterMs !== null && retryAfterMs > backoffMs ? 'retry_after_too_long' : 'deadline_before_retry'
-  const message = `The next attempt would be due in ${until - at} ms, after the run's deadline; ${error.code} before`
+  const bound = run.compensation === null ? "after the run's deadline" : 'longer than a compensation waits for a server'
+  const message = `The next attempt would be due in ${until - at} ms, ${bound}; ${error.code} before`
   return { type: 'TaskFailed', at, task, error: { code, message, retryable: false, cause: error }, ...about(item) }
+}
+
+/**
+ * Until when a retry has to be due. A paused run has no deadline, and one that undoes what it did never will have: then its
+ * policy bounds the wait, and what a server asks for is bounded here, since nobody could cancel it.
+ */
+function latestRetry({ deadlineAt, compensation }: Run, byPolicy: number, at: number): number {
+  if (compensation !== null) return Math.max(byPolicy, at + MAX_ASKED_WHILE_UNDOING_MS) + 1
+  return deadlineAt ?? Number.POSITIVE_INFINITY
 }
 
 /**
@@ -386,7 +402,7 @@ function nextAttempt(run: Run, task: TaskIndex, item?: number): number {
 
 function stopped(run: Run, at: number, code: 'deadlock' | 'history_limit'): LaterEvent {
   if (code === 'history_limit') {
-    const message = `The history of the run has reached ${HISTORY_LIMIT} events`
+    const message = `The history of the run has reached ${historyLimit(run)} events`
     return { type: 'RunStopped', at, error: { code, message, retryable: false } }
   }
   const { tasks } = run.workflow.definition
@@ -402,24 +418,25 @@ function stopped(run: Run, at: number, code: 'deadlock' | 'history_limit'): Late
 function afterLast(run: Run, at: number, load: LoadPayload): LaterEvent[] {
   const isStuck = run.compensation === null && run.progress.pending > run.workflow.compensations
   if (isStuck && run.ending === null) return [stopped(run, at, 'deadlock')]
-  if (isStuck) return skipPending(run, at, 'run_stopped')
+  if (isStuck) return skipPending(run, at, (task) => (run.workflow.plans[task]!.undoes === null ? 'run_stopped' : null))
   const outcome = run.compensation ?? outcomeOf(run, load)
   if (run.compensation === null && outcome.status !== 'succeeded' && run.undo.length > 0) {
     return [{ type: 'CompensationStarted', at, status: outcome.status, error: outcome.error }]
   }
-  if (run.progress.pending > 0) return skipPending(run, at, 'not_needed')
+  if (run.progress.pending > 0) {
+    const notUndone = new Set(run.compensation?.isBroken === true ? run.undo : [])
+    return skipPending(run, at, (task) => (notUndone.has(task) ? 'run_stopped' : 'not_needed'))
+  }
   const { status, error } = run.compensation === null ? outcome : afterCompensation(run)
   return [{ type: 'RunFinished', at, status, output: 'output' in outcome ? outcome.output : null, error }]
 }
 
-/** Ends tasks that never started: those stuck in a run that was stopped, or the compensations that nothing needs. */
-function skipPending(run: Run, at: number, reason: 'run_stopped' | 'not_needed'): LaterEvent[] {
+/** Ends tasks that never started: those stuck in a run that was stopped, or the compensations that nothing needs any more. */
+function skipPending(run: Run, at: number, reasonOf: (task: TaskIndex) => SkipReason | null): LaterEvent[] {
   const events: LaterEvent[] = []
   for (let task = run.firstUnsettled; task < run.tasks.length && events.length < MAX_DECISIONS; task++) {
-    if (run.tasks[task]!.status !== 'pending') continue
-    const isCompensation = run.workflow.plans[task]!.undoes !== null
-    if (isCompensation === (reason === 'not_needed'))
-      events.push({ type: 'TaskSkipped', at, task, reason, because: null })
+    const reason = run.tasks[task]!.status === 'pending' ? reasonOf(task) : null
+    if (reason !== null) events.push({ type: 'TaskSkipped', at, task, reason, because: null })
   }
   return events
 }

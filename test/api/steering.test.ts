@@ -49,6 +49,19 @@ const steer = (id: string, verb: string) => call('POST', `/v1/runs/${id}/${verb}
 const endOf = async (id: string) => (await get(`/v1/runs/${id}`, { headers: { Prefer: 'wait=10' } })).body
 
 describe('pausing a run', () => {
+  test('whose tasks all end meanwhile keeps it from ending; then the resume ends it, and is no refusal', async () => {
+    const server = aServer(() => 500)
+    server.hold('a')
+    const id = await startHeld({ tasks: [http('a')] })
+    await vi.waitFor(() => expect(server.calls).toHaveLength(1))
+    await steer(id, 'pause')
+    server.letGo('a')
+    await vi.waitFor(async () => expect((await get(`/v1/runs/${id}`)).body.tasks[0].status).toBe('failed'))
+    expect((await get(`/v1/runs/${id}`)).body.status).toBe('paused')
+    expect(await steer(id, 'resume')).toMatchObject({ status: 200, body: { status: 'failed' } })
+    expect(await steer(id, 'resume')).toMatchObject({ status: 409, body: { code: 'run_finished' } })
+  })
+
   test('starts nothing more, stops the clock, and says so; resuming lets it go on', async () => {
     const server = aServer()
     server.hold('a')

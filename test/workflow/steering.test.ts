@@ -6,6 +6,7 @@ import { advance, type Fact } from '../../src/workflow/advance.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import { dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
+import { HISTORY_LIMIT } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun, type Shape } from '../support/builders.ts'
 
 const noPayloads = () => null
@@ -70,6 +71,15 @@ describe('a failure that stops the run', () => {
     step(run, [{ type: 'RunCancelRequested' }])
     expect(task(run, 'cleanup').status).toBe('cancelled')
     expect(run.status).toBe('failed')
+  })
+
+  test('does not let its cleanup grow the history beyond its limit', () => {
+    const run = aRunOf({ a: [], cleanup: ['a'] }, { cleanup: { trigger_rule: 'all_done' } })
+    step(run, [failed(run, 'a')])
+    run.events = HISTORY_LIMIT
+    step(run)
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'history_limit' } })
+    expect(task(run, 'cleanup').status).toBe('cancelled')
   })
 
   test('tries cleanup again as its policy says', () => {
@@ -286,7 +296,47 @@ describe('compensation', () => {
     const error = { code: 'run_internal_error', message: 'broken', retryable: false }
     step(run, [{ type: 'RunStopped', error }])
     expect(run).toMatchObject({ status: 'failed', error: { code: 'run_internal_error' } })
-    expect(statuses(run)).toMatchObject({ refund: 'cancelled' })
+    expect(statuses(run)).toMatchObject({ refund: 'cancelled', unbook: 'run_stopped' })
+  })
+
+  test('may not let the history grow without end, though it goes beyond its limit', () => {
+    const run = upTo(['book', 'pay'])
+    run.events = HISTORY_LIMIT
+    step(run)
+    expect(run.compensation?.error).toMatchObject({ code: 'history_limit' })
+    expect(statuses(run)).toMatchObject({ refund: 'running' })
+    run.events = 2 * HISTORY_LIMIT
+    step(run, [failed(run, 'refund')])
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'history_limit' } })
+    expect(statuses(run)).toMatchObject({ refund: 'cancelled', unbook: 'run_stopped' })
+  })
+
+  test('waits for its next attempt as its policy says, and at most an hour because a server asks', () => {
+    const retry = {
+      max_attempts: 3,
+      initial_interval: '2h',
+      multiplier: 1,
+      max_interval: '2h',
+      jitter: 'none' as const,
+    }
+    const busy = (run: Run, retryAfterMs: number): Fact => ({
+      type: 'AttemptFailed',
+      ...token(run, 'unbook'),
+      error: { code: 'http_503', message: 'busy', retryable: true },
+      retryAfterMs,
+    })
+    for (const [initial_interval, asked, becomes] of [
+      ['2h', 1_000, 'waiting'],
+      ['1s', 3_600_000, 'waiting'],
+      ['1s', 3_600_001, 'failed'],
+    ] as const) {
+      const run = aRunOf(shape, { ...fields, unbook: { retry: { ...retry, initial_interval } } })
+      step(run, [succeeded(run, 'book')])
+      step(run, [failed(run, 'pay')])
+      step(run, [busy(run, asked)])
+      expect(statuses(run).unbook).toBe(becomes)
+      if (becomes === 'failed') expect(task(run, 'unbook').error?.code).toBe('retry_after_too_long')
+    }
   })
 
   test('has a limit of its own', () => {
