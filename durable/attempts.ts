@@ -94,11 +94,12 @@ export class Attempts {
       return
     }
     const { trace } = run.options
+    const limit = attemptLimit(run, task, item, now)
     const attempt = this.#executor.start({
       type,
       with: rendered.value as JsonObject,
       idempotencyKey: idempotencyKey(run, task, item),
-      timeoutMs: attemptLimitMs(run, task, item, now),
+      timeoutMs: limit.ms,
       ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
     })
     const call = this.#outgoing.begin(run, task, rendered.value, right, now, item)
@@ -108,7 +109,7 @@ export class Attempts {
     attempt
       .result()
       .then(
-        (result): Fact => ({ ...toFact(task, token, result), ...about }),
+        (result): Fact => ({ ...toFact(task, token, result, limit), ...about }),
         // The executor itself was cut off (a deploy, a crash of its isolate): the attempt is made again.
         (): Fact => ({ type: 'AttemptInterrupted', task, token, ...about }),
       )
@@ -161,16 +162,22 @@ function idempotencyKey({ id, workflow }: Run, task: TaskIndex, item: number | u
   return item === undefined ? `${id}/${tasks[task]!.id}` : `${id}/${tasks[task]!.id}/${item}`
 }
 
-/** The longest that an attempt which starts now may take, in ms: its own limit, and what the run has left. */
-function attemptLimitMs({ workflow, deadlineAt }: Run, task: TaskIndex, item: number | undefined, now: number): number {
+interface Limit {
+  ms: number
+  /** Whether the task itself sets it, and not what the run has left. */
+  isOwn: boolean
+}
+
+/** The longest that an attempt which starts now may take: its own limit, and what the run has left. */
+function attemptLimit({ workflow, deadlineAt }: Run, task: TaskIndex, item: number | undefined, now: number): Limit {
   const plan = workflow.plans[task]!
   const own = (item === undefined ? plan : plan.items!).timeoutMs ?? Number.POSITIVE_INFINITY
   // Without a deadline a run compensates, and a compensation always has a limit of its own.
   const left = deadlineAt === null ? Number.POSITIVE_INFINITY : Math.max(1, deadlineAt - now) + BACKSTOP_MS
-  return Math.min(own, left)
+  return { ms: Math.min(own, left), isOwn: own <= left }
 }
 
-function toFact(task: TaskIndex, token: number, result: TaskResult): Fact {
+function toFact(task: TaskIndex, token: number, result: TaskResult, { isOwn }: Limit): Fact {
   switch (result.kind) {
     case 'succeeded':
       return { type: 'AttemptSucceeded', task, token, output: result.output }
@@ -183,6 +190,9 @@ function toFact(task: TaskIndex, token: number, result: TaskResult): Fact {
         ...(result.retryAfterMs === undefined ? {} : { retryAfterMs: result.retryAfterMs }),
       }
     case 'timed_out':
+      // The run's deadline passes before the backstop does, unless a pause has moved it: then the attempt was cut off by what
+      // had counted before, and is made again in the time that the run has now.
+      if (!isOwn) return { type: 'AttemptInterrupted', task, token }
       return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true } }
     default:
       return result satisfies never

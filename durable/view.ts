@@ -229,7 +229,7 @@ function heldDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
 /** What the next attempt waits for, and how many are left. */
 function retryDetail(run: Run, index: TaskIndex, item?: number): string {
   const { status, number, error } = triesOf(run, index, item).attempts.at(-1)!
-  if (status === 'interrupted') return `attempt ${number} was cut off by a restart and is made again`
+  if (status === 'interrupted') return `attempt ${number} was cut off by a restart or a pause and is made again`
   const plan = run.workflow.plans[index]!
   const most = (item === undefined ? plan : plan.items!).retry?.max_attempts ?? 1
   if (status === 'snoozed') return `attempt ${number} of ${most} was put off by the server (${error?.code})`

@@ -42,7 +42,7 @@ export const TASK_TYPES = {
     mayBePlaceholder: false,
     isBuiltIn: true,
     takesNo: ['retry'],
-    with: { rendered: waitWith, inDefinition: waitWith, expressions: ['match'], notBuilt: ['correlate'] },
+    with: { rendered: waitWith, inDefinition: waitWith, conditions: ['match'], notBuilt: ['correlate'] },
   },
   workflow: {
     mayBePlaceholder: false,

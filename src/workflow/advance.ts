@@ -7,6 +7,7 @@ import type { Json } from './json.ts'
 import { apply, isCurrent, mayGoOn, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
 import { hearsSignals, takersOf } from './signals.ts'
+import { StepBudget } from './step-budget.ts'
 
 type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never
 
@@ -88,8 +89,9 @@ export function advance(
     const signal = run.events
     for (const task of takers) record({ type: 'TaskSucceeded', at, task, output: null, signal })
   }
-  while (events.length < MAX_STEP_EVENTS && keptBytes < MAX_STEP_BYTES) {
-    const decisions = decide(run, at, load, admission)
+  const budget = new StepBudget()
+  while (events.length < MAX_STEP_EVENTS && keptBytes < MAX_STEP_BYTES && !budget.isSpent) {
+    const decisions = decide(run, at, load, admission, budget)
     if (decisions.length === 0) return { events, isComplete: true }
     for (const decision of decisions) record(decision)
   }

@@ -70,6 +70,11 @@ export class Meter {
   #templateStepsLeft = MAX_TEMPLATE_STEPS
   #bytesLeft = MAX_BYTES
 
+  /** What was spent so far. */
+  get steps(): number {
+    return MAX_TEMPLATE_STEPS - this.#templateStepsLeft
+  }
+
   /** A new expression of the same template begins. */
   begin(): void {
     this.#stepsLeft = Math.min(MAX_STEPS, this.#templateStepsLeft)

@@ -34,6 +34,8 @@ export interface ExpressionScope {
   event?(): Json
   /** The item of a map that an expression is evaluated for; absent elsewhere. */
   item?(): { value: Json; index: number }
+  /** Hears how many steps each template has taken, so that many of them in a row can be bounded together. */
+  spend?(steps: number): void
 }
 
 export type Rendered = { ok: true; value: Json } | { ok: false; error: TaskError }
@@ -49,6 +51,18 @@ function holdsExpression(template: Json, depth: number): boolean {
   // Deeper than anything can be rendered: say yes, so that rendering says what is wrong.
   if (depth > MAX_NESTING) return true
   return Object.values(template).some((part) => holdsExpression(part, depth + 1))
+}
+
+/**
+ * What is wrong with a condition as it is written: one expression, bare or wrapped. With text or a second expression beside it
+ * it would be a text, and never true or false.
+ */
+export function checkCondition(text: string, names: ExpressionNames, at: string): Fault[] {
+  const template = fieldTemplate(text)
+  const faults = checkTemplate(template, names, at)
+  if (faults.length > 0 || segmentsOf(template).length === 1) return faults
+  const message = `a condition is one expression: write all of it inside \${{ }}, or none (\`${clip(text)}\`)`
+  return [{ path: at, code: 'expression_syntax', message }]
 }
 
 /**
@@ -130,7 +144,10 @@ function suggestion(id: string, tasks: ExpressionNames['tasks']): string {
  * expression that does; throws only what `scope` throws.
  */
 export function renderTemplate(template: Json, scope: ExpressionScope): Rendered {
-  return render(template, { names: namesIn(scope), meter: new Meter() }, 0)
+  const meter = new Meter()
+  const rendered = render(template, { names: namesIn(scope), meter }, 0)
+  scope.spend?.(meter.steps)
+  return rendered
 }
 
 /**
@@ -138,7 +155,7 @@ export function renderTemplate(template: Json, scope: ExpressionScope): Rendered
  * @returns the text as a template
  */
 export function fieldTemplate(text: string): string {
-  return text.includes('${{') ? text : `\${{ ${text} }}`
+  return text.includes('${{') ? text.trim() : `\${{ ${text} }}`
 }
 
 /** The value of a field that is an expression. */

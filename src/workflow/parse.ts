@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import type { Fault, Warning } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
-import { checkTemplate, type ExpressionNames, fieldTemplate } from './expression.ts'
+import { checkCondition, checkTemplate, type ExpressionNames, fieldTemplate } from './expression.ts'
 import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
 import { fitOf } from './fit.ts'
 import { InputShape } from './input-shape.ts'
@@ -96,33 +96,38 @@ function templateFaults(task: unknown, at: string, survey: Survey, position: num
   if (type !== null && type.with === undefined) return []
   const names = survey.names(position)
   if (task.type !== 'map') {
-    return boundedAt(`${at}/with`, checkTemplate(withFieldsWrapped(task.with, type), names, `${at}/with`))
+    return boundedAt(`${at}/with`, fieldFaults(task.with, type, names, `${at}/with`))
   }
   const { task: inner, ...config } = task.with
-  const faults = checkTemplate(withFieldsWrapped(config, type), names, `${at}/with`)
+  const faults = fieldFaults(config, type, names, `${at}/with`)
   return boundedAt(`${at}/with`, [...faults, ...itemFaults(inner, `${at}/with/task`, names, types)])
 }
 
 /** Faults of the expressions of what a map does for each item. */
 function itemFaults(task: unknown, at: string, names: ExpressionNames, types: TaskTypes): Fault[] {
   if (!isJsonObject(task) || !isJsonObject(task.with)) return []
-  const config = withFieldsWrapped(task.with, taskType(types, task.type))
-  return checkTemplate(config, { ...names, hasItem: true }, `${at}/with`)
+  return fieldFaults(task.with, taskType(types, task.type), { ...names, hasItem: true }, `${at}/with`)
 }
 
-/** Fields that are expressions, as templates. */
-function withFieldsWrapped(given: JsonObject, type: TaskType | null): JsonObject {
-  const config = { ...given }
+/** Faults of the fields of a `with`: templates, expressions and conditions. */
+function fieldFaults(given: JsonObject, type: TaskType | null, names: ExpressionNames, at: string): Fault[] {
+  const templates = { ...given }
   for (const field of type?.with?.expressions ?? []) {
-    const text = config[field]
-    if (typeof text === 'string') config[field] = isTime(text) ? text : fieldTemplate(text)
+    const text = given[field]
+    if (typeof text === 'string') templates[field] = isTime(text) ? text : fieldTemplate(text)
   }
-  return config
+  const faults = (type?.with?.conditions ?? []).flatMap((field) => {
+    const text = given[field]
+    if (typeof text !== 'string') return []
+    delete templates[field]
+    return checkCondition(text, names, `${at}/${field}`)
+  })
+  return [...faults, ...checkTemplate(templates, names, at)]
 }
 
 function conditionFaults(task: unknown, at: string, survey: Survey, position: number): Fault[] {
   if (!isJsonObject(task) || typeof task.when !== 'string') return []
-  return boundedAt(`${at}/when`, checkTemplate(fieldTemplate(task.when), survey.names(position), `${at}/when`))
+  return boundedAt(`${at}/when`, checkCondition(task.when, survey.names(position), `${at}/when`))
 }
 
 /** A task that starts the workflow which it is a task of: each run of it would start another. */

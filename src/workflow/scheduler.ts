@@ -14,6 +14,7 @@ import { beginMap, endOfMap, hasRoom, itemScope, nextItem } from './map.ts'
 import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, type RetryPolicy, restartDelayMs, retryDelayMs } from './retry.ts'
 import { isSettled, isStoppable, mayGoOn, type Run } from './run.ts'
 import { runScope } from './scope.ts'
+import { StepBudget } from './step-budget.ts'
 import { transform } from './transform.ts'
 import { triesOf } from './tries.ts'
 import { acceptsFailure } from './trigger-rule.ts'
@@ -40,8 +41,15 @@ const MAX_NAMED_TASKS = 1_000
  * @param at the time that the decisions are made at and recorded with, ms since the epoch, not before `run.at`
  * @param load reads payloads that an expression needs
  * @param admission what holds tasks back that would call out; null while nothing does
+ * @param budget of expressions; once it is spent the answer is not complete, and asked again with a new one
  */
-export function decide(run: Run, at: number, load: LoadPayload, admission: Admission | null = null): LaterEvent[] {
+export function decide(
+  run: Run,
+  at: number,
+  load: LoadPayload,
+  admission: Admission | null = null,
+  budget = new StepBudget(),
+): LaterEvent[] {
   if (run.finishedAt !== null) return []
   const isPaused = run.status === 'paused'
   if (run.startedAt === null && run.ending === null) return isPaused ? [] : begin(run, at)
@@ -54,9 +62,9 @@ export function decide(run: Run, at: number, load: LoadPayload, admission: Admis
   }
   // What is due waits, and the run does not end while somebody holds it.
   if (isPaused) return []
-  const begun = [...evaluateConditions(run, at, load), ...beginWaits(run, at, load)]
+  const begun = [...evaluateConditions(run, at, load, budget), ...beginWaits(run, at, load)]
   if (begun.length > 0) return begun
-  const starts = startReady(run, at, load, admission)
+  const starts = startReady(run, at, load, admission, budget)
   if (starts.length > 0) return starts
   if (run.progress.running > 0 || run.progress.waiting > 0) return []
   return afterLast(run, at, load)
@@ -139,15 +147,18 @@ function awaitsCompensation(run: Run, task: TaskIndex): boolean {
   return run.workflow.plans[task]!.undoes !== null && status === 'pending' && attempts.length === 0
 }
 
-function evaluateConditions(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+function evaluateConditions(run: Run, at: number, load: LoadPayload, budget: StepBudget): LaterEvent[] {
   if (run.conditional.size === 0) return []
-  const scope = runScope(run, load)
-  return [...run.conditional].slice(0, MAX_DECISIONS).map((task) => {
+  const scope = runScope(run, load, budget)
+  const events: LaterEvent[] = []
+  for (const task of run.conditional) {
+    if (budget.isSpent || events.length >= MAX_DECISIONS) break
     const held = evaluateCondition(run.workflow.definition.tasks[task]!.when!, scope)
-    if (!held.ok) return { type: 'TaskFailed', at, task, error: held.error }
-    if (held.value) return { type: 'ConditionMet', at, task }
-    return { type: 'TaskSkipped', at, task, reason: 'condition', because: null }
-  })
+    if (!held.ok) events.push({ type: 'TaskFailed', at, task, error: held.error })
+    else if (held.value) events.push({ type: 'ConditionMet', at, task })
+    else events.push({ type: 'TaskSkipped', at, task, reason: 'condition', because: null })
+  }
+  return events
 }
 
 /** Tasks that need no slot, and whose turn has come. */
@@ -282,13 +293,19 @@ function afterInterruption(run: Run, task: TaskIndex, at: number, item?: number)
  * Gives the free slots away: first to tasks that had begun and are due, then to those that became ready, in that order.
  * A task that a circuit holds back gets none and leaves its turn to the next.
  */
-function startReady(run: Run, at: number, load: LoadPayload, admission: Admission | null): LaterEvent[] {
+function startReady(
+  run: Run,
+  at: number,
+  load: LoadPayload,
+  admission: Admission | null,
+  budget: StepBudget,
+): LaterEvent[] {
   if (run.compensation !== null) return compensate(run, at, admission)
   const events: LaterEvent[] = []
   let free = run.slots.free
   let bytesLeft = MAX_DECIDED_BYTES
-  const isDone = () => free === 0 || bytesLeft <= 0 || events.length >= MAX_DECISIONS
-  const scope = runScope(run, load)
+  const isDone = () => free === 0 || bytesLeft <= 0 || budget.isSpent || events.length >= MAX_DECISIONS
+  const scope = runScope(run, load, budget)
   const start = (task: TaskIndex, item?: number) => {
     const plan = run.workflow.plans[task]!
     const { kind } = item === undefined ? plan : plan.items!

@@ -4,9 +4,11 @@ import { type Held, type LoadPayload, PayloadRef } from './event.ts'
 import type { ExpressionScope } from './expression.ts'
 import type { Json } from './json.ts'
 import type { Run } from './run.ts'
+import type { StepBudget } from './step-budget.ts'
 
-export function runScope(run: Run, load: LoadPayload): ExpressionScope {
+export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null = null): ExpressionScope {
   return {
+    ...(budget === null ? {} : { spend: (steps: number) => budget.spend(steps) }),
     input: () => held(run.input, load),
     run: { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: attemptOf(run) },
     task(id) {

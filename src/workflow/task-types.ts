@@ -22,6 +22,8 @@ export interface TaskType {
     readonly rendered: z.ZodObject
     /** Fields that are expressions, bare or wrapped, rather than templates. */
     readonly expressions?: readonly string[]
+    /** Fields that are expressions which have to be true or false. */
+    readonly conditions?: readonly string[]
     /** Fields that the contract has and this release has not. */
     readonly notBuilt: readonly string[]
   }

@@ -77,16 +77,25 @@ describe('an attempt', () => {
     })
   })
 
+  test('that reaches the limit of its own has timed out', async () => {
+    const definition = aDefinition({ a: [] })
+    definition.tasks[0]!.timeout = '2s'
+    const { outside, reports } = underWay(definition)
+    expect(outside[0]!.call.timeoutMs).toBe(2_000)
+    const error = { code: 'timeout', message: 'm' } as const
+    outside[0]!.end({ kind: 'timed_out', error })
+    await vi.waitFor(() => expect(reports).toHaveLength(1))
+    expect(reports[0]![1]).toMatchObject({ type: 'AttemptTimedOut', error: { ...error, retryable: true } })
+  })
+
   test.each<[TaskResult, Partial<Fact>]>([
     [success, { type: 'AttemptSucceeded', output: 7 }],
     [
       { kind: 'failed', error: { code: 'http_503', message: 'm' }, retryable: true },
       { type: 'AttemptFailed', error: { code: 'http_503', message: 'm', retryable: true } },
     ],
-    [
-      { kind: 'timed_out', error: { code: 'timeout', message: 'm' } },
-      { type: 'AttemptTimedOut', error: { code: 'timeout', message: 'm', retryable: true } },
-    ],
+    // It had no limit of its own, so a pause has moved the deadline that it was given.
+    [{ kind: 'timed_out', error: { code: 'timeout', message: 'm' } }, { type: 'AttemptInterrupted' }],
   ])('that ends as %o is reported once, with its token, and its stub is given back', async (result, fact) => {
     const { run, attempts, outside, reports } = underWay()
     outside[0]!.end(result)

@@ -1,6 +1,7 @@
 // parseDefinition: faults between tasks, of task types and their `with`, of expressions, and of values as such.
 
 import { describe, expect, test } from 'vitest'
+import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import { parseDefinition } from '../../src/workflow/parse.ts'
 import { TEST_TYPES } from '../support/task-types.ts'
 
@@ -205,6 +206,17 @@ describe('expressions', () => {
     expect(faults(parse(placeholders('a'), { output: { deep: ['${{ tasks.b.output }}'] } }))).toEqual([
       ['/output/deep/0', 'unknown_name'],
     ])
+  })
+
+  test('of a condition stand alone: with anything beside them they would be a text', () => {
+    const at = (when: string) => faults(parse([{ id: 'a', type: 'call', when }]))
+    for (const fine of ['true', ' ${{ true }} ', '${{ input.a }}', 'input.a']) expect(at(fine)).toEqual([])
+    for (const mixed of ['${{ true }} && ${{ true }}', '${{ input.a }} == 1', 'not ${{ true }}']) {
+      expect(at(mixed)).toEqual([['/tasks/0/when', 'expression_syntax']])
+    }
+    const waiting = { id: 'a', type: 'wait_for_event', with: { event: 'e', match: '${{ event.a }} == 1' } }
+    const parsed = parseDefinition({ name: 'wf', timeout: '1h', tasks: [waiting] }, TASK_TYPES)
+    expect(faults(parsed)).toEqual([['/tasks/0/with/match', 'expression_syntax']])
   })
 
   test('add no fault to dependencies that cannot be read', () => {

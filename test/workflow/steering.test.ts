@@ -168,6 +168,31 @@ describe('a condition', () => {
   })
 })
 
+describe('expressions that take long', () => {
+  const list = `[${[...Array(20).keys()]}]`
+  const long = `${list}.all(a, ${list}.all(b, ${list}.all(c, a + b + c >= 0)))`
+  const ids = [...Array(60).keys()].map((n) => `t${n}`)
+  const shape = Object.fromEntries(ids.map((id) => [id, []]))
+  const settled = ({ progress }: Run) => progress.succeeded + progress.failed + progress.skipped
+
+  test.each([
+    ['conditions', { when: `!(${long})` }],
+    ['transforms', { type: 'transform', with: { value: `\${{ ${long} }}` } }],
+  ])('are spread over many steps: %s', (_, fields) => {
+    const definition = aDefinition(shape, { timeout: '1h' })
+    for (const one of definition.tasks) Object.assign(one, fields)
+    const run = aRun(definition)
+    let steps = 0
+    for (let isComplete = false; !isComplete; steps++) {
+      const before = settled(run)
+      isComplete = advance(run, [], 0, noPayloads).isComplete
+      expect(settled(run) - before).toBeLessThan(30)
+    }
+    expect(steps).toBeGreaterThan(2)
+    expect(run.finishedAt).toBe(0)
+  })
+})
+
 describe('a pause', () => {
   test('starts nothing, lets what executes end, and stops the deadline', () => {
     const run = aRunOf({ a: [], b: ['a'] }, {}, { timeout: '10s' })
