@@ -113,8 +113,8 @@ const FAULTS: Fault[] = [
   {
     name: 'a task that a circuit holds back keeps its turn',
     file: 'src/workflow/run.ts',
-    from: '        run.slots.release(event.task)\n        task.circuit',
-    to: '        task.circuit',
+    from: "if (event.for === 'circuit') run.slots.release(event.task)",
+    to: '',
   },
   {
     name: 'a wait for a circuit may end after the deadline',
@@ -133,6 +133,24 @@ const FAULTS: Fault[] = [
     file: 'src/workflow/encoding.ts',
     from: 'event.for,\n        event.until,',
     to: 'event.for,',
+  },
+  {
+    name: 'a map executes one item more than it may',
+    file: 'src/workflow/map.ts',
+    from: 'running.size < run',
+    to: 'running.size <= run',
+  },
+  {
+    name: 'one failure more than a map tolerates is forgiven',
+    file: 'src/workflow/map.ts',
+    from: 'items.failures.length > tolerated',
+    to: 'items.failures.length > 1 + tolerated',
+  },
+  {
+    name: 'a child that is started again is the same run',
+    file: 'src/workflow/scheduler.ts',
+    from: 'run.tasks[task]!.attempts.length, at)',
+    to: '0, 0)',
   },
 ]
 
