@@ -14,6 +14,7 @@ export interface TaskView {
   id: string
   status: string
   skip_reason?: string
+  waiting?: { for: string; until?: string }
   output: unknown
   output_omitted?: true
   output_bytes?: number

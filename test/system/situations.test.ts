@@ -23,6 +23,8 @@ afterAll(async () => {
 
 interface Situation {
   tasks: object[]
+  /** Further fields of the definition. */
+  rest?: object
   /** Tasks of a workflow `below`, which these may start. */
   below?: object[]
   /** Brings the run into the situation, and is done once it is there. */
@@ -175,6 +177,22 @@ const SITUATIONS: Record<string, () => Situation> = {
     },
   }),
 
+  'held back by an open circuit': () => ({
+    rest: { on_failure: 'continue', defaults: { breaker: { name: 'broken', minimum_calls: 3, open_for: '4s' } } },
+    tasks: [
+      ...['a', 'b', 'c'].map((id) => http(id, 'status?code=500')),
+      http('held', 'ok', { depends_on: ['a', 'b', 'c'], trigger_rule: 'all_failed' }),
+    ],
+    reach: (id) => seen(id, (run) => run.tasks[3]!.waiting?.for === 'circuit'),
+    check(run, calls) {
+      expect(statusOf(run, 'held')).toBe('succeeded')
+      expect(run.status).toBe('succeeded') // Its failures were handled by the task that was there for them.
+      expect(callsOf(calls, 'held')).toBe(1)
+      const lastFailure = Date.parse(run.tasks[2]!.attempts[0]!.finished_at!)
+      expect(Date.parse(run.tasks[3]!.attempts[0]!.started_at) - lastFailure).toBeGreaterThan(3_500)
+    },
+  }),
+
   'waiting for an event that has come early, and for one that has not': () => ({
     tasks: [
       http('slow', 'ok?ms=1500'),
@@ -203,7 +221,7 @@ test('a run in any situation goes on to the same end after kill -9', async () =>
     if (situation.below !== undefined) {
       await client.register({ name: 'below', timeout: '60s', tasks: situation.below })
     }
-    await client.register({ name: workflow, timeout: '60s', tasks: situation.tasks })
+    await client.register({ name: workflow, timeout: '60s', tasks: situation.tasks, ...situation.rest })
     const { body } = await client.start({ workflow }, { prefer: 'respond-async' })
     await situation.reach(body.id)
     runs.push({ name, id: body.id, situation })
