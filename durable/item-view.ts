@@ -3,9 +3,10 @@
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import { itemValue } from '../src/workflow/map.ts'
-import { isFinal, type Run, type TaskStatus } from '../src/workflow/run.ts'
+import type { Run, TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
-import { attemptsView, attemptWait, duration, sizeOf, timestamp } from './view.ts'
+import { type Waits, waitingIn } from '../src/workflow/waiting.ts'
+import { attemptsView, duration, type Look, shownWaiting, sizeOf, timestamp } from './view.ts'
 
 /** Outputs of one page, in bytes of JSON text; the first fits always, since an output has 1 MiB at most. */
 const MAX_PAGE_OUTPUTS = 4 * 1024 * 1024
@@ -26,11 +27,12 @@ function statusOf(run: Run, task: TaskIndex, index: number): TaskStatus {
   return items!.begun.get(index)?.status ?? (finishedAt === null ? 'pending' : 'skipped')
 }
 
-export function itemTexts(run: Run, task: TaskIndex, indexes: readonly number[], load: LoadPayload): string[] {
+export function itemTexts(run: Run, task: TaskIndex, indexes: readonly number[], look: Look): string[] {
+  const waits = waitingIn(run, look.now)
   let room = MAX_PAGE_OUTPUTS
   return indexes.map((index) => {
     room -= sizeOf(run.tasks[task]!.items!.begun.get(index)?.output ?? null)
-    return JSON.stringify(itemView(run, task, index, load, room < 0))
+    return JSON.stringify(itemView(run, task, index, waits, look.load, room < 0))
   })
 }
 
@@ -38,6 +40,7 @@ function itemView(
   run: Run,
   task: TaskIndex,
   index: number,
+  waits: Waits,
   load: LoadPayload,
   omitOutput: boolean,
 ): { [key: string]: Json } {
@@ -45,12 +48,11 @@ function itemView(
   const item = items.begun.get(index)
   const output = item?.output ?? null
   const isOmitted = omitOutput && output !== null
-  const waits = !isFinal(run.status) && (item?.status === 'waiting' || items.undecided.has(index))
   return {
     index,
     status: statusOf(run, task, index),
     item: itemValue(items, index, load),
-    ...(waits ? { waiting: attemptWait(run, task, index) } : {}),
+    ...shownWaiting(waits.ofItem(task, index)),
     output: isOmitted ? null : held(output, load),
     ...(isOmitted ? { output_omitted: true, output_bytes: sizeOf(output) } : {}),
     error: (item?.error ?? null) as Json,

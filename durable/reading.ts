@@ -18,7 +18,7 @@ import type {
   TaskNotFound,
   TextPage,
 } from './runner-rpc.ts'
-import { eventText, outputText, runText, tasksOf, taskText, unreadableText } from './view.ts'
+import { eventText, type Look, outputText, runText, tasksOf, taskTexts, unreadableText } from './view.ts'
 import type { Waiters } from './waiters.ts'
 
 /** A page of events is full when it has become so long, in characters; the last one may be as long as an output. */
@@ -48,7 +48,7 @@ export class Reading {
     const links = await this.#linksOf(runId)
     const record = this.#readable(runId)
     if (record !== null) {
-      const body = runText(record.run, this.#committer.loader(runId), links)
+      const body = runText(record.run, this.#look(runId, Date.now(), links))
       return { kind: 'run', runId, status: record.run.status, body }
     }
     const brief = this.#history.brief(runId)
@@ -64,7 +64,7 @@ export class Reading {
     const { workflow, events } = record.run
     if (number > events) return { kind: 'event_not_found', events }
     const run = this.#history.past(runId, workflow, number)
-    return { kind: 'run', runId, status: run.status, body: runText(run, this.#committer.loader(runId)) }
+    return { kind: 'run', runId, status: run.status, body: runText(run, this.#look(runId, run.at, NO_LINKS)) }
   }
 
   /** The graph of the run's workflow, with how its tasks stand. Of a run that was ended unread no task is known. */
@@ -87,19 +87,16 @@ export class Reading {
     if (record === null) return this.#emptyPage(runId)
     const rest = tasksOf(record.run, status).filter((index) => index >= after)
     const page = rest.slice(0, limit)
-    const load = this.#committer.loader(runId)
-    return {
-      kind: 'page',
-      items: page.map((index) => taskText(record.run, index, load, links)),
-      next: rest[limit] ?? null,
-    }
+    const items = taskTexts(record.run, page, this.#look(runId, Date.now(), links))
+    return { kind: 'page', items, next: rest[limit] ?? null }
   }
 
   async task(runId: string, taskId: string): Promise<{ kind: 'task'; body: string } | RunNotFound | TaskNotFound> {
     const links = await this.#linksOf(runId)
     const found = this.#task(runId, taskId)
     if ('kind' in found) return found
-    return { kind: 'task', body: taskText(found.record.run, found.index, this.#committer.loader(runId), links) }
+    const [body] = taskTexts(found.record.run, [found.index], this.#look(runId, Date.now(), links))
+    return { kind: 'task', body: body! }
   }
 
   /** Items of a map, of one status or all, from an index on. */
@@ -116,7 +113,7 @@ export class Reading {
     const { run } = record
     if (run.workflow.plans[index]!.items === null) return { kind: 'no_map' }
     const page = itemsFrom(run, index, status, after, limit + 1)
-    const items = itemTexts(run, index, page.slice(0, limit), this.#committer.loader(runId))
+    const items = itemTexts(run, index, page.slice(0, limit), this.#look(runId, Date.now(), NO_LINKS))
     return { kind: 'page', items, next: page[limit] ?? null }
   }
 
@@ -158,6 +155,10 @@ export class Reading {
     const record = this.#readable(runId)
     if (record !== null) return record.run.events
     return this.#history.brief(runId) === null ? null : 0
+  }
+
+  #look(runId: string, now: number, links: Links): Look {
+    return { now, load: this.#committer.loader(runId), links }
   }
 
   #task(runId: string, taskId: string): { record: RunRecord; index: TaskIndex } | RunNotFound | TaskNotFound {

@@ -10,11 +10,11 @@ import {
   type TaskIndex,
 } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
-import { type Attempt, isFinal, isSettled, type Run, type TaskStatus } from '../src/workflow/run.ts'
+import type { Attempt, Run, TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 import { traceIdOf } from '../src/workflow/trace.ts'
-import { triesOf } from '../src/workflow/tries.ts'
-import { type Links, NO_LINKS } from './callbacks.ts'
+import { runWaiting, type Waiting, waitingIn } from '../src/workflow/waiting.ts'
+import type { Links } from './callbacks.ts'
 
 /** The largest answer, in bytes of JSON text. */
 const MAX_ANSWER = 8 * 1024 * 1024
@@ -25,17 +25,17 @@ export const MAX_INLINE = 16 * 1024
 /** The largest output that a run without an `output` template gets by itself. */
 const MAX_DEFAULT_OUTPUT = 1024 * 1024
 
-/** What a run waits for that has not come to its `start_at`. */
-function queuedFor(until: number): { for: 'time'; detail: string; until: string | null } {
-  return { for: 'time', detail: 'the run starts at the time that its start has named', until: timestamp(until) }
-}
-
 /** RFC 3339, UTC, milliseconds. */
 export function timestamp(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString()
 }
 
-const PAUSED = { for: 'paused', detail: 'the run is paused' } as const
+/** `waiting` as the API shows it, if there is one. */
+export function shownWaiting(waiting: Waiting | null): { waiting?: { [key: string]: Json } } {
+  if (waiting === null) return {}
+  const { until, ...rest } = waiting
+  return { waiting: { ...rest, ...(until === undefined ? {} : { until: timestamp(until) }) } }
+}
 
 /** A run without tasks, input and output: what lists show. */
 export function summaryOf(run: Run): { [key: string]: Json } {
@@ -52,8 +52,7 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     ...(run.options.trace === undefined ? {} : { trace_id: traceIdOf(run.options.trace) }),
     error: run.error as Json,
     ...(placeholders > 0 ? { placeholders } : {}),
-    ...(run.status === 'paused' ? { waiting: PAUSED } : {}),
-    ...(run.status === 'queued' && run.queuedUntil !== null ? { waiting: queuedFor(run.queuedUntil) } : {}),
+    ...shownWaiting(runWaiting(run)),
     created_at: timestamp(run.createdAt),
     started_at: timestamp(run.startedAt),
     finished_at: timestamp(run.finishedAt),
@@ -74,14 +73,24 @@ function parentView({ options: { parent } }: Run): { [key: string]: Json } {
   return parent === undefined ? {} : { parent: { run_id: parent.run_id, task_id: parent.task_id } }
 }
 
+/** How a run is looked at. */
+export interface Look {
+  /** When, ms since the epoch. */
+  readonly now: number
+  readonly load: LoadPayload
+  readonly links: Links
+}
+
 /**
  * The whole run as JSON text, at most 8 MiB: the largest outputs are left out first. Where thousands of errors alone are too
  * much, the tasks are left out as a whole; they can be read page by page.
  */
-export function runText(run: Run, load: LoadPayload, links: Links = NO_LINKS): string {
+export function runText(run: Run, look: Look): string {
+  const { load } = look
   const omitted = largestOutputs(run)
   const value = { ...summaryOf(run), input: held(run.input, load), ...outputOf(run, load) }
-  const tasks = run.tasks.map((_, task) => taskView(run, task, load, omitted.has(task), links))
+  const waits = waitingIn(run, look.now)
+  const tasks = run.tasks.map((_, task) => taskView(run, task, waits.ofTask(task), look, omitted.has(task)))
   const text = JSON.stringify({ ...value, tasks })
   return fits(text) ? text : JSON.stringify({ ...value, tasks: [], tasks_omitted: true })
 }
@@ -93,8 +102,10 @@ function fits(text: string): boolean {
   return text.length * 3 <= MAX_ANSWER || encoder.encode(text).byteLength <= MAX_ANSWER
 }
 
-export function taskText(run: Run, task: TaskIndex, load: LoadPayload, links: Links): string {
-  return JSON.stringify(taskView(run, task, load, false, links))
+/** Some tasks, each as JSON text. */
+export function taskTexts(run: Run, tasks: readonly TaskIndex[], look: Look): string[] {
+  const waits = waitingIn(run, look.now)
+  return tasks.map((task) => JSON.stringify(taskView(run, task, waits.ofTask(task), look, false)))
 }
 
 /** A task's output alone. */
@@ -110,6 +121,9 @@ export function condemnedSummary(summary: string, error: RunError, at: number): 
     error,
     finished_at: timestamp(at),
     deadline_at: null,
+    // What has ended waits for nothing.
+    waiting: undefined,
+    remaining_ms: undefined,
   })
 }
 
@@ -121,13 +135,12 @@ export function unreadableText(summary: string): string {
 function taskView(
   run: Run,
   index: TaskIndex,
-  load: LoadPayload,
+  waiting: Waiting | null,
+  { load, links }: Look,
   omitOutput: boolean,
-  links: Links,
 ): { [key: string]: Json } {
   const { id, type, depends_on, with: config } = run.workflow.definition.tasks[index]!
   const task = run.tasks[index]!
-  const waiting = isFinal(run.status) ? null : waitingOf(run, index)
   const link = links.get(index)
   return {
     id,
@@ -136,7 +149,7 @@ function taskView(
     ...(task.skipReason === null ? {} : { skip_reason: task.skipReason }),
     ...(task.because === null ? {} : { skipped_because: run.workflow.definition.tasks[task.because]!.id }),
     depends_on,
-    ...(waiting === null ? {} : { waiting }),
+    ...shownWaiting(waiting),
     ...(link === undefined || task.status !== 'waiting' ? {} : { callback_url: link }),
     output: omitOutput ? null : held(task.output, load),
     ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),
@@ -161,79 +174,6 @@ export function attemptsView(attempts: readonly Attempt[]): Json {
     duration_ms: duration(attempt.startedAt, attempt.finishedAt),
     ...(attempt.error === null ? {} : { error: attempt.error as unknown as Json }),
   }))
-}
-
-/** Why an unfinished task is not executing: what it waits for, by name. */
-function waitingOf(run: Run, index: TaskIndex): { [key: string]: Json } | null {
-  const task = run.tasks[index]!
-  // Between the events of one commit, where `at` may look, an attempt has ended and what follows is not decided yet.
-  if (run.undecided.has(index)) return attemptWait(run, index)
-  if (task.status === 'waiting') return waitingDetail(run, index)
-  if (task.status !== 'pending') return null
-  if (!task.isReady) return heldDetail(run, index)
-  if (run.status === 'paused') return PAUSED
-  if (run.startedAt === null && run.queuedUntil !== null) return queuedFor(run.queuedUntil)
-  const position = run.slots.position(index)
-  const { capacity, free } = run.slots
-  const detail = free > 0 ? 'the run has a slot for it' : `all ${capacity} slots of the run are taken`
-  return { for: 'slot', detail, position }
-}
-
-/** A task that has begun: what it waits for, and until when. */
-function waitingDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
-  const { waitingFor, wakeAt, childRun, items } = run.tasks[index]!
-  if (waitingFor === 'child') return { for: waitingFor, detail: `waits for the run ${childRun} to end`, until: null }
-  if (waitingFor === 'items') {
-    const { pending, waiting, running } = items!.progress
-    const detail = `${pending + waiting + running} of ${items!.total} items have not ended`
-    return { for: waitingFor, detail, until: timestamp(wakeAt) }
-  }
-  if (waitingFor === 'retry' || waitingFor === 'circuit') return attemptWait(run, index)
-  if (waitingFor === 'signal') {
-    const detail = `waits for the event ${JSON.stringify(run.workflow.definition.tasks[index]!.with!.event)}`
-    return { for: waitingFor, detail, ...(wakeAt === null ? {} : { until: timestamp(wakeAt) }) }
-  }
-  return { for: waitingFor, detail: 'sleeps', until: timestamp(wakeAt) }
-}
-
-/** What the next attempt of a task, or of an item of it, waits for. */
-export function attemptWait(run: Run, index: TaskIndex, item?: number): { [key: string]: Json } {
-  const { waitingFor, wakeAt, circuit } = triesOf(run, index, item)
-  // While the run is paused nothing is started again, due or not; other waits go on.
-  const isHeld = run.status === 'paused' && wakeAt !== null && wakeAt <= run.at
-  if (isHeld) return { ...PAUSED, until: timestamp(wakeAt) }
-  if (waitingFor === 'circuit') {
-    const detail = `the circuit of ${circuit} is open: too many of its last calls failed`
-    return { for: waitingFor, detail, until: timestamp(wakeAt) }
-  }
-  return { for: 'retry', detail: retryDetail(run, index, item), until: timestamp(wakeAt) }
-}
-
-/** A task that its dependencies hold, or a compensation that nothing needs yet. */
-function heldDetail(run: Run, index: TaskIndex): { [key: string]: Json } {
-  const { definition, graph, plans } = run.workflow
-  const { undoes } = plans[index]!
-  if (undoes !== null) {
-    const undone = definition.tasks[undoes]!.id
-    return { for: 'dependency', detail: `runs only if ${undone} has to be undone`, on: [undone] }
-  }
-  const on = graph.dependencies[index]!.filter((dependency) => !isSettled(run.tasks[dependency]!.status))
-  const names = on.map((dependency) => definition.tasks[dependency]!.id)
-  return {
-    for: 'dependency',
-    detail: `waits for ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`,
-    on: names,
-  }
-}
-
-/** What the next attempt waits for, and how many are left. */
-function retryDetail(run: Run, index: TaskIndex, item?: number): string {
-  const { status, number, error } = triesOf(run, index, item).attempts.at(-1)!
-  if (status === 'interrupted') return `attempt ${number} was cut off by a restart or a pause and is made again`
-  const plan = run.workflow.plans[index]!
-  const most = (item === undefined ? plan : plan.items!).retry?.max_attempts ?? 1
-  if (status === 'snoozed') return `attempt ${number} of ${most} was put off by the server (${error?.code})`
-  return `attempt ${number} of ${most} ended with ${error?.code}`
 }
 
 /** The run's `output`: the template's, or those of the tasks that nothing depends on, by id. */

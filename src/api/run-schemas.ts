@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { SKIP_REASONS } from '../workflow/event.ts'
 import { RUN_STATUSES, TASK_STATUSES } from '../workflow/run.ts'
 import { nameSchema, timeoutSchema } from '../workflow/schema.ts'
+import { WAITING_REASONS } from '../workflow/waiting.ts'
 import { WORKFLOW_REF } from '../workflow/workflow-ref.ts'
 import { anyJson, milliseconds, pageOf, timestamp } from './schemas.ts'
 
@@ -92,18 +93,7 @@ const count = z.int().min(0)
 
 const WaitingSchema = z
   .strictObject({
-    for: z.enum([
-      'dependency',
-      'slot',
-      'retry',
-      'circuit',
-      'time',
-      'signal',
-      'child',
-      'items',
-      'paused',
-      'incompatible',
-    ]),
+    for: z.enum(WAITING_REASONS),
     detail: z.string().meta({ examples: ['waits for fetch'] }),
     on: z.array(z.string()).exactOptional().meta({ description: 'Ids of the tasks that it waits for.' }),
     position: z.int().nullable().exactOptional().meta({ description: 'Place in the queue for a slot.' }),

@@ -63,14 +63,4 @@ export class Slots {
     this.#queue.delete(task)
     this.#holders.delete(task)
   }
-
-  /** One based place in the queue; 0 if the task does not stand in it. */
-  position(task: number): number {
-    let position = 0
-    for (const queued of this.#queue) {
-      position++
-      if (queued === task) return position
-    }
-    return 0
-  }
 }

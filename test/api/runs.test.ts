@@ -261,7 +261,7 @@ describe('fetching a run', () => {
       started_at: null,
       deadline_at: null,
     })
-    expect(accepted.body.tasks[0].waiting).toMatchObject({ for: 'slot', detail: 'the run has a slot for it' })
+    expect(accepted.body.tasks[0].waiting).toMatchObject({ for: 'time', detail: 'the run starts at once' })
     const { body } = await get(`/v1/runs/${id}?at=4`)
     expect(body).toMatchObject({ status: 'running', output: null, finished_at: null, duration_ms: null })
     expect(body.progress).toMatchObject({ total: 2, succeeded: 1, pending: 1, running: 0 })

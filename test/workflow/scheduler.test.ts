@@ -68,12 +68,6 @@ describe('slots', () => {
     step(run, [succeeded(run, 'busy')])
     expect(run.status).toBe('succeeded')
   })
-
-  test('say which place a waiting task has', () => {
-    const run = aRun(aDefinition({ a: [], b: [], c: [] }, { max_parallel: 1 }))
-    step(run)
-    expect([run.slots.position(1), run.slots.position(2), run.slots.position(0)]).toEqual([1, 2, 0])
-  })
 })
 
 describe('a task that fails', () => {

@@ -13,6 +13,7 @@ import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
 import { spotKey, spotOf } from '../../src/workflow/slots.ts'
 import { judge, TRIGGER_RULES } from '../../src/workflow/trigger-rule.ts'
+import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
 import { type Random, seeded } from '../support/random.ts'
 import { SIGNAL_NAMES, SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
 
@@ -271,6 +272,28 @@ function checkItems(run: Run, task: number, items: Items): void {
   expect(items.running.size).toBeLessThanOrEqual(run.workflow.plans[task]!.items!.maxParallel)
 }
 
+/** Nobody has to ask in vain what a run or a task waits for, nor is told of a wait that is none. */
+function checkWaiting(run: Run, now: number): void {
+  expect(runWaiting(run) !== null).toBe(run.status === 'queued' || run.status === 'paused')
+  const { ofTask, ofItem } = waitingIn(run, now)
+  const { dependencies } = run.workflow.graph
+  const wrong = run.tasks.flatMap(({ status }, task) => {
+    const waiting = ofTask(task)
+    const isHeld = status === 'pending' || status === 'waiting'
+    if (waiting?.for !== 'dependency') return isHeld === (waiting !== null) ? [] : [{ task, status, waiting }]
+    const known = dependencies[task]!.map((on) => run.workflow.definition.tasks[on]!.id)
+    const isRight = run.workflow.plans[task]!.undoes !== null || waiting.on!.every((id) => known.includes(id))
+    return isHeld && isRight && waiting.on!.length > 0 ? [] : [{ task, status, waiting }]
+  })
+  expect(wrong).toEqual([])
+  for (const task of run.maps) {
+    for (const [item, { status }] of run.tasks[task]!.items!.begun) {
+      const isHeld = run.finishedAt === null && (status === 'pending' || status === 'waiting')
+      expect(ofItem(task, item) !== null, `item ${item} of t${task} is ${status}`).toBe(isHeld)
+    }
+  }
+}
+
 function checkEvent(world: SimulatedWorld, event: LaterEvent): void {
   const { history } = world
   const previous = history[history.length - 2]!
@@ -403,6 +426,7 @@ function simulate(seed: number): void {
   for (let steps = 0; !isFinal(world.run.status); steps++) {
     checkIncrementalState(world.run)
     checkSignals(world)
+    checkWaiting(world.run, world.now)
     expect(world.refold(), 'R1').toEqual(world.run)
     const admission = world.admission()
     expect(decide(world.run, world.run.at, noPayloads, admission), 'R2: asked again, the answer is the same').toEqual(
