@@ -5,12 +5,14 @@ import type { TaskIndex } from '../src/workflow/event.ts'
 import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
 import { type Callbacks, type Links, NO_LINKS } from './callbacks.ts'
 import type { Committer } from './commit.ts'
+import { explanationBody, unreadExplanationBody } from './explanation.ts'
 import type { History, RunRecord } from './history.ts'
 import { itemsFrom, itemTexts } from './item-view.ts'
 import type { Records } from './records.ts'
 import type {
   EventNotFound,
   EventPage,
+  ExplanationForm,
   GraphForm,
   NoMap,
   RunAnswer,
@@ -79,6 +81,19 @@ export class Reading {
     const brief = this.#history.brief(runId)
     if (brief === null) return RUN_NOT_FOUND
     return { kind: 'graph', body: draw({ name: brief.workflow, tasks: [] }, []) }
+  }
+
+  /** The story of a run, from its whole history: asked for rarely, so nothing of it is kept. */
+  explain(runId: string, form: ExplanationForm): { kind: 'explanation'; body: string } | RunNotFound {
+    const record = this.#readable(runId)
+    if (record !== null) {
+      const { run } = record
+      const events = this.#history.events(runId, run.workflow)
+      return { kind: 'explanation', body: explanationBody(run, events, Date.now(), form) }
+    }
+    const brief = this.#history.brief(runId)
+    if (brief === null) return RUN_NOT_FOUND
+    return { kind: 'explanation', body: unreadExplanationBody(brief.summary, form) }
   }
 
   async tasks(runId: string, status: TaskStatus | null, after: number, limit: number): Promise<TextPage | RunNotFound> {

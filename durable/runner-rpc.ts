@@ -120,6 +120,9 @@ export type EventNotFound = { kind: 'event_not_found'; events: number }
 /** Languages that a graph can be drawn in. */
 export type GraphForm = 'mermaid' | 'dot'
 
+/** How an explanation is told. */
+export type ExplanationForm = 'json' | 'text'
+
 export interface ListFilter {
   workflow?: string
   version?: number

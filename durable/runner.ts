@@ -42,6 +42,7 @@ import type {
   CallbackView,
   EventNotFound,
   EventPage,
+  ExplanationForm,
   GraphForm,
   ListFilter,
   NoMap,
@@ -224,6 +225,10 @@ export class Runner extends DurableObject<Env> {
 
   async graph(runId: string, form: GraphForm): Promise<{ kind: 'graph'; body: string } | RunNotFound> {
     return this.#reading.graph(runId, form)
+  }
+
+  async explain(runId: string, form: ExplanationForm): Promise<{ kind: 'explanation'; body: string } | RunNotFound> {
+    return this.#reading.explain(runId, form)
   }
 
   /**

@@ -1,7 +1,9 @@
-// Parts of a run, for runs that are large: its tasks, their outputs, its graph. Its history is history.ts.
+// Parts of a run, for runs that are large: its tasks, their outputs, its graph; and what explains it. Its history is history.ts.
 
 import { z } from 'zod'
 import { TASK_STATUSES } from '../workflow/run.ts'
+import { preferredType } from './accept.ts'
+import { ExplanationSchema } from './explanation-schema.ts'
 import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from './graph-answers.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
@@ -9,6 +11,9 @@ import { type Route, route } from './route.ts'
 import { askRunner, taskResponse } from './run-answers.ts'
 import { ItemPageSchema, TaskPageSchema, TaskSchema } from './run-schemas.ts'
 import { anyJson } from './schemas.ts'
+
+const JSON_TYPE = 'application/json'
+const PLAIN = 'text/plain'
 
 const tasks = route({
   method: 'GET',
@@ -96,4 +101,32 @@ const graph = route({
   },
 })
 
-export const runPartRoutes: readonly Route[] = [tasks, task, items, output, graph]
+const explanation = route({
+  method: 'GET',
+  path: '/v1/runs/{id}/explain',
+  tag: 'Runs',
+  summary: 'Explain a run',
+  description:
+    'What it did, in sentences: what ran, what failed and why, what was skipped because of what; the tasks that decided how long it took; and, while it goes on, what has to happen for it to go on. As JSON, or as text for people by `Accept: text/plain`.',
+  access: 'key',
+  headers: ['Accept'],
+  answers: {
+    200: { description: 'The explanation.', content: { [JSON_TYPE]: ExplanationSchema, [PLAIN]: z.string() } },
+  },
+  problems: ['run_not_found', 'not_acceptable'],
+  async handle({ request, env, tenant, params: { id } }) {
+    const type = preferredType(request.headers, [JSON_TYPE, PLAIN])
+    if (type === null) throw new ApiProblem('not_acceptable', `An explanation is ${JSON_TYPE} or ${PLAIN}`)
+    const form = type === PLAIN ? 'text' : 'json'
+    const { body } = await askRunner(env, tenant, id, (runner) => runner.explain(id, form))
+    return new Response(body, {
+      headers: {
+        'Content-Type': type === PLAIN ? `${PLAIN}; charset=utf-8` : type,
+        'X-Content-Type-Options': 'nosniff',
+        Vary: 'Accept',
+      },
+    })
+  },
+})
+
+export const runPartRoutes: readonly Route[] = [tasks, task, items, output, graph, explanation]

@@ -537,7 +537,7 @@ function settle(run: Run, index: TaskIndex, status: TaskStatus, at: number, erro
 }
 
 /** How an ended task counts for those that depend on it. One that was skipped for a failure passes the failure on. */
-function classOf({ status, skipReason }: Task): keyof EndedDependencies {
+export function classOf({ status, skipReason }: Task): keyof EndedDependencies {
   if (status === 'succeeded' || status === 'cancelled') return status
   return status === 'skipped' && skipReason !== 'upstream_failed' ? 'skipped' : 'failed'
 }

@@ -505,17 +505,17 @@ function afterCompensation(run: Run): { status: FinalStatus; error: RunError | n
 function taskError(run: Run): RunError | null {
   // A run that a failure has stopped is failed, whatever came after: the first end in the history counts.
   const isDecided = run.ending === null || run.workflow.definition.on_failure === 'stop'
-  const failure = isDecided ? run.failures.find((task) => !isHandled(run, task)) : undefined
+  const failure = isDecided ? run.failures.find((task) => handlerOf(run, task) === undefined) : undefined
   if (failure === undefined) return null
   const task_id = run.workflow.definition.tasks[failure]!.id
   const error = run.tasks[failure]!.error ?? { code: 'timeout', message: 'The task timed out', retryable: true }
   return { ...error, task_id }
 }
 
-/** Where branches go on after a failure, one that a dependent was there for, and which that dependent survived, is handled. */
-function isHandled({ workflow, tasks }: Run, failed: TaskIndex): boolean {
-  if (workflow.definition.on_failure === 'stop') return false
-  return workflow.graph.dependents[failed]!.some(
+/** Where branches go on after a failure, one that a dependent was there for, and which that dependent survived, is handled: by it. */
+export function handlerOf({ workflow, tasks }: Run, failed: TaskIndex): TaskIndex | undefined {
+  if (workflow.definition.on_failure === 'stop') return undefined
+  return workflow.graph.dependents[failed]!.find(
     (dependent) => tasks[dependent]!.status === 'succeeded' && acceptsFailure(workflow.plans[dependent]!.rule),
   )
 }

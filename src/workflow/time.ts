@@ -12,3 +12,9 @@ export function timeMs(text: string): number {
   // biome-ignore lint/style/noRestrictedGlobals: reads a text that says its offset, and no clock: the same everywhere (R2).
   return Date.parse(text)
 }
+
+/** @returns an instant as the API shows it: RFC 3339, UTC, milliseconds */
+export function timeText(at: number): string {
+  // biome-ignore lint/style/noRestrictedGlobals: writes an instant that it is given, and reads no clock (R2).
+  return new Date(at).toISOString()
+}

@@ -157,8 +157,10 @@ function heldBack(run: Run, task: TaskIndex): Waiting {
     (dependency) => definition.tasks[dependency]!.id,
   )
   const { rule } = plans[task]!
-  // Between the events of one commit.
-  if (on.length === 0) return { for: 'dependency', detail: 'what it waited for has ended; it is skipped next', on }
+  // It is skipped as soon as its run goes on, so this is seen only before a start or between the events of one commit.
+  if (on.length === 0) {
+    return runWaiting(run) ?? { for: 'dependency', detail: 'what it waited for has ended; it is skipped next', on }
+  }
   return {
     for: 'dependency',
     detail: `waits for ${named(on, 5)}${rule === 'all_success' ? '' : ` (${rule})`}`,

@@ -6,6 +6,7 @@
 import { expect, test } from 'vitest'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
+import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
 import type { Items } from '../../src/workflow/items.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
@@ -294,6 +295,45 @@ function checkWaiting(run: Run, now: number): void {
   }
 }
 
+/** An explanation can be given at any moment; the shares of its path are the whole of the run, and what executed is what was recorded. */
+function checkExplanation({ run, history, now }: SimulatedWorld): void {
+  const at = Math.max(now, run.at)
+  const explanation = explain(run, history, at)
+  const { steps, afterMs } = explanation.path
+  if (run.startedAt === null) {
+    expect(steps).toEqual([])
+    return
+  }
+  const end = run.finishedAt ?? at
+  let from = run.startedAt
+  for (const step of steps) {
+    expect(step.from, 'a path without gaps').toBe(from)
+    expect(step.to).toBeGreaterThanOrEqual(from)
+    expect(Math.min(0, ...step.spent.values())).toBe(0)
+    expect(
+      [...step.spent.values()].reduce((sum, ms) => sum + ms, 0),
+      'what a share went to is all of it',
+    ).toBe(step.to - step.from)
+    const executed = run.tasks[step.task]!.attempts.map(({ startedAt, finishedAt }) =>
+      Math.max(0, Math.min(finishedAt ?? end, step.to) - Math.max(startedAt, step.from)),
+    )
+    const made = (step.spent.get('executing') ?? 0) + (step.spent.get('child') ?? 0)
+    expect(made, 'an attempt executes here, or as a run of its own').toBe(executed.reduce((sum, ms) => sum + ms, 0))
+    from = step.to
+  }
+  expect(new Set(steps.map(({ task }) => task)).size, 'no task comes twice').toBe(steps.length)
+  expect(afterMs).toBe(end - from)
+  expect(afterMs).toBeGreaterThanOrEqual(0)
+  const text = explanationText(run, explanation, at)
+  expect(text).not.toMatch(/undefined|null|NaN|\[object/)
+  expect(explanation.needs.length > 0, 'a run that goes on waits for something, one that has ended for nothing').toBe(
+    run.finishedAt === null,
+  )
+  const told = JSON.stringify(explanationJson(run, explanation, at))
+  expect(told).not.toMatch(/undefined|NaN/)
+  expect(explanation.sentences.length).toBeLessThan(150)
+}
+
 function checkEvent(world: SimulatedWorld, event: LaterEvent): void {
   const { history } = world
   const previous = history[history.length - 2]!
@@ -427,6 +467,8 @@ function simulate(seed: number): void {
     checkIncrementalState(world.run)
     checkSignals(world)
     checkWaiting(world.run, world.now)
+    // It costs as much as the history is long, so not after every step.
+    if (steps % 8 === 0) checkExplanation(world)
     expect(world.refold(), 'R1').toEqual(world.run)
     const admission = world.admission()
     expect(decide(world.run, world.run.at, noPayloads, admission), 'R2: asked again, the answer is the same').toEqual(
@@ -443,6 +485,7 @@ function simulate(seed: number): void {
     expect(begun.at, 'no run starts before its time').toBeGreaterThanOrEqual(startAt)
   }
   checkHistory(world)
+  checkExplanation(world)
   expect(world.refold(), 'R1').toEqual(world.run)
 
   const { run } = world

@@ -135,6 +135,15 @@ describe('a wait that is what its task does', () => {
     expect(waitingOf(run, 'nap', 5_000)).toEqual({ for: 'time', detail: 'sleeps', until: 1_000 })
   })
 
+  test('for an event names it, and says until when only if a time ends it', () => {
+    const wait = { type: 'wait_for_event', with: { event: 'approved' } }
+    const detail = 'waits for the event "approved"'
+    const run = started(with_(aDefinition({ a: [] }), 'a', wait))
+    expect(waitingOf(run, 'a')).toEqual({ for: 'signal', detail })
+    const bounded = started(with_(aDefinition({ a: [] }), 'a', { ...wait, timeout: '2s' }))
+    expect(waitingOf(bounded, 'a')).toEqual({ for: 'signal', detail, until: 2_000 })
+  })
+
   test('for a circuit names it', () => {
     const run = aRun(aDefinition({ a: [] }), { timeoutMs: 60_000 })
     const admission = { hold: () => ({ target: 'upstream.test', until: 2_000 }), isFree: () => false }
