@@ -215,7 +215,7 @@ function interruptions(run: Run): Sentence[] {
   const cut = tasksThat(run, ({ interruptions }) => interruptions > 0)
   return each(run, cut, 'had attempts cut off', (task) => {
     const times = counted(run.tasks[task]!.interruptions, 'attempt')
-    return `${times} of ${idOf(run, task)} ${run.tasks[task]!.interruptions === 1 ? 'was' : 'were'} cut off by a restart, which spends none of its attempts.`
+    return `${times} of ${idOf(run, task)} ${run.tasks[task]!.interruptions === 1 ? 'was' : 'were'} cut off by a restart or a pause, which spends none of its attempts.`
   })
 }
 
@@ -363,7 +363,10 @@ function undoing(run: Run): Sentence[] {
   const left = those(({ status, skipReason }) => status === 'cancelled' || skipReason === 'run_stopped')
   const sentences: Sentence[] = [
     {
-      text: `What had succeeded and names a \`compensate\`, ${counted(undo.length, 'task')}, is undone one by one, the last success first; the run ends ${compensation.status} then.`,
+      text:
+        run.finishedAt === null
+          ? `What had succeeded is undone one by one, the last success first, ${counted(undo.length, 'task')}; the run ends ${compensation.status} then.`
+          : `What had succeeded was undone, the last success first, ${counted(undo.length, 'task')}, before the run ended.`,
       tasks: inOrder,
     },
   ]

@@ -196,11 +196,14 @@ describe('a run that failed', () => {
     expect(textOf(run)[0]).toBe(
       'The run undoes what it did, and ends failed then: 2 of 6 tasks succeeded, 1 failed, 1 running, 2 pending.',
     )
+    expect(textOf(run)).toContain(
+      'What had succeeded is undone one by one, the last success first, 2 tasks; the run ends failed then.',
+    )
     run.at(40, run.failed('undo-b'))
     run.at(50, run.done('undo-a'))
     expect(textOf(run)).toEqual(
       expect.arrayContaining([
-        'What had succeeded and names a `compensate`, 2 tasks, is undone one by one, the last success first; the run ends failed then.',
+        'What had succeeded was undone, the last success first, 2 tasks, before the run ended.',
         'Undone: a by undo-a.',
         'undo-b failed after 1 attempt: http_500 (GET undo-b answered), so b is not undone.',
         'undo-c was skipped because there was nothing to undo (not_needed).',
@@ -218,7 +221,9 @@ describe('a run that failed', () => {
   test('after restarts says what they cut off', () => {
     const run = drive({ a: [] })
     run.at(10, run.interrupted('a'))
-    expect(textOf(run)).toContain('1 attempt of a was cut off by a restart, which spends none of its attempts.')
+    expect(textOf(run)).toContain(
+      '1 attempt of a was cut off by a restart or a pause, which spends none of its attempts.',
+    )
   })
 })
 
@@ -346,6 +351,50 @@ describe('a run that starts at a time of its own', () => {
     expect(textOf({ run, events: history })[0]).toBe(
       'The run was cancelled before it started: 0 of 2 tasks succeeded, 2 cancelled.',
     )
+  })
+})
+
+describe('a task that is a run of its own, or a map', () => {
+  test('names the run, and says how the items stand', () => {
+    const run = drive(
+      { child: [], each: [] },
+      {
+        child: { type: 'workflow', with: { workflow: 'other' } },
+        each: {
+          type: 'map',
+          with: { items: ['x', 'y', 'z'], task: { type: 'http', with: { url: 'https://upstream.test/' } } },
+        },
+      },
+      { max_parallel: 2 },
+    )
+    const { childRun, items } = run.run.tasks[0]!
+    expect([typeof childRun, items]).toEqual(['string', null])
+    const token = run.run.tasks[1]!.items!.begun.get(0)!.token
+    run.at(10, { type: 'AttemptSucceeded', task: 1, item: 0, token, output: 1 })
+    expect(textOf(run, 30)).toEqual([
+      'The run has been going for 30 ms: 0 of 2 tasks succeeded, 2 waiting.',
+      '',
+      'The run of wf version 1, 2 tasks, was accepted at 1970-01-01T00:00:00.000Z and started at once.',
+      `child is the run ${childRun}.`,
+      'each has 3 items: 2 running, 1 succeeded.',
+      '',
+      'Its 30 ms so far were decided by 1 task:',
+      '  child      30 ms  100 %  waiting for the run that it is 30 ms',
+      '',
+      'It waits for:',
+      '  each, item 1, has to end: attempt 1 has been executing for 30 ms',
+      '  each, item 2, has to end: attempt 1 has been executing for 20 ms',
+      `  child: waits for the run ${childRun} to end`,
+      '  each: 2 of 3 items have not ended',
+      '  all of it by 1970-01-01T00:01:00.000Z, in 60.0 s, or the run times out',
+    ])
+    expect(jsonOf(run, 30).needs.map(({ for: reason }: { for: string }) => reason)).toEqual([
+      'executing',
+      'executing',
+      'child',
+      'items',
+      'deadline',
+    ])
   })
 })
 

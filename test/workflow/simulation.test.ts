@@ -3,22 +3,29 @@
 // and sending loses nothing), R5 (only the current token counts), the slot bound, the order of dependencies, termination.
 // A failure prints its seed; `SEED=<n> npx vitest run --project unit simulation` runs that one alone.
 
-import { expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
 import type { Items } from '../../src/workflow/items.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
-import { isFinal, isSettled, type Run } from '../../src/workflow/run.ts'
+import { isFinal, isSettled, RUN_STATUSES, type Run, TASK_STATUSES } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
 import { spotKey, spotOf } from '../../src/workflow/slots.ts'
 import { judge, TRIGGER_RULES } from '../../src/workflow/trigger-rule.ts'
 import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
 import { type Random, seeded } from '../support/random.ts'
 import { SIGNAL_NAMES, SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
+import { stateDiagrams, Transitions } from '../support/transitions.ts'
 
 const SEEDS = Number(process.env.SEEDS ?? 5_000)
+
+const architecture = readFileSync('ARCHITECTURE.md', 'utf8')
+
+/** What the runs of this file have done. */
+const transitions = new Transitions()
 const noPayloads = () => null
 const FAILING = `\${{ input.nothing }}`
 
@@ -325,7 +332,7 @@ function checkExplanation({ run, history, now }: SimulatedWorld): void {
   expect(afterMs).toBe(end - from)
   expect(afterMs).toBeGreaterThanOrEqual(0)
   const text = explanationText(run, explanation, at)
-  expect(text).not.toMatch(/undefined|null|NaN|\[object/)
+  expect(text).not.toMatch(/undefined|NaN|\[object/)
   expect(explanation.needs.length > 0, 'a run that goes on waits for something, one that has ended for nothing').toBe(
     run.finishedAt === null,
   )
@@ -486,6 +493,7 @@ function simulate(seed: number): void {
   }
   checkHistory(world)
   checkExplanation(world)
+  transitions.record(world.history)
   expect(world.refold(), 'R1').toEqual(world.run)
 
   const { run } = world
@@ -553,3 +561,32 @@ test(`${SEEDS} random runs hold every invariant and end`, { timeout: 300_000 }, 
     }
   }
 })
+
+describe('the state diagrams of ARCHITECTURE.md', () => {
+  const diagrams = stateDiagrams(architecture)
+  const kinds = [
+    ['runs', 'run', ['queued'], RUN_STATUSES.filter(isFinal)],
+    ['tasks', 'task', ['pending'], TASK_STATUSES.filter(isSettled)],
+  ] as const
+
+  test.each(kinds.map((kind, position) => [...kind, position] as const))(
+    'of %s draw what the simulated runs did, and nothing else',
+    (name, of, first, last, position) => {
+      const { edges, begins, ends } = diagrams[position]!
+      const seen = transitions[of]
+      const missing = [...seen].filter((edge) => !edges.has(edge))
+      expect(missing, `add these edges to the diagram of ${name} ("Statuses" in ARCHITECTURE.md)`).toEqual([])
+      const unseen = [...edges].filter((edge) => !seen.has(edge))
+      // One run, or a few, cannot show every edge.
+      if (process.env.SEED === undefined && SEEDS >= 1_000) {
+        expect(unseen, `take these edges out of the diagram of ${name}, or let the simulation do them`).toEqual([])
+      }
+      expect(sortedText(begins)).toEqual(sortedText(first))
+      expect(sortedText(ends)).toEqual(sortedText(last))
+    },
+  )
+})
+
+function sortedText(items: Iterable<string>): string[] {
+  return [...items].sort()
+}
