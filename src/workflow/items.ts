@@ -4,7 +4,7 @@
 import { type Held, type LaterEvent, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
 import type { AttemptStatus, Run, TaskStatus } from './run.ts'
 import { spotKey } from './slots.ts'
-import { beginAttempt, beginWaiting, endAttempt, noTries, type Tries } from './tries.ts'
+import { beginAttempt, beginWaiting, endAttempt, endWait, noTries, type Tries } from './tries.ts'
 
 /** The most items of one map. */
 export const MAX_ITEMS = 10_000
@@ -157,9 +157,7 @@ function move(run: Run, items: Items, index: number, status: TaskStatus): Item {
   items.progress[item.status]--
   items.progress[status]++
   item.status = status
-  item.wakeAt = null
-  item.circuit = null
-  item.waitingFor = null
+  endWait(item)
   items.running.delete(index)
   items.waiting.delete(index)
   items.held.delete(index)

@@ -16,7 +16,7 @@ import type {
 } from './event.ts'
 import { applyToItem, closeItems, type Items, isItemEvent, itemsOf } from './items.ts'
 import { Slots } from './slots.ts'
-import { beginAttempt, beginWaiting, endAttempt } from './tries.ts'
+import { beginAttempt, beginWaiting, endAttempt, endWait, noTries } from './tries.ts'
 import { acceptsFailure, type EndedDependencies, judge } from './trigger-rule.ts'
 
 export const RUN_STATUSES = ['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
@@ -259,23 +259,12 @@ export function accept(event: AcceptedEvent): Run {
       because: null,
       output: null,
       error: null,
-      startedAt: null,
       finishedAt: null,
-      attempts: [],
-      token: 0,
-      interruptions: 0,
-      snoozes: 0,
-      retryAfterMs: null,
-      isRetryRefused: false,
-      circuit: null,
-      circuitWaits: 0,
-      waitingFor: null,
-      wakeAt: null,
+      ...noTries(),
       waitNumber: 0,
       ended: { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 },
       isReused: false,
       isReady: false,
-      childRun: null,
       items: null,
     })),
     slots: new Slots(definition.max_parallel),
@@ -495,9 +484,7 @@ function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
   run.progress[task.status]--
   run.progress[status]++
   task.status = status
-  task.wakeAt = null
-  task.circuit = null
-  task.waitingFor = null
+  endWait(task)
   run.undecided.delete(index)
   run.conditional.delete(index)
   run.beginning.delete(index)

@@ -37,6 +37,13 @@ export function noTries(): Tries {
   }
 }
 
+/** Forgets what only a wait needed that is over. */
+export function endWait(tries: Tries): void {
+  tries.wakeAt = null
+  tries.circuit = null
+  tries.waitingFor = null
+}
+
 /** The attempts of a task, or of an item of it; of an item that has not begun, none. */
 export function triesOf(run: Run, task: TaskIndex, item: number | undefined): Tries {
   if (item === undefined) return run.tasks[task]!
