@@ -7,13 +7,19 @@ import { ApiProblem, faultyBody } from './problem.ts'
 /** Deeper than this not even the parser sees it, since millions of nested lists would take the isolate's memory. What a field may hold is less. */
 const MAX_NESTING = 1_000
 
+/**
+ * How much of a body that is too large is let in unread, in bytes. A client that is still sending when the connection is closed
+ * under it may see a broken pipe and never the answer (RFC 9112, section 9.6), so what is a little too large is taken.
+ */
+const MAX_DRAINED = 16 * 1024 * 1024
+
 const JSON_TYPE = /^application\/(?:json|[a-z0-9!#$&^_.+-]+\+json)$/i
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /**
  * The body as JSON.parse has it; a leading byte order mark is let go.
- * @param maxBytes a larger body is refused before it is read whole
+ * @param maxBytes a larger body is refused, and nothing of it is kept
  * @throws ApiProblem `unsupported_media_type`, `too_large`, `malformed_json`, `invalid_request`
  */
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
@@ -54,7 +60,10 @@ function checkMediaType(headers: Headers): void {
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
   const declared = request.headers.get('Content-Length')
   if (declared !== null) {
-    if (Number(declared) > maxBytes) throw tooLarge(maxBytes)
+    if (Number(declared) > maxBytes) {
+      if (Number(declared) <= MAX_DRAINED) await drain(request.body)
+      throw tooLarge(maxBytes)
+    }
     // The server lets no more through than was declared, so it can be taken at once.
     const bytes = new Uint8Array(await request.arrayBuffer())
     if (bytes.length > maxBytes) throw tooLarge(maxBytes)
@@ -69,6 +78,14 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     chunks.push(chunk)
   }
   return joined(chunks, length)
+}
+
+async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  try {
+    await body?.pipeTo(new WritableStream())
+  } catch {
+    // The client has hung up: then nobody waits for the answer.
+  }
 }
 
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
