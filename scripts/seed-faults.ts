@@ -168,14 +168,16 @@ process.exitCode = missed > 0 ? 1 : 0
 function testsThatCatch({ file, from, to }: Fault): string[] {
   const copy = mkdtempSync(join(tmpdir(), 'edge-orchestrator-fault-'))
   try {
-    for (const part of ['src', 'test', 'package.json', 'tsconfig.json']) {
+    for (const part of ['src', 'test', 'package.json', 'tsconfig.json', 'ARCHITECTURE.md']) {
       cpSync(join(root, part), join(copy, part), { recursive: true })
     }
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
     const text = readFileSync(join(copy, file), 'utf8')
     if (text.split(from).length !== 2) throw new Error(`${file} does not hold once: ${from}`)
     writeFileSync(join(copy, file), text.replace(from, to))
-    const tests = ['scheduler', 'simulation', 'encoding', 'waits'].map((name) => `test/workflow/${name}.test.ts`)
+    const tests = ['scheduler', 'simulation', 'encoding', 'waits', 'steering', 'map', 'child'].map(
+      (name) => `test/workflow/${name}.test.ts`,
+    )
     const report = join(copy, 'report.json')
     const vitest = join(root, 'node_modules/vitest/vitest.mjs')
     writeFileSync(join(copy, 'vitest.config.ts'), 'export default {}\n')
@@ -191,12 +193,14 @@ function testsThatCatch({ file, from, to }: Fault): string[] {
 }
 
 interface Report {
-  testResults: { assertionResults: { fullName: string; status: string; failureMessages: string[] }[] }[]
+  testResults: { name: string; assertionResults: { fullName: string; status: string; failureMessages: string[] }[] }[]
 }
 
 function failedIn({ testResults }: Report): string[] {
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults)
-  if (tests.length === 0) throw new Error('no test ran')
+  // A file that did not load catches nothing, and would hide that what it is there for goes unseen.
+  const silent = testResults.filter(({ assertionResults }) => assertionResults.length === 0)
+  if (silent.length > 0) throw new Error(`no test ran in ${silent.map(({ name }) => name).join(', ')}`)
   return tests
     .filter(({ status }) => status === 'failed')
     .map(({ fullName, failureMessages: [message = ''] }) => {
