@@ -1,7 +1,7 @@
 // The circuits as clients see them: listed, shown on tasks, reset, scraped.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { aName, get, post } from './client.ts'
+import { type Answer, aName, get, post } from './client.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -27,8 +27,7 @@ async function open(workflow: string, circuit: string): Promise<void> {
   await vi.waitFor(async () => expect(await shown(circuit)).toMatchObject({ state: 'open' }), 5_000)
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are data; the client has checked them against their schema
-async function shown(name: string): Promise<any> {
+async function shown(name: string): Promise<Answer['body']> {
   const { body } = await get('/v1/circuits?limit=200')
   return body.items.find((circuit: { name: string }) => circuit.name === name)
 }
