@@ -7,12 +7,21 @@ import type { Rows } from './rows.ts'
 /** Rows of `commits` and `payloads` that go in one turn; each has up to half a megabyte. */
 const BATCH = 100
 
+export interface RemovalActions {
+  /** A run is gone: whoever holds it in memory has to drop it. */
+  drop(runId: string): void
+  /** `step` has to be called soon. */
+  wake(): void
+}
+
 export class Removal {
   readonly #rows: Rows
+  readonly #actions: RemovalActions
   #hasMore: boolean
 
-  constructor(rows: Rows) {
+  constructor(rows: Rows, actions: RemovalActions) {
     this.#rows = rows
+    this.#actions = actions
     this.#hasMore = rows.one('SELECT run_id FROM removals LIMIT 1') !== null
   }
 
@@ -21,17 +30,19 @@ export class Removal {
     return this.#hasMore
   }
 
-  /** Removes runs that have ended. Whoever holds them in memory has to drop them. */
+  /** Removes runs that have ended. */
   remove(runIds: readonly string[]): void {
     for (const runId of runIds) {
       const gone = this.#rows.one<{ spilled: number; payloads: number }>(
         'DELETE FROM runs WHERE id = ? RETURNING spilled, payloads',
         runId,
       )
+      this.#actions.drop(runId)
       if (gone === null || (gone.spilled === 0 && gone.payloads === 0)) continue
       this.#rows.run('INSERT OR IGNORE INTO removals (run_id) VALUES (?)', runId)
       this.#hasMore = true
     }
+    if (this.#hasMore) this.#actions.wake()
   }
 
   /** Deletes what one turn may. The name of a run goes after the last of its rows. */

@@ -9,6 +9,8 @@ import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aRunId, aTenant, shown } from '../support/runner.ts'
 
+const NOBODY = { drop: () => {}, wake: () => {} }
+
 afterEach(async () => {
   vi.restoreAllMocks()
   await reset()
@@ -70,7 +72,7 @@ describe('a deleted run', () => {
       expect(at).not.toBeNull()
       expect(at!).toBeLessThanOrEqual(Date.now())
       const rows = new Rows(state.storage.sql)
-      new Removal(rows).step()
+      new Removal(rows, NOBODY).step()
       expect(rows.take().written).toBeLessThanOrEqual(101)
     })
     expect(await count(runner(), 'removals')).toBe(1)
@@ -82,7 +84,7 @@ describe('a deleted run', () => {
   test('goes on going after a crash between two batches, without any request', async () => {
     const { runner, runId } = await aLargeRun()
     await runner().delete(runId)
-    await runInDurableObject(runner(), (_, state) => new Removal(new Rows(state.storage.sql)).step())
+    await runInDurableObject(runner(), (_, state) => new Removal(new Rows(state.storage.sql), NOBODY).step())
     await abortAllDurableObjects()
     expect(await runDurableObjectAlarm(runner())).toBe(true)
     for (const table of ['commits', 'payloads', 'removals']) expect(await count(runner(), table)).toBe(0)
