@@ -1,6 +1,6 @@
 // The least that a durable answer costs on this runtime: a Hono route, one RPC to one Durable Object, one SQLite insert.
 // What the orchestrator needs is measured against this, in the same run, so that the machine cancels out.
-// `/direct` is the floor of tasks that call out: the same calls, made one after another by a Worker that keeps nothing.
+// `/direct` is the floor of tasks that call out: the same calls, made by a Worker that keeps nothing, one after another or `at_once`.
 
 import { DurableObject } from 'cloudflare:workers'
 import { Hono } from 'hono'
@@ -31,12 +31,17 @@ app.post('/', async (c) => {
 
 app.get('/direct', async (c) => {
   const url = c.req.query('url')!
-  for (let left = Number(c.req.query('calls')); left > 0; left--) {
-    const response = await fetch(url, { cache: 'no-store' })
-    if (response.status !== 200) return c.json({ status: 'failed' })
-    await response.json()
+  let left = Number(c.req.query('calls'))
+  const callOn = async (): Promise<boolean> => {
+    while (left-- > 0) {
+      const response = await fetch(url, { cache: 'no-store' })
+      if (response.status !== 200) return false
+      await response.json()
+    }
+    return true
   }
-  return c.json({ status: 'succeeded' })
+  const outcomes = await Promise.all(Array.from({ length: Number(c.req.query('at_once') ?? 1) }, callOn))
+  return c.json({ status: outcomes.includes(false) ? 'failed' : 'succeeded' })
 })
 
 export default app

@@ -5,7 +5,6 @@
 // A circuit that is not closed is a row here (it outlives this instance), and so is each run that one holds back: whoever
 // closes it finds them. Everything about closed circuits is memory: lost, it only makes a circuit open later.
 
-import type { Admission, Hold } from '../src/workflow/admission.ts'
 import {
   afterCall,
   type BreakerPolicy,
@@ -18,13 +17,11 @@ import {
   trialVerdictOf,
   verdictOf,
 } from '../src/workflow/circuit.ts'
-import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
+import type { LoadPayload } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
-import { spotKey } from '../src/workflow/slots.ts'
-import { triesOf } from '../src/workflow/tries.ts'
 import type { CircuitView, Gate } from './gate.ts'
-import { circuitOf } from './outgoing.ts'
 import type { Rows } from './rows.ts'
+import { type Barrier, MAX_LEASE_MS, RunAdmission } from './run-admission.ts'
 
 /** How often failures of one target are told to its Gate at most, in ms. */
 const REPORT_MS = 1_000
@@ -32,14 +29,10 @@ const REPORT_MS = 1_000
 /** Successes alone, which only make the Gate's picture rounder, are told so often. */
 const QUIET_REPORT_MS = 10_000
 
-/** Until when a task is held back while the Gate is asked: the answer comes sooner and wakes it. */
-const ASK_MS = 500
-
 /** How soon a Gate that did not answer is asked again. */
 const ASK_AGAIN_MS = 1_000
 
-/** The longest that a trial may take before its right is given to another, and what is added for the way. */
-const MAX_LEASE_MS = 60_000
+/** What is added to the time that a trial may take, for the way. */
 const LEASE_MARGIN_MS = 5_000
 
 /** Targets that are known at a time; the one that was called the longest ago is forgotten first. */
@@ -57,14 +50,6 @@ export interface CircuitCall {
   policy: BreakerPolicy
   /** The right with which it was made, if the circuit was not closed. */
   trial: Trial | null
-}
-
-/** A circuit that is not closed, as its Gate told last. */
-interface Barrier {
-  state: 'open' | 'half_open'
-  askAt: number
-  /** Trials that this Runner was given and has not used. */
-  trials: Trial[]
 }
 
 interface Known {
@@ -91,58 +76,6 @@ export interface CircuitActions {
   /** Steps a run whose circuit may let it through now. */
   look(runId: string): void
   fault(error: unknown): void
-}
-
-/** The answers of one commit. What they take counts only once the commit stands (`settle`). */
-export class RunAdmission implements Admission {
-  readonly #run: Run
-  readonly #load: LoadPayload
-  readonly #barrierOf: (target: string) => Barrier | null
-  readonly #now: number
-  readonly #free = new Map<string, Set<number>>()
-  /** Trials that tasks and items of this commit were let through with, by `spotKey`. */
-  readonly trials = new Map<number, { target: string; trial: Trial }>()
-  /** Targets that hold tasks of this run, with the longest time in ms that an attempt may take. */
-  readonly held = new Map<string, number>()
-
-  constructor(run: Run, load: LoadPayload, now: number, barrierOf: (target: string) => Barrier | null) {
-    this.#run = run
-    this.#load = load
-    this.#now = now
-    this.#barrierOf = barrierOf
-  }
-
-  hold(task: TaskIndex, item?: number): Hold | null {
-    const spot = item === undefined ? { task } : { task, item }
-    const known = triesOf(this.#run, task, item).circuit
-    const target = known ?? circuitOf(this.#run, spot, this.#load)?.target ?? null
-    const barrier = target === null ? null : this.#barrierOf(target)
-    if (target === null || barrier === null) return null
-    const trial = this.#spare(target, barrier)[0]
-    if (trial !== undefined) {
-      this.trials.set(spotKey(task, item), { target, trial })
-      return null
-    }
-    this.held.set(target, Math.min(MAX_LEASE_MS, (this.#run.deadlineAt ?? Number.POSITIVE_INFINITY) - this.#now))
-    return { target, until: Math.max(barrier.askAt, this.#now + ASK_MS) }
-  }
-
-  isFree(task: TaskIndex, item?: number): boolean {
-    const target = triesOf(this.#run, task, item).circuit
-    const barrier = target === null ? null : this.#barrierOf(target)
-    if (target === null || barrier === null) return true
-    // As many tasks as there are trials: whoever is woken and finds none would be recorded as waiting once more.
-    const free = this.#free.get(target) ?? new Set()
-    this.#free.set(target, free)
-    const key = spotKey(task, item)
-    if (free.size < this.#spare(target, barrier).length) free.add(key)
-    return free.has(key) && this.#spare(target, barrier).length > 0
-  }
-
-  #spare(target: string, { trials }: Barrier): Trial[] {
-    const taken = [...this.trials.values()].filter((one) => one.target === target).map(({ trial }) => trial.id)
-    return trials.filter(({ id, expiresAt }) => expiresAt > this.#now && !taken.includes(id))
-  }
 }
 
 export class Circuits {

@@ -10,10 +10,10 @@ import type { TakenOver } from '../src/workflow/rerun.ts'
 import { accept, dueAt, isCurrent, isStoppable, type Run } from '../src/workflow/run.ts'
 import type { Spot } from '../src/workflow/slots.ts'
 import { spanMs } from '../src/workflow/span.ts'
-import type { RunAdmission } from './circuits.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Retention } from './retention.ts'
+import type { RunAdmission } from './run-admission.ts'
 import { condemnedSummary, MAX_INLINE, summaryOf } from './view.ts'
 
 /** History (in characters, which are nearly all ASCII) and payloads (in bytes) of one run together: api.md, `run_too_large`. */

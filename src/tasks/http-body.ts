@@ -13,11 +13,16 @@ export interface ReadBody {
  * Reads at most `limit` bytes and cancels the rest, so a body that never ends costs no more than one that is too large.
  * Ends soon after the signal fires, as `isBroken`.
  */
-export async function readBody(
-  body: ReadableStream<Uint8Array> | null,
-  limit: number,
-  signal: AbortSignal,
-): Promise<ReadBody> {
+export async function readBody(response: Response, limit: number, signal: AbortSignal): Promise<ReadBody> {
+  const { body } = response
+  if (body !== null && declaredBytes(response.headers) <= limit) {
+    try {
+      // In one go, which costs a tenth of a stream's reader. The signal of the fetch ends this read too.
+      return { bytes: await response.bytes(), isCut: false, isBroken: signal.aborted }
+    } catch {
+      return { bytes: new Uint8Array(0), isCut: false, isBroken: true }
+    }
+  }
   const chunks: Uint8Array[] = []
   let length = 0
   let isBroken = false
@@ -39,6 +44,12 @@ export async function readBody(
     if (length > limit) cancel()
   }
   return { bytes: joined(chunks, Math.min(length, limit)), isCut: length > limit, isBroken: isBroken || signal.aborted }
+}
+
+/** What HTTP will not let the body exceed (RFC 9110, 8.6); Infinity if it may: a body that is compressed grows. */
+function declaredBytes(headers: Headers): number {
+  const declared = headers.get('content-length')
+  return declared === null || headers.has('content-encoding') ? Number.POSITIVE_INFINITY : Number(declared)
 }
 
 /** What the bytes are as JSON. `null` of this union means that they are not what `form` says; the output null is `{ value: null }`. */

@@ -49,7 +49,7 @@ async function ending(call: PluginCall<HttpWith>, request: HttpRequest, response
   const { config, signal } = call
   const contentType = response.headers.get('content-type')
   if (!isExpected(response.status, config.expect_status)) {
-    const { bytes } = await readBody(response.body, EXCERPT_BYTES, signal)
+    const { bytes } = await readBody(response, EXCERPT_BYTES, signal)
     const said = excerpt(bytes, contentType)
     const failure = failed(
       `http_${response.status}`,
@@ -59,7 +59,7 @@ async function ending(call: PluginCall<HttpWith>, request: HttpRequest, response
     return retryAfterMs === null ? failure : { ...failure, retryAfterMs }
   }
 
-  const { bytes, isCut, isBroken } = await readBody(response.body, sizeBytes(config.max_bytes), signal)
+  const { bytes, isCut, isBroken } = await readBody(response, sizeBytes(config.max_bytes), signal)
   if (isBroken) return failed('http_network', `${told(request)} broke off in the middle of its answer`)
   if (isCut) return failed('response_too_large', `${told(request)} answered with more than ${config.max_bytes} bytes`)
 

@@ -87,6 +87,11 @@ describe('bodies', () => {
     expect((await called('gzip')).output).toMatchObject({ call: { body: { packed: true } } })
   })
 
+  test('that are larger unpacked than they said are cut at max_bytes too', async () => {
+    const run = await called('bomb', { max_bytes: '256KiB' })
+    expect(run.error).toMatchObject({ code: 'response_too_large', retryable: false })
+  })
+
   test('of a task feed the next', async () => {
     const tasks = [
       {

@@ -100,6 +100,12 @@ const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams,
       .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
       .end(gzipSync('{"packed":true}'))
   },
+  /** A small body by its length, a large one once it is unpacked. */
+  bomb: (response) => {
+    const body = gzipSync('0'.repeat(4 * 1024 * 1024))
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip', 'content-length': body.length })
+    response.end(body)
+  },
 }
 
 export class Upstream {
