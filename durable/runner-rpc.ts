@@ -92,7 +92,7 @@ export type SignalAnswer =
     }
   /** No task of the workflow waits for an event of this name, only for these. */
   | { kind: 'unknown_signal'; names: string[] }
-  | { kind: 'signal_buffer_full' | 'idempotency_key_reused' }
+  | { kind: 'signal_buffer_full' | 'signal_too_costly' | 'idempotency_key_reused' }
   | RunFinished
   | RunCompensating
   | RunNotFound

@@ -42,9 +42,10 @@ export class Signals {
     if (!hearsSignals(run)) return this.#refusal(runId)
     const names = run.workflow.events
     if (!names.has(name)) return { kind: 'unknown_signal', names: [...names.keys()] }
-    const isWaitedFor = takersOf(run, { name, data }, this.#loader(runId)).length > 0
-    if (!isWaitedFor && !hasRoom(run, text.length)) return { kind: 'signal_buffer_full' }
-    const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data }])
+    const takers = takersOf(run, { name, data }, this.#loader(runId))
+    if (takers === null) return { kind: 'signal_too_costly' }
+    if (takers.length === 0 && !hasRoom(run, text.length)) return { kind: 'signal_buffer_full' }
+    const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data, takers }])
     if (committed === null) throw new Error('the signal could not be recorded')
     return { kind: 'signal', id, deliveredTo: deliveries(run, committed.events, id), replayed: false }
   }
@@ -60,7 +61,7 @@ export class Signals {
     if (run?.signalIds.has(id))
       return this.#repeat(run, id, String(run.workflow.definition.tasks[task]!.with!.event), data)
     if (run === null || name === null) return { kind: 'callback_used' }
-    const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data, task }])
+    const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data, task, takers: [task] }])
     if (committed === null) throw new Error('the answer could not be recorded')
     return { kind: 'signal', id, deliveredTo: deliveries(run, committed.events, id), replayed: false }
   }

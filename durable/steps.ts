@@ -53,6 +53,8 @@ export class Steps {
   readonly #parts: () => StepParts
   #facts = new Map<string, Fact[]>()
   #isFlushPlanned = false
+  /** Runs whose step was cut and of which another one is planned. */
+  readonly #goingOn = new Set<string>()
 
   constructor(parts: () => StepParts) {
     this.#parts = parts
@@ -218,7 +220,17 @@ export class Steps {
       watchers.release(run.id)
       children.hasEnded(run)
     }
-    if (isCut) setTimeout(() => this.commit(run.id, [], Date.now()), 0)
+    if (isCut) this.#goOnSoon(run.id)
+  }
+
+  /** Another step of a run that was cut, once others have had their turn; one, however many have asked for it meanwhile. */
+  #goOnSoon(runId: string): void {
+    if (this.#goingOn.has(runId)) return
+    this.#goingOn.add(runId)
+    setTimeout(() => {
+      this.#goingOn.delete(runId)
+      this.commit(runId, [], Date.now())
+    }, 0)
   }
 
   /** Whose task it is has ended: so does the run, in the same turn, and the runs below it. */

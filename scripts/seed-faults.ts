@@ -101,14 +101,14 @@ const FAULTS: Fault[] = [
   {
     name: 'a signal that was kept is taken twice',
     file: 'src/workflow/signals.ts',
-    from: ' && !taken.has(number)',
+    from: ' || taken.has(number)',
     to: '',
   },
   {
     name: 'a signal that comes goes to tasks that it does not match',
     file: 'src/workflow/signals.ts',
-    from: 'return signal.task !== undefined || matches(run, task, signal.data, load)',
-    to: 'return true',
+    from: 'if (matches(task, signal.data)) takers.push(task)',
+    to: 'takers.push(task)',
   },
   {
     name: 'a task that a circuit holds back keeps its turn',

@@ -16,7 +16,7 @@ function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/even
     tag: 'Runs',
     summary: 'Send a signal to a run',
     description:
-      'Any JSON of at most 1 MiB. It goes to every task that waits for this name and whose `match` is true, also in a paused run; what nobody takes is kept (1,000 a run), offered in the order of arrival to each task that begins to wait, and taken by the first that it matches. With `Idempotency-Key` a repeat is answered as the first was and changes nothing.',
+      'Any JSON of at most 1 MiB. It goes to every task that waits for this name and whose `match` is true, also in a paused run; what nobody takes is kept (1,000 a run), offered in the order of arrival to each task that begins to wait, and taken by the first that it matches. A signal that costs more than 1,000,000 steps to match is refused and not kept. With `Idempotency-Key` a repeat is answered as the first was and changes nothing.',
     access: 'key',
     headers: ['Idempotency-Key'],
     body: { schema: anyJson, maxBytes: MAX_SIGNAL_BYTES, check: checkSignal },
@@ -28,6 +28,7 @@ function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/even
       'run_finished',
       'run_compensating',
       'unknown_signal',
+      'signal_too_costly',
       'signal_buffer_full',
       'invalid_idempotency_key',
       'idempotency_key_reused',
@@ -53,6 +54,11 @@ function answered(name: string, answer: Exclude<SignalAnswer, { kind: 'run_not_f
       const known = answer.names.length === 0 ? ': none waits for any' : didYouMeanOrAll(name, answer.names)
       throw new ApiProblem(answer.kind, `No task of the workflow waits for ${quoted(name)}${known}`)
     }
+    case 'signal_too_costly':
+      throw new ApiProblem(
+        answer.kind,
+        `To tell which of the tasks that wait for ${quoted(name)} it matches takes more than 1,000,000 steps; nothing was taken`,
+      )
     case 'signal_buffer_full':
       throw new ApiProblem(answer.kind, 'Signals that no task has taken have filled what the run keeps of them')
     case 'idempotency_key_reused':

@@ -4,32 +4,36 @@
 import type { Admission } from './admission.ts'
 import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskIndex } from './event.ts'
 import type { Json } from './json.ts'
-import { apply, isCurrent, mayGoOn, type Run } from './run.ts'
+import { apply, isCurrent, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
-import { hearsSignals, takersOf } from './signals.ts'
+import { hearsSignals, waitsForSignal } from './signals.ts'
 import { StepBudget } from './step-budget.ts'
 
 type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never
 
+/** A signal with the tasks that get it, which whoever takes it has found (`takersOf`) in the run as it stands. */
+export type SignalFact = Untimed<Extract<LaterEvent, { type: 'SignalReceived' }>> & { takers: readonly TaskIndex[] }
+
 /** What the world can report of a run that was accepted. */
-export type Fact = Untimed<
-  Extract<
-    LaterEvent,
-    {
-      type:
-        | 'AttemptSucceeded'
-        | 'AttemptFailed'
-        | 'AttemptTimedOut'
-        | 'AttemptInterrupted'
-        | 'TaskReused'
-        | 'RunCancelRequested'
-        | 'RunPaused'
-        | 'RunResumed'
-        | 'RunStopped'
-        | 'SignalReceived'
-    }
-  >
->
+export type Fact =
+  | SignalFact
+  | Untimed<
+      Extract<
+        LaterEvent,
+        {
+          type:
+            | 'AttemptSucceeded'
+            | 'AttemptFailed'
+            | 'AttemptTimedOut'
+            | 'AttemptInterrupted'
+            | 'TaskReused'
+            | 'RunCancelRequested'
+            | 'RunPaused'
+            | 'RunResumed'
+            | 'RunStopped'
+        }
+      >
+    >
 
 export interface Step {
   /** What has to be recorded, in order; the run has it folded in already. */
@@ -54,6 +58,7 @@ export type KeepPayload = (value: Json) => Held
  * @param now the clock, ms since the epoch; the step happens at max(now, run.at), so time never goes back in a run (R2)
  * @param admission what holds tasks back that would call out; null while nothing does
  * @param keep puts a large value elsewhere; by default the history holds all
+ * @param budget of what follows from the facts
  */
 export function advance(
   run: Run,
@@ -62,6 +67,7 @@ export function advance(
   load: LoadPayload,
   admission: Admission | null = null,
   keep: KeepPayload = (value) => value,
+  budget = new StepBudget(),
 ): Step {
   const at = Math.max(now, run.at)
   const events: LaterEvent[] = []
@@ -83,16 +89,21 @@ export function advance(
   if (isOverdue && canTimeOut) record({ type: 'RunTimedOut', at })
   for (const fact of facts) {
     if (!counts(run, fact)) continue
-    const takers = fact.type === 'SignalReceived' ? takersOf(run, fact, load) : []
-    record({ ...fact, at })
-    // Who gets a signal is decided when it comes. What nobody gets is offered to tasks that begin to wait later (waits.ts).
+    if (fact.type !== 'SignalReceived') {
+      record({ ...fact, at })
+      continue
+    }
+    const { takers, ...received } = fact
+    record({ ...received, at })
+    // What nobody gets is offered to tasks that begin to wait later (waits.ts).
     const signal = run.events
-    for (const task of takers) record({ type: 'TaskSucceeded', at, task, output: null, signal })
+    for (const task of takers) {
+      if (waitsForSignal(run, task)) record({ type: 'TaskSucceeded', at, task, output: null, signal })
+    }
   }
-  const budget = new StepBudget()
   while (events.length < MAX_STEP_EVENTS && keptBytes < MAX_STEP_BYTES && !budget.isSpent) {
     const decisions = decide(run, at, load, admission, budget)
-    if (decisions.length === 0) return { events, isComplete: true }
+    if (decisions.length === 0) return { events, isComplete: !budget.isSpent }
     for (const decision of decisions) record(decision)
   }
   return { events, isComplete: false }
@@ -100,7 +111,7 @@ export function advance(
 
 /** Whether the task that a signal is meant for waits for one; a signal for nobody in particular is kept if nobody does. */
 function isAwaited(run: Run, task: TaskIndex | undefined): boolean {
-  return task === undefined || (run.tasks[task]?.waitingFor === 'signal' && mayGoOn(run, task))
+  return task === undefined || waitsForSignal(run, task)
 }
 
 /** The event with what it brings held as the history holds it. */

@@ -94,6 +94,12 @@ export const CODES = {
     status: 422,
     meaning: 'No task of the workflow waits for an event of this name; those there are, are listed.',
   },
+  signal_too_costly: {
+    kind: 'problem',
+    status: 422,
+    meaning:
+      'The `match` of all tasks that wait for the event take more than 1,000,000 steps together, so the signal was not taken: nothing of it is kept. It may be sent again, with the same key, when fewer tasks wait, or to one task by its `callback_url`.',
+  },
   signal_buffer_full: {
     kind: 'problem',
     status: 429,

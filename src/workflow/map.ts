@@ -10,6 +10,7 @@ import type { Json } from './json.ts'
 import { MAX_OUTPUT_BYTES } from './output-bounds.ts'
 import type { Run } from './run.ts'
 import { held, runScope } from './scope.ts'
+import type { StepBudget } from './step-budget.ts'
 
 /** Bytes of JSON that the outputs of all items may have: a map's output is as large as an answer may be, not as one task's. */
 export const MAX_MAP_OUTPUT_BYTES = 8 * 1024 * 1024
@@ -21,9 +22,9 @@ const MAX_WAITING_ITEMS = 1_000
 const MAX_NAMED_ITEMS = 100
 
 /** The map begins with the values of its list, or fails if there is none. */
-export function beginMap(run: Run, task: TaskIndex, at: number, load: LoadPayload): LaterEvent {
+export function beginMap(run: Run, task: TaskIndex, at: number, load: LoadPayload, budget: StepBudget): LaterEvent {
   const template = run.workflow.definition.tasks[task]!.with!.items!
-  const scope = runScope(run, load)
+  const scope = runScope(run, load, budget)
   const rendered = typeof template === 'string' ? evaluateField(template, scope) : renderTemplate(template, scope)
   const invalid = (message: string): LaterEvent => {
     return { type: 'TaskFailed', at, task, error: { code: 'invalid_items', message, retryable: false } }

@@ -62,8 +62,9 @@ export function decide(
   }
   // What is due waits, and the run does not end while somebody holds it.
   if (isPaused) return []
-  const begun = [...evaluateConditions(run, at, load, budget), ...beginWaits(run, at, load)]
-  if (begun.length > 0) return begun
+  const begun = [...evaluateConditions(run, at, load, budget), ...beginWaits(run, at, load, budget)]
+  // A wait that the budget has kept from beginning begins in the next step; until then nothing may be taken to be stuck.
+  if (begun.length > 0 || budget.isSpent) return begun
   const starts = startReady(run, at, load, admission, budget)
   if (starts.length > 0) return starts
   if (run.progress.running > 0 || run.progress.waiting > 0) return []
@@ -162,18 +163,33 @@ function evaluateConditions(run: Run, at: number, load: LoadPayload, budget: Ste
 }
 
 /** Tasks that need no slot, and whose turn has come. */
-function beginWaits(run: Run, at: number, load: LoadPayload): LaterEvent[] {
+function beginWaits(run: Run, at: number, load: LoadPayload, budget: StepBudget): LaterEvent[] {
   const children = dueChildren(run, at)
   if (children.length > 0 || run.beginning.size === 0) return children
   // A signal that was kept goes to the first of them that it matches.
   const taken = new Set<number>()
-  return [...run.beginning].slice(0, MAX_DECISIONS).map((task) => {
-    if (isChild(run, task)) return startChild(run, task, at)
-    if (run.workflow.plans[task]!.kind === 'map') return beginMap(run, task, at, load)
-    const event = beginWait(run, task, at, load, taken)
+  const events: LaterEvent[] = []
+  for (const task of run.beginning) {
+    if (budget.isSpent || events.length >= MAX_DECISIONS) break
+    const event = beginTask(run, task, at, load, taken, budget)
+    if (event === null) break
     if (event.type === 'TaskSucceeded' && event.signal !== undefined) taken.add(event.signal)
-    return event
-  })
+    events.push(event)
+  }
+  return events
+}
+
+function beginTask(
+  run: Run,
+  task: TaskIndex,
+  at: number,
+  load: LoadPayload,
+  taken: ReadonlySet<number>,
+  budget: StepBudget,
+): LaterEvent | null {
+  if (isChild(run, task)) return startChild(run, task, at)
+  if (run.workflow.plans[task]!.kind === 'map') return beginMap(run, task, at, load, budget)
+  return beginWait(run, task, at, load, taken, budget)
 }
 
 /** Tasks whose next attempt is due, and is another run. */

@@ -6,9 +6,15 @@ import type { Json } from './json.ts'
 import type { Run } from './run.ts'
 import type { StepBudget } from './step-budget.ts'
 
+/** Bytes of JSON that are read back in about the time of a step. */
+const BYTES_PER_STEP = 32
+
+/** @param budget pays for the steps of what is evaluated, and for the payloads that are read for it */
 export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null = null): ExpressionScope {
+  if (budget !== null) {
+    return { ...runScope(run, paidLoad(load, budget)), spend: (steps: number) => budget.spend(steps) }
+  }
   return {
-    ...(budget === null ? {} : { spend: (steps: number) => budget.spend(steps) }),
     input: () => held(run.input, load),
     run: { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: attemptOf(run) },
     task(id) {
@@ -23,6 +29,16 @@ export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null 
 /** 1, and 1 more for each run that this one makes again. */
 function attemptOf({ options }: Run): number {
   return options.retry?.attempt ?? 1
+}
+
+/** Reads payloads and pays for it; the same one in a row once, since it is read once (`loader` of durable/commit.ts). */
+export function paidLoad(load: LoadPayload, budget: StepBudget): LoadPayload {
+  let last: number | null = null
+  return (ref) => {
+    if (ref.n !== last) budget.spend(Math.ceil(ref.bytes / BYTES_PER_STEP))
+    last = ref.n
+    return load(ref)
+  }
 }
 
 /** The value itself, read back if it is kept elsewhere. */

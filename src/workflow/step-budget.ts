@@ -1,11 +1,15 @@
-// What the expressions of one step of a run may cost together. Each is bounded by itself, but a thousand of them would keep
-// every other run of the shard waiting for a minute.
+// What the expressions of one step of a run, or those that one signal is tried against, may cost together. Each is bounded by
+// itself, but a thousand of them would keep every other run of the shard waiting for a minute.
 
 /** As many as one template may take (tried: a tenth of a second to half a second). */
 const MAX_STEPS = 1_000_000
 
 export class StepBudget {
-  #left = MAX_STEPS
+  #left: number
+
+  constructor(steps = MAX_STEPS) {
+    this.#left = steps
+  }
 
   /** Whether the step has to be cut. What is being evaluated then is evaluated to its end, so a budget is never too small. */
   get isSpent(): boolean {

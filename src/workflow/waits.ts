@@ -6,13 +6,15 @@ import type { Run } from './run.ts'
 import { runScope } from './scope.ts'
 import { firstKept } from './signals.ts'
 import { isSpan, spanMs } from './span.ts'
+import type { StepBudget } from './step-budget.ts'
 import { isTime, timeMs } from './time.ts'
 
 /** The longest that a run can last, so the longest sleep in it. */
 const MAX_SLEEP_MS = 365 * 86_400_000
 
 /**
- * The wait of a task whose turn has come; its end if what it waits for is there already, or cannot be told.
+ * The wait of a task whose turn has come; its end if what it waits for is there already, or cannot be told. Null if the budget
+ * was spent before all signals that were kept had been tried: its turn comes again in the next step.
  * @param taken signals that others have taken in the same moment
  */
 export function beginWait(
@@ -21,15 +23,17 @@ export function beginWait(
   at: number,
   load: LoadPayload,
   taken: ReadonlySet<number>,
-): LaterEvent {
+  budget: StepBudget,
+): LaterEvent | null {
   const { kind, timeoutMs } = run.workflow.plans[task]!
   const limit = timeoutMs === null ? null : at + timeoutMs
   if (kind === 'wait') {
-    const signal = firstKept(run, task, taken, load)
-    if (signal !== null) return { type: 'TaskSucceeded', at, task, output: null, signal }
+    const signal = firstKept(run, task, taken, load, budget)
+    if (signal === 'cut') return null
+    if (signal !== 'none') return { type: 'TaskSucceeded', at, task, output: null, signal }
     return { type: 'TaskWaiting', at, task, for: 'signal', until: limit, isSnoozed: false }
   }
-  const until = sleepsUntil(run, task, at, runScope(run, load))
+  const until = sleepsUntil(run, task, at, runScope(run, load, budget))
   if ('error' in until) return { type: 'TaskFailed', at, task, error: until.error }
   const wakeAt = limit === null ? until.time : Math.min(until.time, limit)
   return { type: 'TaskWaiting', at, task, for: 'time', until: wakeAt, isSnoozed: false }

@@ -133,3 +133,56 @@ describe('a wait in a definition', () => {
     ])
   })
 })
+
+describe('a match that costs much', () => {
+  const COSTLY = 'event.l.all(a, event.l.all(b, a + b > 0)) && event.ok'
+  const data = (ok: boolean) => ({ l: Array(90).fill(1), ok })
+
+  /** Keeps others of its shard waiting for no longer than a step. */
+  async function expectShardServes(id: string): Promise<void> {
+    const name = aName()
+    await post('/v1/workflows', { name, tasks: [{ id: 'a', type: 'transform', with: { value: 1 } }] })
+    for (;;) {
+      const { status, body } = await post('/v1/run', { workflow: name })
+      expect([status, body.status]).toEqual([200, 'succeeded'])
+      // Two digits of an id name its shard.
+      if (body.id.slice(0, 6) === id.slice(0, 6)) return
+    }
+  }
+
+  test('of too many tasks refuses the signal and keeps nothing of it; sent again later it is taken', async () => {
+    const tasks = Array.from({ length: 100 }, (_, i) => ({
+      ...ask({ match: COSTLY, callback: true }),
+      id: `ask${i}`,
+    }))
+    const id = await aWaitingRun(tasks)
+    const send = (key: string) => post(`/v1/runs/${id}/signals/approved`, data(true), { 'Idempotency-Key': key })
+    const before = await get(`/v1/runs/${id}/history`)
+    const [refused] = await Promise.all([send('k'), send('l'), send('m'), expectShardServes(id)])
+    expect([refused.status, refused.body.code]).toEqual([422, 'signal_too_costly'])
+    expect((await get(`/v1/runs/${id}/history`)).text).toBe(before.text)
+    // A link is for one task, whose match is not asked.
+    const run = await get(`/v1/runs/${id}`)
+    for (const { callback_url } of run.body.tasks.slice(0, 95)) {
+      expect((await post(String(callback_url).slice(String(callback_url).indexOf('/v1/')), '"yes"')).status).toBe(202)
+    }
+    const taken = await send('k')
+    expect([taken.status, taken.body.delivered_to]).toEqual([202, ['ask95', 'ask96', 'ask97', 'ask98', 'ask99']])
+    expect((await get(`/v1/runs/${id}`)).body.status).toBe('succeeded')
+  })
+
+  test('of a task that begins to wait is tried against the signals kept in steps, between which others go on', async () => {
+    const id = await aWaitingRun([
+      { ...ask(), id: 'first' },
+      { id: 'w', type: 'wait_for_event', depends_on: ['first'], with: { event: 'go', match: COSTLY } },
+    ])
+    for (let i = 0; i < 200; i++) {
+      expect((await post(`/v1/runs/${id}/signals/go`, data(false))).body.delivered_to).toEqual([])
+    }
+    expect((await post(`/v1/runs/${id}/signals/approved`, 1)).body.delivered_to).toEqual(['first'])
+    await expectShardServes(id)
+    expect((await get(`/v1/runs/${id}`)).body.tasks[1].status, 'it is not done yet').toBe('pending')
+    expect((await post(`/v1/runs/${id}/cancel`)).status).toBe(202)
+    expect((await get(`/v1/runs/${id}`)).body.status).toBe('cancelled')
+  })
+})

@@ -8,7 +8,9 @@ import { compile } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
 import { accept, apply, dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
+import { takersOf } from '../../src/workflow/signals.ts'
 import { spotKey, spotOf } from '../../src/workflow/slots.ts'
+import { StepBudget } from '../../src/workflow/step-budget.ts'
 import { triesOf } from '../../src/workflow/tries.ts'
 import type { Random } from './random.ts'
 
@@ -42,6 +44,8 @@ export interface Trouble {
   pause: number
   /** Somebody tells the run something. */
   signal: number
+  /** How likely a step may spend next to nothing on expressions. */
+  tightBudget: number
 }
 
 /** What the run may be told. */
@@ -103,7 +107,11 @@ export class SimulatedWorld {
 
   commit(facts: Fact[]): void {
     for (;;) {
-      const step = advance(this.run, facts, this.now, noPayloads, this.admission())
+      // Now and then a step may cost so little that it is cut between any two expressions.
+      const budget = new StepBudget(
+        this.#random.chance(this.#trouble.tightBudget) ? this.#random.int(1, 40) : undefined,
+      )
+      const step = advance(this.run, facts, this.now, noPayloads, this.admission(), undefined, budget)
       for (const event of step.events) {
         this.history.push(event)
         this.#check(this, event)
@@ -198,7 +206,10 @@ export class SimulatedWorld {
     const data = { n: this.#random.int(0, 3) }
     // Now and then it is meant for one task, which may wait for something else, or not at all.
     const to = this.#random.chance(0.2) ? { task: this.#random.int(0, this.run.tasks.length - 1) } : {}
-    this.commit([{ type: 'SignalReceived', id, name: this.#random.pick(SIGNAL_NAMES), data, ...to }])
+    const signal = { type: 'SignalReceived', id, name: this.#random.pick(SIGNAL_NAMES), data, ...to } as const
+    const takers = takersOf(this.run, signal, noPayloads)
+    if (takers === null) throw new Error('so cheap a match cannot be too costly')
+    this.commit([{ ...signal, takers }])
   }
 
   /** What is reported next; nothing when an alarm comes first, on time or late. */

@@ -73,14 +73,14 @@ describe('a run that succeeded', () => {
     const wait = { type: 'wait_for_event', with: { event: 'approved' } }
     const run = drive({ a: [] }, { a: wait })
     const told = { type: 'SignalReceived', data: null } as const
-    run.at(20, { ...told, id: '1', name: 'other' })
+    run.at(20, { ...told, id: '1', name: 'other', takers: [] })
     expect(textOf(run, 30)).toEqual(
       expect.arrayContaining([
         'It was told of 1 event: other; no task has taken 1 of them.',
         '  a: waits for the event "approved"',
       ]),
     )
-    run.at(40, { ...told, id: '2', name: 'approved' })
+    run.at(40, { ...told, id: '2', name: 'approved', takers: [0] })
     expect(textOf(run)).toEqual(
       expect.arrayContaining([
         'It was told of 2 events: other and approved; no task has taken 1 of them.',

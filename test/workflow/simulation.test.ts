@@ -161,6 +161,7 @@ function randomTrouble(random: Random): Trouble {
     refused: 0,
     pause: 0,
     signal: 0.1,
+    tightBudget: 0,
   }
   if (random.chance(0.2)) return calm
   return {
@@ -175,6 +176,7 @@ function randomTrouble(random: Random): Trouble {
     refused: random.chance(0.7) ? 0 : random.next(),
     pause: random.chance(0.6) ? 0 : random.next() * 0.1,
     signal: random.chance(0.3) ? 0 : random.next() * 0.4,
+    tightBudget: random.chance(0.5) ? 0 : random.next(),
   }
 }
 

@@ -1,16 +1,31 @@
 // Tasks that wait: sleeps, waits for an event, and the signals that end them.
 
 import { describe, expect, test } from 'vitest'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance, type Fact, type KeepPayload, type SignalFact } from '../../src/workflow/advance.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { type Held, PayloadRef } from '../../src/workflow/event.ts'
+import { type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
-import { hasRoom, MAX_BUFFERED } from '../../src/workflow/signals.ts'
+import { hasRoom, MAX_BUFFERED, takersOf } from '../../src/workflow/signals.ts'
+import { StepBudget } from '../../src/workflow/step-budget.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
-const step = (run: Run, facts: Fact[] = [], now = run.at) => advance(run, facts, now, noPayloads).events
+/** A signal on its way: who gets it is told when it comes. */
+type Sent = Omit<SignalFact, 'takers'>
+
+/** Commits each fact by itself, as signals are. */
+function step(run: Run, facts: (Fact | Sent)[] = [], now = run.at, keep?: KeepPayload): LaterEvent[] {
+  if (facts.length === 0) return advance(run, [], now, noPayloads, null, keep).events
+  return facts.flatMap((fact) => advance(run, [received(run, fact)], now, noPayloads, null, keep).events)
+}
+
+function received(run: Run, fact: Fact | Sent): Fact {
+  if (fact.type !== 'SignalReceived' || 'takers' in fact) return fact
+  const takers = takersOf(run, fact, noPayloads)
+  if (takers === null) throw new Error('the signal is too costly')
+  return { ...fact, takers }
+}
 const DAY = 86_400_000
 
 type Rest = Partial<TaskDefinition>
@@ -43,7 +58,7 @@ function aWaitingRun(tasks: TaskDefinition[], rest: Partial<WorkflowDefinition> 
 }
 
 let sent = 0
-function signal(name: string, data: Json = null, rest: { id?: string; task?: number } = {}): Fact {
+function signal(name: string, data: Json = null, rest: { id?: string; task?: number } = {}): Sent {
   return { type: 'SignalReceived', id: `sig_${++sent}`, name, data, ...rest }
 }
 
@@ -290,7 +305,7 @@ describe('a signal', () => {
     expect(hasRoom(run, 100)).toBe(false)
     const large = aWaitingRun([wait('w', { event: 'never' })])
     const keep = (): Held => new PayloadRef(1, 1024 * 1024)
-    for (let i = 0; i < 15; i++) advance(large, [signal('go', 'large')], 0, noPayloads, null, keep)
+    for (let i = 0; i < 15; i++) step(large, [signal('go', 'large')], 0, keep)
     expect([hasRoom(large, 1024 * 1024), hasRoom(large, 1024 * 1024 + 1)]).toEqual([true, false])
   })
 
@@ -329,5 +344,130 @@ describe('a signal', () => {
     step(again)
     for (const event of events) apply(again, event)
     expect(again).toEqual(run)
+  })
+})
+
+describe('a match that costs much', () => {
+  /** True of `{l: [...], ok: true}` after as many steps as an expression may take, or nearly. */
+  const COSTLY = 'event.l.all(a, event.l.all(b, a + b > 0)) && event.ok'
+  const data = (ok: boolean) => ({ l: Array(90).fill(1), ok })
+  const many = (n: number, rest: Rest = {}) =>
+    Array.from({ length: n }, (_, i) => wait(`w${i}`, { match: COSTLY }, rest))
+
+  test('is evaluated for a few tasks, of which each gets the signal', () => {
+    const run = aWaitingRun(many(5))
+    step(run, [signal('go', data(true))])
+    expect(run.status).toBe('succeeded')
+  })
+
+  test('makes a signal to many tasks be told from no match: who gets it is not said, after a bounded number of steps', () => {
+    const run = aWaitingRun(many(1_000))
+    let spent = 0
+    const budget = new StepBudget()
+    const spend = budget.spend.bind(budget)
+    budget.spend = (steps) => {
+      spent += steps
+      spend(steps)
+    }
+    expect(takersOf(run, signal('go', data(false)), noPayloads, budget)).toBeNull()
+    expect(spent).toBeGreaterThan(1_000_000)
+    expect(spent).toBeLessThan(1_110_000)
+    expect(takersOf(run, { name: 'go', data: null, task: 999 }, noPayloads)).toEqual([999])
+  })
+
+  test('does not keep a signal from ten thousand tasks whose match is an ordinary one', () => {
+    const tasks = Array.from({ length: 10_000 }, (_, i) => wait(`w${i}`, { match: `event.order == "order-${i}"` }))
+    const run = aWaitingRun(tasks)
+    while (run.progress.waiting < 10_000) expect(step(run).length).toBeGreaterThan(0)
+    expect(takersOf(run, signal('go', { order: 'order-7777' }), noPayloads)).toEqual([7_777])
+  })
+
+  test('pays for payloads that it reads again and again, once for the same in a row', () => {
+    const tasks = [
+      call('a'),
+      call('b'),
+      ...[0, 1, 2, 3].map((i) =>
+        wait(
+          `w${i}`,
+          { match: i % 2 === 0 ? 'tasks.a.output == event' : 'tasks.b.output == event' },
+          { depends_on: ['a', 'b'] },
+        ),
+      ),
+    ]
+    const inTurn = aWaitingRun(tasks)
+    const inARow = aWaitingRun(
+      tasks.map((task, i) =>
+        i < 2 ? task : wait(task.id, { match: 'tasks.a.output == event' }, { depends_on: ['a', 'b'] }),
+      ),
+    )
+    const MIB = 1024 * 1024
+    for (const run of [inTurn, inARow]) {
+      step(
+        run,
+        [0, 1].map(
+          (task): Fact => ({
+            type: 'AttemptSucceeded',
+            task,
+            token: run.tasks[task]!.token,
+            output: new PayloadRef(task + 1, MIB),
+          }),
+        ),
+      )
+      expect(run.progress.waiting).toBe(4)
+    }
+    const takers = (run: Run) => takersOf(run, { name: 'go', data: 0 }, () => 0, new StepBudget(3 * (MIB / 32)))
+    expect(takers(inTurn)).toBeNull()
+    expect(takers(inARow)).toEqual([2, 3, 4, 5])
+  })
+
+  test('lets a task that begins to wait try the signals kept in several steps, none of them twice', () => {
+    const tasks = [call('a'), wait('w', { match: COSTLY }, { depends_on: ['a'] }), wait('v', {}, { depends_on: ['a'] })]
+    const run = aWaitingRun(tasks)
+    step(run, [...Array.from({ length: 70 }, () => signal('go', data(false))), signal('go', data(true))])
+    const first = advance(
+      run,
+      [{ type: 'AttemptSucceeded', task: 0, token: run.tasks[0]!.token, output: null }],
+      0,
+      noPayloads,
+    )
+    expect(first.isComplete).toBe(false)
+    expect(statusOf(run, 'w')).toBe('pending')
+    // What comes meanwhile is kept behind the others.
+    expect(step(run, [signal('go', 'meanwhile')])).toMatchObject([{ type: 'SignalReceived' }])
+    let steps = 2
+    for (; !advance(run, [], 0, noPayloads).isComplete; steps++) expect(steps).toBeLessThan(20)
+    expect(steps).toBeGreaterThan(2)
+    expect([run.status, outputOf(run, 'w'), outputOf(run, 'v')]).toEqual(['succeeded', data(true), data(false)])
+  })
+
+  test('begins with the first signal again in a run that is folded again, and ends all the same', () => {
+    const tasks = [call('a'), wait('w', { match: COSTLY }, { depends_on: ['a'] })]
+    const run = aWaitingRun(tasks)
+    const history: LaterEvent[] = []
+    history.push(
+      ...step(
+        run,
+        Array.from({ length: 30 }, () => signal('go', data(false))),
+      ),
+    )
+    const done: Fact = { type: 'AttemptSucceeded', task: 0, token: run.tasks[0]!.token, output: null }
+    const cut = advance(run, [done], 0, noPayloads)
+    expect(cut.isComplete).toBe(false)
+    const again = aWaitingRun(tasks)
+    for (const event of [...history, ...cut.events]) apply(again, event)
+    let steps = 0
+    for (; !advance(again, [], 0, noPayloads).isComplete; steps++) expect(steps).toBeLessThan(20)
+    expect([statusOf(again, 'w'), again.buffered.size]).toEqual(['waiting', 30])
+  })
+
+  test('of many tasks that begin together cuts the step between them, and the run is not taken to be stuck', () => {
+    const run = aWaitingRun([call('a'), ...many(60, { depends_on: ['a'] })])
+    step(run, [signal('go', data(false))])
+    const done: Fact = { type: 'AttemptSucceeded', task: 0, token: run.tasks[0]!.token, output: null }
+    let steps = 1
+    for (let { isComplete } = advance(run, [done], 0, noPayloads); !isComplete; steps++)
+      ({ isComplete } = advance(run, [], 0, noPayloads))
+    expect(steps).toBeGreaterThan(2)
+    expect([run.status, run.progress.waiting]).toEqual(['running', 60])
   })
 })
