@@ -3,8 +3,8 @@
 
 import type { SkipReason, TaskIndex } from './event.ts'
 import { findCycle } from './graph.ts'
+import { handlerOf } from './outcome.ts'
 import { type Run, TASK_STATUSES, type Task } from './run.ts'
-import { handlerOf } from './scheduler.ts'
 import { timeText } from './time.ts'
 import type { Timeline } from './timeline.ts'
 import { counted, errorText, listed, spanText } from './wording.ts'

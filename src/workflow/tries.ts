@@ -89,3 +89,16 @@ export function beginWaiting(
   tries.snoozes++
   tries.attempts.at(-1)!.status = 'snoozed'
 }
+
+/** What an event says of the item that it is about, if it is about one. */
+export function about(item: number | undefined): { item?: number } {
+  return item === undefined ? {} : { item }
+}
+
+/** An attempt that failed or timed out counts; one that was interrupted or snoozed shares its number with the next. */
+export function nextAttempt(run: Run, task: TaskIndex, item?: number): number {
+  const counted = triesOf(run, task, item).attempts.filter(
+    ({ status }) => status === 'failed' || status === 'timed_out',
+  )
+  return counted.length + 1
+}

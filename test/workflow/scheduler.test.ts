@@ -3,10 +3,11 @@
 import { describe, expect, test } from 'vitest'
 import type { Admission } from '../../src/workflow/admission.ts'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { wantsRetry } from '../../src/workflow/attempt-end.ts'
+import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
-import { HISTORY_LIMIT, wantsRetry } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null

@@ -3,10 +3,10 @@
 
 import { describe, expect, test } from 'vitest'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import { dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
-import { HISTORY_LIMIT } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun, type Shape } from '../support/builders.ts'
 
 const noPayloads = () => null
