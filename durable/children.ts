@@ -1,4 +1,4 @@
-// Runs that are tasks of other runs, on the shard of their parent: starts them, tells the parent how they end.
+// Runs that are tasks of other runs, or items of their maps, on the shard of their parent: starts them, tells the parent how they end.
 // Two commits of one turn are on disk together, so a child's end and its parent's report are one; a start may have to wait for
 // a lease, so a crash can come in between: the id of a child follows from its parent, and recovery starts what is missing.
 
@@ -13,11 +13,14 @@ import {
   versionName,
 } from '../src/workflow/child.ts'
 import type { Fault, TaskCode } from '../src/workflow/codes.ts'
-import type { LoadPayload, Parent, StartOptions, TaskError, TaskIndex } from '../src/workflow/event.ts'
+import type { LoadPayload, Parent, StartOptions, TaskError } from '../src/workflow/event.ts'
 import { renderTemplate } from '../src/workflow/expression.ts'
+import { itemScope } from '../src/workflow/map.ts'
 import { isFinal, type Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
+import { type Spot, spotOf } from '../src/workflow/slots.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
+import { triesOf } from '../src/workflow/tries.ts'
 import type { WorkflowRef } from '../src/workflow/workflow-ref.ts'
 import { BACKSTOP_MS } from './attempts.ts'
 import { logFault } from './fault-log.ts'
@@ -28,6 +31,18 @@ import { outputOf } from './view.ts'
 
 /** Faults of an input that an error names. */
 const MAX_NAMED_FAULTS = 5
+
+/** Runs of items that start in one turn. */
+const MAX_STARTS = 64
+
+/** A turn that is still to come. */
+interface Turn {
+  starts: number
+  begun: Promise<void>
+}
+
+/** Whose attempt a run is. */
+type Place = Pick<Parent, 'run_id' | 'task_id' | 'item'>
 
 /** What a Runner does for them. */
 export interface ChildActions {
@@ -44,6 +59,7 @@ export class Children {
   readonly #history: History
   readonly #actions: ChildActions
   #starting = 0
+  #turn: Turn | null = null
 
   constructor(starts: Starts, records: Records, history: History, actions: ChildActions) {
     this.#starts = starts
@@ -57,20 +73,23 @@ export class Children {
     return this.#starting
   }
 
-  /** Starts the run that the history says a task's attempt is. A repeat starts nothing twice. */
-  start(run: Run, task: TaskIndex, now: number): void {
-    const { token, childRun } = run.tasks[task]!
+  /** Starts the run that the history says an attempt of a task, or of an item of it, is. A repeat starts nothing twice. */
+  start(run: Run, spot: Spot, now: number): void {
+    const { task, item } = spot
+    const { token, childRun } = triesOf(run, task, item)
     const refuse = (error: TaskError) =>
-      this.#actions.report(run.id, { type: 'AttemptFailed', task, token, error, isUnborn: true })
-    const parent = parentOf(run, task)
+      this.#actions.report(run.id, { type: 'AttemptFailed', ...spot, token, error, isUnborn: true })
+    const parent = parentOf(run, task, item)
     if (parent.above.length > MAX_DEPTH) {
       refuse(failure('nesting_too_deep', `${MAX_DEPTH} runs stand above this one: ${parent.above.join(' > ')}`))
       return
     }
-    const rendered = renderTemplate(
-      run.workflow.definition.tasks[task]!.with!,
-      runScope(run, this.#actions.loader(run.id)),
-    )
+    const load = this.#actions.loader(run.id)
+    const scope = runScope(run, load)
+    const rendered =
+      item === undefined
+        ? renderTemplate(run.workflow.definition.tasks[task]!.with!, scope)
+        : renderTemplate(run.workflow.plans[task]!.items!.with, itemScope(scope, run.tasks[task]!.items!, item, load))
     const call = rendered.ok ? childCall(rendered.value) : rendered
     if (!call.ok) {
       refuse(call.error)
@@ -82,7 +101,7 @@ export class Children {
       return
     }
     this.#starting++
-    this.#accept(run, task, childRun!, parent, call.workflow, input, now)
+    this.#accept(run, spot, childRun!, parent, call.workflow, input, now)
       .then(
         (outcome) => {
           const error = refusalOf(outcome, call.workflow, parent)
@@ -90,37 +109,54 @@ export class Children {
         },
         (fault: unknown) => {
           logFault('child', fault, run.id)
-          this.#actions.report(run.id, { type: 'AttemptInterrupted', task, token })
+          this.#actions.report(run.id, { type: 'AttemptInterrupted', ...spot, token })
         },
       )
       .finally(() => this.#starting--)
   }
 
-  #accept(
+  async #accept(
     run: Run,
-    task: TaskIndex,
+    spot: Spot,
     runId: string,
     parent: Parent,
     workflow: WorkflowRef,
     input: string,
     now: number,
   ): Promise<Accepted | Refused | RefusedChild> {
+    if (spot.item !== undefined) await this.#nextTurn()
     const request = {
       runId,
       workflow,
       input,
       timeoutMs: null,
-      options: { parent, ...traceOf(run, task) },
+      options: { parent, ...traceOf(run, spot) },
       idempotency: null,
       waitMs: 0,
     }
     return this.#starts.acceptChild(request, {
-      boundMs: boundMs(run, task, now),
+      boundMs: boundMs(run, spot, now),
       refusal: (version) => {
-        if (this.#taskOf(parent, runId) === null) return 'unwanted'
+        if (this.#spotOf(parent, runId) === null) return 'unwanted'
         return parent.above.includes(versionName(workflow.name, version)) ? 'workflow_cycle' : null
       },
     })
+  }
+
+  /**
+   * A turn for runs of items that are to start, up to MAX_STARTS of them together: runs that end at once would else follow each other
+   * in one turn, some thousand of them, and nothing else of this Runner would have one.
+   */
+  #nextTurn(): Promise<void> {
+    if (this.#turn === null || this.#turn.starts === MAX_STARTS) {
+      const turn: Turn = { starts: 0, begun: new Promise((resolve) => setTimeout(resolve, 0)) }
+      this.#turn = turn
+      void turn.begun.then(() => {
+        if (this.#turn === turn) this.#turn = null
+      })
+    }
+    this.#turn.starts++
+    return this.#turn.begun
   }
 
   /** Tells the parent of a run that has just ended; in the same turn, so that both are on disk or neither is. */
@@ -131,63 +167,62 @@ export class Children {
 
   /** The same of a run that was ended unread, by the summary that its row had. */
   hasBroken(runId: string, summary: string, error: TaskError): void {
-    const { parent } = JSON.parse(summary) as { parent?: Pick<Parent, 'run_id' | 'task_id'> }
+    const { parent } = JSON.parse(summary) as { parent?: Place }
     if (parent !== undefined) this.#tell(parent, runId, { status: 'failed', error })
   }
 
-  /** After a crash: the run that a waiting task's attempt is may not have been started. */
+  /** After a crash: the run that the attempt of a waiting task or item is may not have been started. */
   recover(run: Run, now: number): void {
-    for (const task of run.nesting) {
-      const { childRun } = run.tasks[task]!
+    for (const spot of [...run.nesting].map(spotOf)) {
+      const { childRun } = triesOf(run, spot.task, spot.item)
       const brief = this.#history.brief(childRun!)
-      if (brief === null) this.start(run, task, now)
-      else if (isFinal(brief.status)) this.#recoverEnd(run, task, childRun!)
+      if (brief === null) this.start(run, spot, now)
+      else if (isFinal(brief.status)) this.#recoverEnd(run, spot, childRun!)
     }
   }
 
   /** An end that its parent was not told of: a run that its Runner ended unread just before the crash. */
-  #recoverEnd(run: Run, task: TaskIndex, runId: string): void {
+  #recoverEnd(run: Run, spot: Spot, runId: string): void {
     const record = this.#history.brief(runId)?.is_unreadable === 1 ? null : this.#records.get(runId)
     const broken = failure('run_internal_error', `The child run ${runId} was ended unread`)
     const end: ChildEnd =
       record === null ? { status: 'failed', error: broken } : endOf(record.run, this.#actions.loader(runId))
-    this.#actions.report(run.id, endOfChild(task, run.tasks[task]!.token, runId, end))
+    this.#actions.report(run.id, endOfChild(spot, triesOf(run, spot.task, spot.item).token, runId, end))
   }
 
-  #tell(parent: Pick<Parent, 'run_id' | 'task_id'>, runId: string, end: ChildEnd): void {
-    const found = this.#taskOf(parent, runId)
-    if (found === null) return
-    const { token } = found.run.tasks[found.task]!
-    this.#actions.tell(parent.run_id, endOfChild(found.task, token, runId, end))
+  #tell(parent: Place, runId: string, end: ChildEnd): void {
+    const found = this.#spotOf(parent, runId)
+    if (found !== null) this.#actions.tell(parent.run_id, endOfChild(found.spot, found.token, runId, end))
   }
 
-  /** The task that waits for this run; null if none does any more. */
-  #taskOf(
-    { run_id, task_id }: Pick<Parent, 'run_id' | 'task_id'>,
-    runId: string,
-  ): { run: Run; task: TaskIndex } | null {
+  /** The task or item that waits for this run; null if none does any more. */
+  #spotOf({ run_id, task_id, item }: Place, runId: string): { spot: Spot; token: number } | null {
     const brief = this.#history.brief(run_id)
     if (brief === null || isFinal(brief.status)) return null
     const run = this.#records.get(run_id)?.run
     const task = run?.workflow.graph.indexOf.get(task_id)
     if (run === undefined || task === undefined) return null
-    const { childRun, waitingFor } = run.tasks[task]!
-    return childRun === runId && waitingFor === 'child' ? { run, task } : null
+    const tries = item === undefined ? run.tasks[task] : run.tasks[task]!.items?.begun.get(item)
+    if (tries?.childRun !== runId || tries.waitingFor !== 'child') return null
+    return { spot: { task, ...(item === undefined ? {} : { item }) }, token: tries.token }
   }
 }
 
 /** A child belongs to the trace of its parent, as a call of the task would. */
-function traceOf({ id, options: { trace }, tasks, workflow }: Run, task: TaskIndex): Pick<StartOptions, 'trace'> {
+function traceOf(run: Run, { task, item }: Spot): Pick<StartOptions, 'trace'> {
+  const { trace } = run.options
   if (trace === undefined) return {}
-  return { trace: traceOfAttempt(trace, `${id}/${workflow.definition.tasks[task]!.id}/${tasks[task]!.token}`) }
+  const { token } = triesOf(run, task, item)
+  return { trace: traceOfAttempt(trace, `${run.id}/${run.workflow.definition.tasks[task]!.id}/${token}`) }
 }
 
 /**
- * The longest that a child which starts now may take, in ms: what its task gives an attempt, and what the run has left. Beyond
+ * The longest that a child which starts now may take, in ms: what its task or item gives an attempt, and what the run has left. Beyond
  * that it gets a moment more, since only the run declares that its own deadline has passed.
  */
-function boundMs({ workflow, deadlineAt, remainingMs }: Run, task: TaskIndex, now: number): number {
-  const own = workflow.plans[task]!.timeoutMs ?? Number.POSITIVE_INFINITY
+function boundMs({ workflow, deadlineAt, remainingMs }: Run, { task, item }: Spot, now: number): number {
+  const plan = workflow.plans[task]!
+  const own = (item === undefined ? plan : plan.items!).timeoutMs ?? Number.POSITIVE_INFINITY
   const left = remainingMs ?? (deadlineAt === null ? Number.POSITIVE_INFINITY : Math.max(1, deadlineAt - now))
   return Math.min(own, left + BACKSTOP_MS)
 }

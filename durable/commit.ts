@@ -31,8 +31,8 @@ export interface Committed {
   start: Spot[]
   /** Tasks whose attempt, if one is under way, is of no more use. */
   abort: TaskIndex[]
-  /** Tasks whose attempt is a run that is to be started. */
-  nest: TaskIndex[]
+  /** Tasks, and items of maps, whose attempt is a run that is to be started. */
+  nest: Spot[]
   hasEnded: boolean
   /** What was recorded. */
   events: readonly RunEvent[]
@@ -177,13 +177,15 @@ export class Committer {
     if (hasNewDue && !isNew && events.length === 0) this.#history.setDue(record)
     const start: Spot[] = []
     const abort: TaskIndex[] = []
-    const nest: TaskIndex[] = []
+    const nest: Spot[] = []
     events.forEach((event, index) => {
       const number = run.events - events.length + index + 1
-      if (event.type === 'AttemptStarted' && isCurrent(run, event.task, number, event.item)) {
-        start.push(event.item === undefined ? { task: event.task } : { task: event.task, item: event.item })
+      const isStart = event.type === 'AttemptStarted' || event.type === 'ChildStarted'
+      if (isStart && isCurrent(run, event.task, number, event.item)) {
+        const spot = event.item === undefined ? { task: event.task } : { task: event.task, item: event.item }
+        if (event.type === 'AttemptStarted') start.push(spot)
+        else nest.push(spot)
       }
-      if (event.type === 'ChildStarted' && run.tasks[event.task]!.token === number) nest.push(event.task)
       if (mayCutOff(event)) abort.push(event.task)
     })
     return {

@@ -56,6 +56,7 @@ function itemView(
     output: isOmitted ? null : held(output, load),
     ...(isOmitted ? { output_omitted: true, output_bytes: sizeOf(output) } : {}),
     error: (item?.error ?? null) as Json,
+    ...(item?.childRun == null ? {} : { child_run: item.childRun }),
     started_at: timestamp(item?.startedAt ?? null),
     finished_at: timestamp(item?.finishedAt ?? null),
     duration_ms: duration(item?.startedAt ?? null, item?.finishedAt ?? null),

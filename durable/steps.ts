@@ -5,6 +5,7 @@
 // every message until the turn's writes are durable) and R5 (advance drops stale reports).
 
 import type { Fact } from '../src/workflow/advance.ts'
+import { runsCutOff } from '../src/workflow/items.ts'
 import { isFinal } from '../src/workflow/run.ts'
 import { spotKey } from '../src/workflow/slots.ts'
 import type { Attempts } from './attempts.ts'
@@ -198,10 +199,10 @@ export class Steps {
     records.keep(record)
     for (const task of abort) {
       attempts.abort(run.id, task, run.tasks[task]!.status === 'timed_out' ? 'timed_out' : 'cancelled')
-      this.#cancelChild(run.tasks[task]!.childRun)
+      for (const child of runsCutOff(run, task)) this.#cancelChild(child)
     }
     if (admission !== null) circuits.settle(run.id, admission, now)
-    for (const task of nest) children.start(run, task, now)
+    for (const spot of nest) children.start(run, spot, now)
     const load = committer.loader(run.id)
     for (const spot of start) {
       try {
@@ -234,9 +235,9 @@ export class Steps {
   }
 
   /** Whose task it is has ended: so does the run, in the same turn, and the runs below it. */
-  #cancelChild(runId: string | null): void {
+  #cancelChild(runId: string): void {
     const { history } = this.#parts()
-    if (runId === null || isFinal(history.brief(runId)?.status ?? 'cancelled')) return
+    if (isFinal(history.brief(runId)?.status ?? 'cancelled')) return
     this.requestCancel(runId, Date.now())
   }
 }

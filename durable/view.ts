@@ -70,7 +70,9 @@ function triggerOf({ options }: Run): string {
 }
 
 function parentView({ options: { parent } }: Run): { [key: string]: Json } {
-  return parent === undefined ? {} : { parent: { run_id: parent.run_id, task_id: parent.task_id } }
+  if (parent === undefined) return {}
+  const { run_id, task_id, item } = parent
+  return { parent: { run_id, task_id, ...(item === undefined ? {} : { item }) } }
 }
 
 /** How a run is looked at. */

@@ -26,12 +26,17 @@ export interface Lease {
   until: number
 }
 
+/** `leased`: what the name means may be started, as long as the lease holds. */
+type Answered = Exclude<Resolved, { kind: 'found' }> | { kind: 'leased' }
+
 export class Workflows {
   readonly #rows: Rows
   readonly #registry: () => DurableObjectStub<Registry>
   readonly #shard: () => number
   readonly #leases = new Map<string, Map<VersionRef, Lease>>()
   readonly #compiled = new Map<string, { workflow: CompiledWorkflow; length: number }>()
+  /** Questions to the Registry that are under way. */
+  readonly #asking = new Map<string, Promise<Answered>>()
   #cachedLength = 0
   #recalls = 0
 
@@ -48,7 +53,22 @@ export class Workflows {
   }
 
   /** Asks the Registry what a name means now. What it finds may be started until the lease ends. */
-  async resolve(name: string, ref: VersionRef): Promise<Exclude<Resolved, { kind: 'found' }> | { kind: 'leased' }> {
+  async resolve(name: string, ref: VersionRef): Promise<Answered> {
+    const key = `${name}@${ref}`
+    // Thousands that start at once ask once: by the time that each had its own answer, the first leases would be over. What an
+    // earlier question did not find may be there by now, so only a lease is shared.
+    const shared = await this.#asking.get(key)?.catch(() => null)
+    if (shared?.kind === 'leased') return shared
+    const asking = this.#ask(name, ref)
+    this.#asking.set(key, asking)
+    try {
+      return await asking
+    } finally {
+      if (this.#asking.get(key) === asking) this.#asking.delete(key)
+    }
+  }
+
+  async #ask(name: string, ref: VersionRef): Promise<Answered> {
     // Counted from before the question: the Registry's own count begins later, so its lease outlives ours.
     const askedAt = Date.now()
     const recalls = this.#recalls

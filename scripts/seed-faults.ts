@@ -137,8 +137,8 @@ const FAULTS: Fault[] = [
   {
     name: 'a map executes one item more than it may',
     file: 'src/workflow/map.ts',
-    from: 'running.size < run',
-    to: 'running.size <= run',
+    from: 'return roomOf(run, task) > 0',
+    to: 'return roomOf(run, task) >= 0',
   },
   {
     name: 'one failure more than a map tolerates is forgiven',
@@ -149,8 +149,8 @@ const FAULTS: Fault[] = [
   {
     name: 'a child that is started again is the same run',
     file: 'src/workflow/task-begin.ts',
-    from: 'run.tasks[task]!.attempts.length, at)',
-    to: '0, 0)',
+    from: 'triesOf(run, task, item).attempts.length, at, item)',
+    to: '0, 0, item)',
   },
 ]
 

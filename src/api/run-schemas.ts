@@ -171,9 +171,9 @@ export const RunSummarySchema = z
     trigger: z.strictObject({ type: z.enum(TRIGGER_TYPES) }),
     retry_of: z.string().exactOptional().meta({ description: 'The run that this one makes again.' }),
     parent: z
-      .strictObject({ run_id: z.string(), task_id: z.string() })
+      .strictObject({ run_id: z.string(), task_id: z.string(), item: count.exactOptional() })
       .exactOptional()
-      .meta({ description: 'The run, and the task of it, that this run is an attempt of.' }),
+      .meta({ description: 'The run, the task of it and, of a map, the item, that this run is an attempt of.' }),
     tags: z.array(z.string()).meta({ description: 'As the start gave them.' }),
     trace_id: z
       .string()
@@ -236,6 +236,7 @@ const ItemSchema = z
     output: anyJson.meta({ description: 'null unless it succeeded.' }),
     ...omitted,
     error: TaskErrorSchema.nullable(),
+    child_run: z.string().exactOptional().meta({ description: 'Id of the run that its last attempt is.' }),
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
     duration_ms: milliseconds.nullable(),

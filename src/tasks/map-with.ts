@@ -20,10 +20,14 @@ export const mapWith = z.strictObject({
   items,
   task: z
     .strictObject({
-      type: z.string().meta({ description: '`http` or `transform`.', examples: ['http'] }),
+      type: z
+        .string()
+        .meta({ description: '`http`, `transform`, or `workflow`: then each item is a run.', examples: ['http'] }),
       with: z.record(z.string(), json) as z.ZodType<JsonObject>,
       retry: RetryPolicySchema.exactOptional(),
-      timeout: timeoutSchema.exactOptional().meta({ description: 'Time limit of one attempt of an item.' }),
+      timeout: timeoutSchema
+        .exactOptional()
+        .meta({ description: 'Time limit of one attempt of an item; of the run, if it is one.' }),
     })
     .meta({
       description:
@@ -35,7 +39,11 @@ export const mapWith = z.strictObject({
     .min(1)
     .max(64)
     .exactOptional()
-    .meta({ description: 'Items that execute at once; never more than the run has slots.', examples: [8] }),
+    .meta({
+      description:
+        'Items that execute at once: of runs, which hold no slot, the slots of the run without it; of others never more than those.',
+      examples: [8],
+    }),
   tolerated_failures: z
     .union([z.int().min(0).max(10_000), z.string().regex(PERCENT, 'must be a count or a percentage such as "10%"')])
     .exactOptional()

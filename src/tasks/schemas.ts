@@ -47,6 +47,7 @@ export const TASK_TYPES = {
   workflow: {
     mayBePlaceholder: false,
     isBuiltIn: true,
+    isForItems: true,
     with: { rendered: workflowWith, inDefinition: workflowInDefinition, notBuilt: [] },
   },
   map: {

@@ -6,6 +6,7 @@ import type { Parent, TaskError, TaskIndex } from './event.ts'
 import type { Json } from './json.ts'
 import { hash32 } from './retry.ts'
 import type { Run } from './run.ts'
+import type { Spot } from './slots.ts'
 import { parseWorkflowRef, type WorkflowRef } from './workflow-ref.ts'
 
 /** How many runs may stand above a run. */
@@ -19,27 +20,33 @@ export function versionName(name: string, version: number): string {
   return `${name}@${version}`
 }
 
-/** What a child is told of the run that it is a task of. */
-export function parentOf(run: Run, task: TaskIndex): Parent {
+/** What a child is told of the run that it is a task of, or an item of one. */
+export function parentOf(run: Run, task: TaskIndex, item?: number): Parent {
   const above = [...(run.options.parent?.above ?? []), versionName(run.workflow.definition.name, run.version)]
-  return { run_id: run.id, task_id: run.workflow.definition.tasks[task]!.id, above }
+  return {
+    run_id: run.id,
+    task_id: run.workflow.definition.tasks[task]!.id,
+    ...(item === undefined ? {} : { item }),
+    above,
+  }
 }
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
 /**
- * The id of the run that an attempt of a task is: of the parent's shard, with a ULID of the attempt's time and of a hash in
+ * The id of the run that an attempt of a task, or of an item of it, is: of the parent's shard, with a ULID of the attempt's time and of a hash in
  * place of chance. It is the same whoever works it out, so that a start which a crash cut off is made again and starts nothing
  * twice.
  * @param attempt how many attempts came before
  */
-export function childRunId(parent: string, task: TaskIndex, attempt: number, at: number): string {
+export function childRunId(parent: string, task: TaskIndex, attempt: number, at: number, item?: number): string {
+  const of = `${parent}/${task}/${attempt}${item === undefined ? '' : `/${item}`}`
   let time = ''
   for (let rest = at, digit = 0; digit < 10; digit++, rest = Math.floor(rest / 32)) time = CROCKFORD[rest % 32]! + time
   let hash = ''
   // Three hashes of 30 bits that begin differently: a hash of this kind which has once met another stays with it.
   for (const part of ['a', 'b', 'c']) {
-    let bits = hash32(`${part}/${parent}/${task}/${attempt}`)
+    let bits = hash32(`${part}/${of}`)
     for (let digit = 0; digit < 6; digit++, bits = Math.floor(bits / 32)) hash += CROCKFORD[bits % 32]!
   }
   return `${parent.slice(0, 6)}${time}${hash.slice(0, 16)}`
@@ -60,22 +67,23 @@ export type ChildEnd =
   | { status: 'succeeded'; output: Json; bytes: number }
   | { status: 'failed' | 'timed_out' | 'cancelled'; error: TaskError | null }
 
-/** What the end of a child is to the task whose attempt it was. */
-export function endOfChild(task: TaskIndex, token: number, child: string, end: ChildEnd): Fact {
+/** What the end of a child is to the task, or the item of it, whose attempt it was. */
+export function endOfChild({ task, item }: Spot, token: number, child: string, end: ChildEnd): Fact {
+  const about = { task, token, ...(item === undefined ? {} : { item }) }
   if (end.status === 'succeeded') {
-    if (end.bytes <= MAX_VALUE_BYTES) return { type: 'AttemptSucceeded', task, token, output: end.output }
+    if (end.bytes <= MAX_VALUE_BYTES) return { type: 'AttemptSucceeded', ...about, output: end.output }
     const message = `The output of ${child} has ${end.bytes} bytes of JSON, more than ${MAX_VALUE_BYTES}`
-    return { type: 'AttemptFailed', task, token, error: { code: 'output_too_large', message, retryable: false } }
+    return { type: 'AttemptFailed', ...about, error: { code: 'output_too_large', message, retryable: false } }
   }
   if (end.status === 'cancelled') {
     const message = `The child run ${child} was cancelled`
-    return { type: 'AttemptFailed', task, token, error: { code: 'child_cancelled', message, retryable: false } }
+    return { type: 'AttemptFailed', ...about, error: { code: 'child_cancelled', message, retryable: false } }
   }
   if (end.status === 'timed_out') {
     const message = `The child run ${child} was not done in time`
-    return { type: 'AttemptTimedOut', task, token, error: { code: 'timeout', message, retryable: true } }
+    return { type: 'AttemptTimedOut', ...about, error: { code: 'timeout', message, retryable: true } }
   }
   const { code, message, retryable, cause } = end.error!
   const error = { code, message, retryable, ...(cause === undefined ? {} : { cause }) }
-  return { type: 'AttemptFailed', task, token, error }
+  return { type: 'AttemptFailed', ...about, error }
 }

@@ -84,7 +84,7 @@ export interface ItemPlan {
   readonly retry: RetryPolicy | null
   /** Limit of one attempt in ms. */
   readonly timeoutMs: number | null
-  /** Items that execute at once. */
+  /** Items that execute at once; those that are runs hold no slot, so this alone bounds them. */
   readonly maxParallel: number
   /** Failures that the map survives. */
   readonly tolerated: number | { readonly percent: number }
@@ -101,7 +101,7 @@ export interface MapConfig {
 /**
  * What has to happen for a task: `attempt`: the executor is called, in a slot; `placeholder`: nothing, in a slot for an
  * instant; `transform`: a value is computed, likewise; `sleep`: time has to pass, without a slot; `wait`: a signal has to
- * come, without a slot; `child`: another run has to end, without a slot; `map`: its items have to end, each in a slot.
+ * come, without a slot; `child`: another run has to end, without a slot; `map`: its items have to end, each an attempt in a slot, a value or a run.
  */
 export type TaskKind = 'attempt' | 'placeholder' | 'transform' | 'sleep' | 'wait' | 'child' | 'map'
 
@@ -139,9 +139,7 @@ export function compile(definition: WorkflowDefinition): CompiledWorkflow {
     const undo = compensate === undefined ? undefined : positions.get(compensate)
     if (undo !== undefined) undoes.set(undo, index)
   })
-  const plans = tasks.map(
-    (task, index): TaskPlan => planOf(task, definition.defaults, undoes.get(index) ?? null, positions),
-  )
+  const plans = tasks.map((task, index): TaskPlan => planOf(task, definition, undoes.get(index) ?? null, positions))
   return {
     definition,
     graph: buildGraph(tasks, (index) => undoes.has(index)),
@@ -158,7 +156,7 @@ export function compile(definition: WorkflowDefinition): CompiledWorkflow {
 
 function planOf(
   task: TaskDefinition,
-  defaults: TaskDefaults | undefined,
+  { defaults, max_parallel: slots }: WorkflowDefinition,
   undoes: number | null,
   positions: ReadonlyMap<string, number>,
 ): TaskPlan {
@@ -175,11 +173,11 @@ function planOf(
     timeoutMs: timeout === undefined ? null : spanMs(timeout),
     undoes,
     undoneBy: task.compensate === undefined ? null : (positions.get(task.compensate) ?? null),
-    items: kind === 'map' ? itemPlanOf(task.with as unknown as MapConfig, defaults) : null,
+    items: kind === 'map' ? itemPlanOf(task.with as unknown as MapConfig, defaults, slots) : null,
   }
 }
 
-function itemPlanOf(config: MapConfig, defaults: TaskDefaults | undefined): ItemPlan {
+function itemPlanOf(config: MapConfig, defaults: TaskDefaults | undefined, slots: number): ItemPlan {
   const { type, with: inner, retry, timeout } = config.task
   const kind = KINDS[type] ?? 'attempt'
   const limit = timeout ?? (kind === 'attempt' ? defaults?.timeout : undefined)
@@ -190,7 +188,7 @@ function itemPlanOf(config: MapConfig, defaults: TaskDefaults | undefined): Item
     kind,
     retry: kind === 'transform' ? null : (retry ?? defaults?.retry ?? null),
     timeoutMs: limit === undefined ? null : spanMs(limit),
-    maxParallel: config.max_parallel ?? Number.POSITIVE_INFINITY,
+    maxParallel: config.max_parallel ?? slots,
     tolerated: typeof tolerated === 'number' ? tolerated : { percent: Number.parseFloat(tolerated) },
   }
 }

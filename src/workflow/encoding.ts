@@ -60,7 +60,7 @@ function toTuple(event: RunEvent): Tuple {
     case 'AttemptStarted':
       return ['S', event.task, event.attempt, ...trimmed([event.item])]
     case 'ChildStarted':
-      return ['C', event.task, event.attempt, event.child]
+      return ['C', event.task, event.attempt, event.child, ...trimmed([event.item])]
     case 'AttemptSucceeded':
       return ['K', event.task, event.token, encodeHeld(event.output), ...trimmed([event.item])]
     case 'AttemptFailed':
@@ -145,7 +145,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
     case 'S':
       return { type: 'AttemptStarted', at, task, attempt: f[1] as number, ...itemIn(f[2]) }
     case 'C':
-      return { type: 'ChildStarted', at, task, attempt: f[1] as number, child: f[2] as string }
+      return { type: 'ChildStarted', at, task, attempt: f[1] as number, child: f[2] as string, ...itemIn(f[3]) }
     case 'K':
       return { type: 'AttemptSucceeded', at, task, token: f[1] as number, output: decodeHeld(f[2]), ...itemIn(f[3]) }
     case 'F':

@@ -59,6 +59,8 @@ export interface Parent {
   readonly run_id: string
   /** Id of the task. */
   readonly task_id: string
+  /** Index of the item of the task, which is a map; absent if the run is the task's own. */
+  readonly item?: number
   /** Versions of the runs above, `name@version`, from the first to the parent's. */
   readonly above: readonly string[]
 }
@@ -135,8 +137,8 @@ export type RunEvent =
   | { type: 'RunQueued'; at: number; until: number }
   | { type: 'RunStarted'; at: number }
   | { type: 'AttemptStarted'; at: number; task: TaskIndex; attempt: number; item?: number }
-  /** An attempt that is a run of another workflow: the task waits for its end, without a slot. `child`: id of that run. */
-  | { type: 'ChildStarted'; at: number; task: TaskIndex; attempt: number; child: string }
+  /** An attempt that is a run of another workflow: the task, or the item, waits for its end without a slot. `child`: id of that run. */
+  | { type: 'ChildStarted'; at: number; task: TaskIndex; attempt: number; child: string; item?: number }
   /** The task's `when` holds. One that does not is a TaskSkipped. */
   | { type: 'ConditionMet'; at: number; task: TaskIndex }
   /**

@@ -28,8 +28,11 @@ export interface Items {
   /** How many stand in each status. */
   readonly progress: Record<TaskStatus, number>
   readonly running: Set<number>
+  /** Those that wait for another attempt. */
   readonly waiting: Set<number>
-  /** Those of them that a circuit holds back. */
+  /** Those that wait for the end of the run that their attempt is. */
+  readonly nesting: Set<number>
+  /** Those of the waiting that a circuit holds back. */
   readonly held: Set<number>
   /** Those whose attempt ended without success and about which nothing is decided yet. */
   readonly undecided: Set<number>
@@ -57,6 +60,7 @@ export function itemsOf(list: Held, total: number): Items {
     },
     running: new Set(),
     waiting: new Set(),
+    nesting: new Set(),
     held: new Set(),
     undecided: new Set(),
     failures: [],
@@ -79,9 +83,19 @@ export function applyToItem(run: Run, event: ItemEvent): void {
   switch (event.type) {
     case 'AttemptStarted':
       run.slots.acquire(spotKey(event.task, index))
-      beginAttempt(move(run, items, index, 'running'), run.events, event)
+      beginAttempt(move(run, event.task, items, index, 'running'), run.events, event)
+      items.running.add(index)
       rotate(run, event.task, items)
       return
+    case 'ChildStarted': {
+      const item = move(run, event.task, items, index, 'waiting')
+      item.waitingFor = 'child'
+      item.childRun = event.child
+      items.nesting.add(index)
+      run.nesting.add(spotKey(event.task, index))
+      beginAttempt(item, run.events, event)
+      return
+    }
     case 'AttemptSucceeded': {
       const item = settle(run, event.task, items, index, 'succeeded', event.at, null)
       item.output = event.output
@@ -92,6 +106,7 @@ export function applyToItem(run: Run, event: ItemEvent): void {
       const item = leaveUndecided(run, event.task, items, index, 'failed', event.at, event.error)
       item.retryAfterMs = event.retryAfterMs ?? null
       item.isRetryRefused = event.isRetryRefused === true
+      if (event.isUnborn) item.childRun = null
       return
     }
     case 'AttemptTimedOut': {
@@ -103,7 +118,8 @@ export function applyToItem(run: Run, event: ItemEvent): void {
       leaveUndecided(run, event.task, items, index, 'interrupted', event.at, null).interruptions++
       return
     case 'TaskWaiting':
-      beginWaiting(move(run, items, index, 'waiting'), event)
+      beginWaiting(move(run, event.task, items, index, 'waiting'), event)
+      items.waiting.add(index)
       if (event.for === 'circuit') items.held.add(index)
       rotate(run, event.task, items)
       return
@@ -133,20 +149,34 @@ export function closeItems(run: Run, task: TaskIndex, status: TaskStatus, at: nu
   const items = run.tasks[task]!.items
   if (items === null) return
   const how = status === 'timed_out' ? 'timed_out' : 'cancelled'
-  for (const index of [...items.running, ...items.waiting, ...items.undecided]) {
+  for (const index of [...items.running, ...items.waiting, ...items.nesting, ...items.undecided]) {
     settle(run, task, items, index, how, at, null)
   }
   items.progress.skipped += items.progress.pending
   items.progress.pending = 0
 }
 
-/** After one of its items has had a slot, a map stands behind the others that want one. */
-function rotate(run: Run, task: TaskIndex, items: Items): void {
-  run.slots.release(task)
-  if (items.next < items.total) run.slots.request(task)
+/** Ids of the runs that were a task which has ended, or items of it: whoever of them goes on is of no more use. */
+export function runsCutOff(run: Run, task: TaskIndex): string[] {
+  const { childRun, items, finishedAt } = run.tasks[task]!
+  const own = childRun === null ? [] : [childRun]
+  if (items === null || run.workflow.plans[task]!.items!.kind !== 'child') return own
+  // What ended with its map has no end of its own before that.
+  const cut = [...items.begun.values()].filter((item) => isCutOff(item) && item.finishedAt === finishedAt)
+  return [...own, ...cut.flatMap((item) => item.childRun ?? [])]
 }
 
-function move(run: Run, items: Items, index: number, status: TaskStatus): Item {
+function isCutOff({ status }: Item): boolean {
+  return status === 'cancelled' || status === 'timed_out'
+}
+
+/** After one of its items has had a slot, a map stands behind the others that want one. One of runs wants none. */
+function rotate(run: Run, task: TaskIndex, items: Items): void {
+  run.slots.release(task)
+  if (items.next < items.total && run.workflow.plans[task]!.items!.kind !== 'child') run.slots.request(task)
+}
+
+function move(run: Run, task: TaskIndex, items: Items, index: number, status: TaskStatus): Item {
   let item = items.begun.get(index)
   if (item === undefined) {
     item = { ...noTries(), status: 'pending', output: null, error: null, finishedAt: null }
@@ -160,10 +190,10 @@ function move(run: Run, items: Items, index: number, status: TaskStatus): Item {
   endWait(item)
   items.running.delete(index)
   items.waiting.delete(index)
+  items.nesting.delete(index)
+  run.nesting.delete(spotKey(task, index))
   items.held.delete(index)
   items.undecided.delete(index)
-  if (status === 'running') items.running.add(index)
-  if (status === 'waiting') items.waiting.add(index)
   return item
 }
 
@@ -176,7 +206,7 @@ function leaveUndecided(
   at: number,
   error: TaskError | null,
 ): Item {
-  const item = move(run, items, index, 'pending')
+  const item = move(run, task, items, index, 'pending')
   endAttempt(item, status, at, error)
   run.slots.release(spotKey(task, index))
   items.undecided.add(index)
@@ -192,7 +222,7 @@ function settle(
   at: number,
   error: TaskError | null,
 ): Item {
-  const item = move(run, items, index, status)
+  const item = move(run, task, items, index, status)
   endAttempt(item, status, at, null)
   run.slots.release(spotKey(task, index))
   item.finishedAt = at

@@ -53,9 +53,27 @@ export function nextItem(run: Run, task: TaskIndex): number | null {
   return isBlocked || items.next === items.total ? null : items.next
 }
 
-/** Whether one more item may execute. */
+/** Whether one more item may execute, here or as a run of its own. */
 export function hasRoom(run: Run, task: TaskIndex): boolean {
-  return run.tasks[task]!.items!.running.size < run.workflow.plans[task]!.items!.maxParallel
+  return roomOf(run, task) > 0
+}
+
+/** How many more items may. */
+export function roomOf(run: Run, task: TaskIndex): number {
+  const { running, nesting } = run.tasks[task]!.items!
+  return run.workflow.plans[task]!.items!.maxParallel - running.size - nesting.size
+}
+
+/** Items that are runs and whose turn it is: those whose next attempt is due, the earliest first, then those that have not begun. */
+export function dueRuns(run: Run, task: TaskIndex, at: number): number[] {
+  const items = run.tasks[task]!.items!
+  const room = roomOf(run, task)
+  if (room <= 0) return []
+  const wakeAt = (item: number) => items.begun.get(item)!.wakeAt!
+  const due = [...items.waiting].filter((item) => wakeAt(item) <= at).sort((a, b) => wakeAt(a) - wakeAt(b) || a - b)
+  const left = items.waiting.size < MAX_WAITING_ITEMS ? items.total - items.next : 0
+  const fresh = Array.from({ length: Math.min(room, left) }, (_, index) => items.next + index)
+  return [...due, ...fresh].slice(0, room)
 }
 
 /** How a map ends, if it does now: too many of its items have failed, it took too long or became too large, or all is done. */

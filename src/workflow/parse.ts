@@ -60,6 +60,9 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
     if (looksInside) faults.add(templateFaults(entry, at, survey, position, types))
     faults.add(conditionFaults(entry, at, survey, position))
     faults.add(selfStartFaults(entry, at, raw.name))
+    if (isJsonObject(entry) && entry.type === 'map' && isJsonObject(entry.with)) {
+      faults.add(selfStartFaults(entry.with.task, `${at}/with/task`, raw.name))
+    }
   }
   faults.add(survey.cycleFaults())
   if (raw.output !== undefined && !faults.isFull && !tooDeep.has('/output')) {
@@ -130,7 +133,7 @@ function conditionFaults(task: unknown, at: string, survey: Survey, position: nu
   return boundedAt(`${at}/when`, checkCondition(task.when, survey.names(position), `${at}/when`))
 }
 
-/** A task that starts the workflow which it is a task of: each run of it would start another. */
+/** A task, or what a map does for each item, that starts the workflow which it stands in: each run of it would start another. */
 function selfStartFaults(task: unknown, at: string, name: unknown): Fault[] {
   if (!isJsonObject(task) || task.type !== 'workflow' || !isJsonObject(task.with)) return []
   const ref = typeof task.with.workflow === 'string' ? parseWorkflowRef(task.with.workflow) : null

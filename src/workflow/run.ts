@@ -166,8 +166,8 @@ export interface Run {
   readonly undecided: Set<TaskIndex>
   /** Waiting tasks. */
   readonly sleeping: Set<TaskIndex>
-  /** Those of them that wait for a run of their own. */
-  readonly nesting: Set<TaskIndex>
+  /** Keys (slots.ts) of the tasks and items that wait for a run of their own. */
+  readonly nesting: Set<number>
   /** Those of them that are maps. */
   readonly maps: Set<TaskIndex>
   /** Items of all maps that have begun. */
@@ -416,7 +416,7 @@ export function apply(run: Run, event: LaterEvent): void {
       if (event.for !== 'items') return
       task.items = itemsOf(event.items ?? [], event.total ?? 0)
       run.maps.add(event.task)
-      if (task.items.total > 0) run.slots.request(event.task)
+      if (task.items.total > 0 && needsSlot(run.workflow.plans[event.task]!.items!.kind)) run.slots.request(event.task)
       return
     }
     case 'TaskFailed':

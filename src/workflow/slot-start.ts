@@ -97,7 +97,7 @@ export function heldBack(run: Run, task: TaskIndex, { target, until }: Hold, at:
 function dueItems(run: Run, at: number, admission: Admission | null): { task: TaskIndex; item: number }[] {
   const due: { task: TaskIndex; item: number; wakeAt: number }[] = []
   for (const task of run.maps) {
-    if (!hasRoom(run, task)) continue
+    if (run.workflow.plans[task]!.items!.kind === 'child' || !hasRoom(run, task)) continue
     const { waiting, held, begun } = run.tasks[task]!.items!
     let first: { item: number; wakeAt: number } | null = null
     for (const item of waiting) {

@@ -96,7 +96,11 @@ function origin(run: Run): Sentence[] {
   const { parent } = run.options
   return parent === undefined
     ? []
-    : [{ text: `It is the task ${parent.task_id} of the run ${parent.run_id}.`, tasks: [] }]
+    : [{ text: `It is ${itemText(parent.item)}the task ${parent.task_id} of the run ${parent.run_id}.`, tasks: [] }]
+}
+
+function itemText(item: number | undefined): string {
+  return item === undefined ? '' : `item ${item} of `
 }
 
 /** What the run took over from the one that it makes again. */
@@ -173,7 +177,8 @@ function maps(run: Run): Sentence[] {
     const stands = TASK_STATUSES.filter((status) => progress[status] > 0).map(
       (status) => `${progress[status]} ${status.replace('_', ' ')}`,
     )
-    return `${idOf(run, task)} has ${counted(total, 'item')}${stands.length === 0 ? '' : `: ${stands.join(', ')}`}.`
+    const are = run.workflow.plans[task]!.items!.kind === 'child' ? ', each a run of its own' : ''
+    return `${idOf(run, task)} has ${counted(total, 'item')}${are}${stands.length === 0 ? '' : `: ${stands.join(', ')}`}.`
   })
 }
 

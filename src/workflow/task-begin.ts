@@ -4,11 +4,11 @@ import { childRunId } from './child.ts'
 import { MAX_DECISIONS } from './decision-bounds.ts'
 import type { LaterEvent, LoadPayload, TaskIndex } from './event.ts'
 import { evaluateCondition } from './expression.ts'
-import { beginMap } from './map.ts'
+import { beginMap, dueRuns } from './map.ts'
 import type { Run } from './run.ts'
 import { runScope } from './scope.ts'
 import type { StepBudget } from './step-budget.ts'
-import { nextAttempt } from './tries.ts'
+import { about, nextAttempt, triesOf } from './tries.ts'
 import { beginWait } from './waits.ts'
 
 export function evaluateConditions(run: Run, at: number, load: LoadPayload, budget: StepBudget): LaterEvent[] {
@@ -55,7 +55,7 @@ function beginTask(
   return beginWait(run, task, at, load, taken, budget)
 }
 
-/** Tasks whose next attempt is due, and is another run. */
+/** Tasks and items whose next attempt is due, and is another run. */
 function dueChildren(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []
   for (const task of run.sleeping) {
@@ -64,6 +64,11 @@ function dueChildren(run: Run, at: number): LaterEvent[] {
     events.push(startChild(run, task, at))
     if (events.length >= MAX_DECISIONS) break
   }
+  for (const task of run.maps) {
+    if (events.length >= MAX_DECISIONS) break
+    if (run.workflow.plans[task]!.items!.kind !== 'child') continue
+    for (const item of dueRuns(run, task, at)) events.push(startChild(run, task, at, item))
+  }
   return events
 }
 
@@ -71,7 +76,7 @@ export function isChild(run: Run, task: TaskIndex): boolean {
   return run.workflow.plans[task]!.kind === 'child'
 }
 
-function startChild(run: Run, task: TaskIndex, at: number): LaterEvent {
-  const child = childRunId(run.id, task, run.tasks[task]!.attempts.length, at)
-  return { type: 'ChildStarted', at, task, attempt: nextAttempt(run, task), child }
+function startChild(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
+  const child = childRunId(run.id, task, triesOf(run, task, item).attempts.length, at, item)
+  return { type: 'ChildStarted', at, task, attempt: nextAttempt(run, task, item), child, ...about(item) }
 }

@@ -62,9 +62,8 @@ function checkItemTask(given: unknown, at: string, types: TaskTypes): Fault[] {
   if (!isJsonObject(given) || typeof given.type !== 'string') return []
   const type = taskType(types, given.type)
   if (type?.isForItems !== true && type?.with !== undefined) {
-    const instead = given.type === 'map' ? '; a list of lists can be made flat by an expression' : ''
-    const message = `the items of a map cannot be of type ${quoted(given.type)} in this release${instead}`
-    return [{ path: `${at}/type`, code: 'not_available', message }]
+    const message = `an item is work of its own, an attempt or a run, so it cannot be of type ${quoted(given.type)}: put that into a workflow, and map over it with items of type "workflow"`
+    return [{ path: `${at}/type`, code: 'invalid_value', message }]
   }
   const faults = [
     ...refusedFields(given, type, at),

@@ -35,7 +35,7 @@ export interface Waiting {
 interface Wait {
   /** Whether an attempt ends the wait: that needs a slot, and does not happen in a paused run. Other waits are what the task does. */
   readonly endsInAttempt: boolean
-  /** `item`: of an item of a map; only attempts are made for those. */
+  /** `item`: of an item of a map. */
   readonly detail: (run: Run, task: TaskIndex, item?: number) => string
 }
 
@@ -54,13 +54,14 @@ const WAITS: { readonly [Kind in WaitingFor]: Wait } = {
   },
   child: {
     endsInAttempt: false,
-    detail: (run, task) => `waits for the run ${run.tasks[task]!.childRun} to end`,
+    detail: (run, task, item) => `waits for the run ${triesOf(run, task, item).childRun} to end`,
   },
   items: {
     endsInAttempt: false,
     detail: (run, task) => {
-      const { progress, total } = run.tasks[task]!.items!
-      return `${progress.pending + progress.waiting + progress.running} of ${total} items have not ended`
+      const { progress, total, nesting } = run.tasks[task]!.items!
+      const left = `${progress.pending + progress.waiting + progress.running} of ${total} items have not ended`
+      return nesting.size === 0 ? left : `${left}, ${nesting.size} of them runs under way`
     },
   },
 }
@@ -107,7 +108,8 @@ export function waitingIn(run: Run, now: number): Waits {
     const isDue = endsInAttempt && wakeAt !== null && wakeAt <= now
     if (isDue && run.status === 'paused') return { ...PAUSED, until: wakeAt }
     // An open circuit may hold back what is due as well; the scheduler asks it when there is a slot.
-    if (isDue && run.slots.free === 0) return queue(spotKey(task, item), `${text}; the next is due, but `)
+    if (isDue && run.slots.free === 0 && !isRun(run, task, item))
+      return queue(spotKey(task, item), `${text}; the next is due, but `)
     return { for: waitingFor, detail: text, ...(wakeAt === null ? {} : { until: wakeAt }) }
   }
   const ofItem = (task: TaskIndex, item: number) => {
@@ -135,9 +137,11 @@ export function waitingIn(run: Run, now: number): Waits {
 /** Who gets the next slots, by key: first what had begun and is due, the earliest first, then what became ready, in that order. */
 function placesIn(run: Run, now: number): ReadonlyMap<number, number> {
   const waiting = [
-    ...[...run.sleeping].map((task) => ({ key: spotKey(task), tries: triesOf(run, task, undefined) })),
+    ...[...run.sleeping]
+      .filter((task) => !isRun(run, task))
+      .map((task) => ({ key: spotKey(task), tries: triesOf(run, task, undefined) })),
     ...[...run.maps].flatMap((task) =>
-      [...run.tasks[task]!.items!.waiting].map((item) => ({
+      [...(isRun(run, task, 0) ? [] : run.tasks[task]!.items!.waiting)].map((item) => ({
         key: spotKey(task, item),
         tries: triesOf(run, task, item),
       })),
@@ -148,6 +152,12 @@ function placesIn(run: Run, now: number): ReadonlyMap<number, number> {
   })
   due.sort((a, b) => a.tries.wakeAt! - b.tries.wakeAt! || a.key - b.key)
   return new Map([...due.map(({ key }) => key), ...run.slots.queue].map((key, index) => [key, index + 1]))
+}
+
+/** Whether the attempts of a task, or of an item of it, are runs: those need no slot. */
+function isRun({ workflow }: Run, task: TaskIndex, item?: number): boolean {
+  const plan = workflow.plans[task]!
+  return (item === undefined ? plan : plan.items!).kind === 'child'
 }
 
 /** A task that its dependencies hold. */

@@ -21,9 +21,24 @@ describe('a map is refused', () => {
     [
       'of maps',
       { task: { type: 'map', with: { items: [], task: computed } } },
-      ['/tasks/0/with/task/type not_available'],
+      ['/tasks/0/with/task/type invalid_value'],
     ],
-    ['of sleeps', { task: { type: 'sleep', with: { for: '1s' } } }, ['/tasks/0/with/task/type not_available']],
+    ['of sleeps', { task: { type: 'sleep', with: { for: '1s' } } }, ['/tasks/0/with/task/type invalid_value']],
+    [
+      'of waits for events',
+      { task: { type: 'wait_for_event', with: { event: 'go' } } },
+      ['/tasks/0/with/task/type invalid_value'],
+    ],
+    [
+      'of runs that nothing names',
+      { task: { type: 'workflow', with: {} } },
+      ['/tasks/0/with/task/with/workflow required'],
+    ],
+    [
+      'of runs of an alias',
+      { task: { type: 'workflow', with: { workflow: 'below@canary' } } },
+      ['/tasks/0/with/task/with/workflow not_available'],
+    ],
     ['of placeholders', { task: { type: 'http' } }, ['/tasks/0/with/task/with required']],
     ['of a type that is not built', { task: { type: 'python', with: {} } }, ['/tasks/0/with/task/type not_available']],
     ['of calls without a url', { task: { type: 'http', with: {} } }, ['/tasks/0/with/task/with/url required']],
@@ -47,6 +62,24 @@ describe('a map is refused', () => {
     ])
     const call = { type: 'http', with: { url: 'https://upstream.test' }, retry: { max_attempts: 2 } }
     expect(await faultsOf({ task: call })).toEqual([])
+  })
+
+  test('whose items are runs of the workflow that it stands in', async () => {
+    const name = aName()
+    const map = (workflow: string) => ({ items: [1], task: { type: 'workflow', with: { workflow } } })
+    const dry = (workflow: string) =>
+      post('/v1/workflows?dry_run=true', { name, tasks: [{ id: 'each', type: 'map', with: map(workflow) }] })
+    const { body } = await dry(name)
+    expect(body.errors).toMatchObject([{ path: '/tasks/0/with/task/with/workflow', code: 'workflow_cycle' }])
+    expect((await dry(`${name}@1`)).status).toBe(200)
+    expect((await dry('another')).status).toBe(200)
+  })
+
+  test('whose items only wait, and says what to do instead', async () => {
+    const task = { type: 'sleep', with: { for: '1s' } }
+    const tasks = [{ id: 'each', type: 'map', with: { items: [], task } }]
+    const { body } = await post('/v1/workflows?dry_run=true', { name: aName(), tasks })
+    expect(body.errors[0].message).toContain('put that into a workflow, and map over it')
   })
 
   test('item and index elsewhere are names that are not there', async () => {

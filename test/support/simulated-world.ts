@@ -141,7 +141,7 @@ export class SimulatedWorld {
   #dispatch(events: LaterEvent[]): void {
     for (const event of events) {
       if (event.type !== 'AttemptStarted' && event.type !== 'ChildStarted') continue
-      const item = event.type === 'AttemptStarted' ? event.item : undefined
+      const { item } = event
       const { token } = triesOf(this.run, event.task, item)
       if (token === 0 || !isCurrent(this.run, event.task, token, item)) continue
       if (this.history[token - 1] !== event) continue
@@ -158,12 +158,12 @@ export class SimulatedWorld {
 
   /** Children live on; one whose start was lost is started by the next instance, once. */
   #recoverChildren(): void {
-    for (const task of this.run.nesting) {
-      const { token } = this.run.tasks[task]!
+    for (const { task, item } of [...this.run.nesting].map(spotOf)) {
+      const { token } = triesOf(this.run, task, item)
       const isThere = this.#outside.some(
         ({ fact, owner }) => owner === DURABLE && 'token' in fact && fact.token === token,
       )
-      if (!isThere) this.#call(task, token, DURABLE)
+      if (!isThere) this.#call(task, token, DURABLE, item)
     }
   }
 

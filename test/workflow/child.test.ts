@@ -4,7 +4,8 @@ import { parseRunId } from '../../src/start.ts'
 import { advance } from '../../src/workflow/advance.ts'
 import { childCall, childRunId, endOfChild, parentOf } from '../../src/workflow/child.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { isCurrent } from '../../src/workflow/run.ts'
+import { runsCutOff } from '../../src/workflow/items.ts'
+import { dueAt, isCurrent, type Run } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
@@ -118,14 +119,14 @@ describe('what a child’s end means', () => {
     [{ status: 'cancelled', error: null }, 'AttemptFailed', 'child_cancelled'],
     [{ status: 'timed_out', error: null }, 'AttemptTimedOut', 'timeout'],
   ] as const)('%o', (end, type, code) => {
-    const fact = endOfChild(0, 3, 'run_x', end)
+    const fact = endOfChild({ task: 0 }, 3, 'run_x', end)
     expect(fact).toMatchObject({ type, task: 0, token: 3, ...(code === undefined ? {} : { error: { code } }) })
   })
 
   test('a failure is its error, without the names of its tasks', () => {
     const cause = { code: 'http_500', message: 'answered 500', retryable: true }
     const error = { code: 'retry_budget_exhausted', message: 'used up', retryable: true, task_id: 'a', cause }
-    expect(endOfChild(0, 3, 'run_x', { status: 'failed', error })).toEqual({
+    expect(endOfChild({ task: 0 }, 3, 'run_x', { status: 'failed', error })).toEqual({
       type: 'AttemptFailed',
       task: 0,
       token: 3,
@@ -140,4 +141,77 @@ test('what a task names has to be a workflow', () => {
   for (const workflow of ['', 'a b', 'a@0', 'a@live', 5, null, ['a']]) {
     expect(childCall({ workflow })).toMatchObject({ ok: false, error: { code: 'invalid_with' } })
   }
+})
+
+describe('an item that is a run', () => {
+  const retry = { max_attempts: 2, initial_interval: '1s', multiplier: 1, max_interval: '1s', jitter: 'none' } as const
+
+  function mapping(items: number, config: object = {}, inner: object = {}): Run {
+    const definition = aDefinition({ each: [], other: [] }, { max_parallel: 2, timeout: '1h' })
+    const task = { type: 'workflow', with: { workflow: 'below' }, ...inner }
+    const values = Array.from({ length: items }, (_, index) => index)
+    Object.assign(definition.tasks[0]!, { type: 'map', with: { items: values, task, ...config } })
+    const run = aRun(definition)
+    while (!advance(run, [], 0, noPayloads).isComplete);
+    return run
+  }
+
+  const itemOf = (run: Run, item: number) => run.tasks[0]!.items!.begun.get(item)!
+  const about = (run: Run, item: number) => ({ task: 0, item, token: itemOf(run, item).token })
+  const error = { code: 'http_500', message: 'answered 500', retryable: true }
+
+  test('waits for it without a slot, and counts for its map', () => {
+    const run = mapping(5)
+    expect(run.slots.holders).toEqual(new Set([1]))
+    expect(run.tasks[0]!.items!.progress).toMatchObject({ waiting: 2, pending: 3 })
+    expect(itemOf(run, 0)).toMatchObject({ waitingFor: 'child', attempts: [{ number: 1, status: 'running' }] })
+    expect(parentOf(run, 0, 1)).toEqual({ run_id: run.id, task_id: 'each', item: 1, above: ['wf@1'] })
+    const { events } = advance(run, [{ type: 'AttemptSucceeded', ...about(run, 1), output: 'b' }], 1, noPayloads)
+    expect(events).toMatchObject([
+      { type: 'AttemptSucceeded', item: 1 },
+      { type: 'ChildStarted', item: 2 },
+    ])
+    expect(dueAt(run, 1)).toBe(run.deadlineAt)
+  })
+
+  test('is another run for each item and attempt', () => {
+    const run = mapping(64, { max_parallel: 64 }, { retry })
+    const first = [...run.tasks[0]!.items!.begun.values()].map(({ childRun }) => childRun)
+    expect(new Set(first).size).toBe(64)
+    advance(run, [{ type: 'AttemptFailed', ...about(run, 3), error }], 10, noPayloads)
+    expect(itemOf(run, 3)).toMatchObject({ waitingFor: 'retry', wakeAt: 1_010 })
+    expect(dueAt(run, 10)).toBe(1_010)
+    expect(decide(run, 1_009, noPayloads)).toEqual([])
+    advance(run, [], 1_010, noPayloads)
+    expect(itemOf(run, 3)).toMatchObject({ waitingFor: 'child', attempts: [{ number: 1 }, { number: 2 }] })
+    expect(first).not.toContain(itemOf(run, 3).childRun)
+  })
+
+  test('that is tried again comes before those that have not begun, once there is room', () => {
+    const run = mapping(4, { max_parallel: 1 }, { retry })
+    advance(run, [{ type: 'AttemptFailed', ...about(run, 0), error }], 0, noPayloads)
+    // The room goes on to the next item while this one waits.
+    expect(itemOf(run, 1).waitingFor).toBe('child')
+    expect(advance(run, [], 1_000, noPayloads).events).toEqual([])
+    advance(run, [{ type: 'AttemptSucceeded', ...about(run, 1), output: null }], 1_001, noPayloads)
+    expect(itemOf(run, 0).waitingFor).toBe('child')
+    expect(run.tasks[0]!.items!.next).toBe(2)
+  })
+
+  test('that was refused is none', () => {
+    const run = mapping(2, { tolerated_failures: 1 })
+    advance(run, [{ type: 'AttemptFailed', ...about(run, 0), error, isUnborn: true }], 1, noPayloads)
+    expect(itemOf(run, 0)).toMatchObject({ status: 'failed', childRun: null })
+  })
+
+  test('ends with its map, which names the runs that it cuts off', () => {
+    const run = mapping(9, { max_parallel: 4, tolerated_failures: 1 })
+    advance(run, [{ type: 'AttemptFailed', ...about(run, 0), error }], 1, noPayloads)
+    const cut = [2, 3, 4].map((item) => itemOf(run, item).childRun)
+    advance(run, [{ type: 'AttemptFailed', ...about(run, 1), error }], 1, noPayloads)
+    expect(run.tasks[0]).toMatchObject({ status: 'failed', error: { code: 'map_failed' } })
+    expect(runsCutOff(run, 0)).toEqual(cut)
+    expect(run.nesting.size).toBe(0)
+    expect(isCurrent(run, 0, 5, 2)).toBe(false)
+  })
 })

@@ -5,10 +5,10 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { compile, type TaskDefinition, type TaskPlan, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
-import type { Items } from '../../src/workflow/items.ts'
+import { type Items, runsCutOff } from '../../src/workflow/items.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { isFinal, isSettled, RUN_STATUSES, type Run, TASK_STATUSES } from '../../src/workflow/run.ts'
@@ -119,9 +119,11 @@ function compensations(tasks: TaskDefinition[], random: Random, retries: boolean
 /** A map of few items, some of which may fail. */
 function randomMap(random: Random, retry: { retry?: RetryPolicy }): Pick<TaskDefinition, 'type' | 'with'> {
   const computed = { type: 'transform', with: { value: `\${{ index % 3 == 1 ? item : item / index }}` } }
+  const call = { type: 'http', with: { url: 'https://upstream.test' } }
+  const nested = { type: 'workflow', with: { workflow: 'below', input: `\${{ item }}` } }
   const config = {
     items: Array.from({ length: random.int(0, 9) }, (_, index) => index),
-    task: random.chance(0.3) ? computed : { type: 'http', with: { url: 'https://upstream.test' }, ...retry },
+    task: random.pick([computed, { ...call, ...retry }, { ...call, ...retry }, { ...nested, ...retry }]),
     ...(random.chance(0.5) ? { max_parallel: random.int(1, 4) } : {}),
     ...(random.chance(0.5)
       ? { tolerated_failures: random.chance(0.5) ? random.int(0, 9) : `${random.int(0, 100)}%` }
@@ -218,7 +220,12 @@ function scan(run: Run) {
     ]),
     sleeping: tasks.filter(({ task }) => task.status === 'waiting').map(({ index }) => index),
     maps: tasks.filter(({ task }) => task.waitingFor === 'items').map(({ index }) => index),
-    nesting: tasks.filter(({ task }) => task.waitingFor === 'child').map(({ index }) => index),
+    nesting: tasks.flatMap(({ task, index }) => [
+      ...(task.waitingFor === 'child' ? [index] : []),
+      ...[...(task.items?.begun ?? [])].flatMap(([item, { waitingFor }]) =>
+        waitingFor === 'child' ? [spotKey(index, item)] : [],
+      ),
+    ]),
     firstUnsettled:
       (run.tasks.findIndex((task) => !isSettled(task.status)) + run.tasks.length + 1) % (run.tasks.length + 1),
     progress,
@@ -240,7 +247,7 @@ function checkIncrementalState(run: Run): void {
   expect(run.tasks.map(({ ended }) => ended)).toEqual(full.ended)
   expect(sorted(run.slots.holders)).toEqual(sorted(full.running))
   expect(sorted(run.sleeping)).toEqual(full.sleeping)
-  expect(sorted(run.nesting)).toEqual(full.nesting)
+  expect(sorted(run.nesting)).toEqual(sorted(full.nesting))
   expect(run.firstUnsettled).toBe(full.firstUnsettled)
   const counted = Object.fromEntries(Object.entries(run.progress).filter(([, count]) => count > 0))
   expect(counted).toEqual(full.progress)
@@ -275,11 +282,15 @@ function checkItems(run: Run, task: number, items: Items): void {
   expect(Object.fromEntries(Object.entries(items.progress).filter(([, count]) => count > 0))).toEqual(counted)
   const inStatus = (status: string) => all.flatMap((item, index) => (item?.status === status ? [index] : []))
   expect(sorted(items.running)).toEqual(inStatus('running'))
-  expect(sorted(items.waiting)).toEqual(inStatus('waiting'))
+  expect(sorted([...items.waiting, ...items.nesting])).toEqual(inStatus('waiting'))
+  for (const item of items.nesting) expect(items.begun.get(item)!.waitingFor).toBe('child')
+  for (const item of items.waiting) expect(items.begun.get(item)!.wakeAt).not.toBeNull()
   expect(sorted(items.undecided)).toEqual(inStatus('pending'))
   expect(all.indexOf(undefined)).toBe(items.next === items.total ? -1 : items.next)
-  if (run.maps.has(task)) expect(run.slots.queue.has(task)).toBe(items.next < items.total)
-  expect(items.running.size).toBeLessThanOrEqual(run.workflow.plans[task]!.items!.maxParallel)
+  const { kind, maxParallel } = run.workflow.plans[task]!.items!
+  if (run.maps.has(task)) expect(run.slots.queue.has(task)).toBe(kind !== 'child' && items.next < items.total)
+  expect(items.running.size + items.nesting.size, 'the bound of the map').toBeLessThanOrEqual(maxParallel)
+  expect(kind === 'child' ? items.running.size : items.nesting.size).toBe(0)
 }
 
 /** Nobody has to ask in vain what a run or a task waits for, nor is told of a wait that is none. */
@@ -381,6 +392,8 @@ function checkHistory(world: SimulatedWorld): void {
   const ended = new Map<number, 'succeeded' | 'failed' | 'skipped' | 'cancelled'>()
   const order: number[] = []
   const children = new Set<string>()
+  /** The last child of each task and item. */
+  const childAt = new Map<number, string>()
   let finished = false
   let isPaused = false
   let compensating = false
@@ -407,15 +420,15 @@ function checkHistory(world: SimulatedWorld): void {
         expect(left.at(-1), 'the last success is undone first').toBe(undoes)
         expect(running.size, 'compensations run one after another').toBe(0)
       }
-      const item = event.type === 'AttemptStarted' ? event.item : undefined
-      const key = spotKey(event.task, item)
+      const key = spotKey(event.task, event.item)
       expect(ended.has(key), 'an ended item never starts again').toBe(false)
       running.set(key, position + 1)
-      const inSlots = [...running.keys()].filter((task) => plans[spotOf(task).task]!.kind !== 'child')
+      const inSlots = [...running.keys()].filter((spot) => !isRun(plans, spot))
       expect(inSlots.length, 'the slot bound').toBeLessThanOrEqual(definition.max_parallel)
       if (event.type === 'ChildStarted')
         expect(children.has(event.child), 'each attempt is a run of its own').toBe(false)
       if (event.type === 'ChildStarted') children.add(event.child)
+      if (event.type === 'ChildStarted') childAt.set(key, event.child)
     } else if (event.type === 'RunPaused') isPaused = true
     else if (event.type === 'CompensationStarted') compensating = true
     else if (event.type === 'RunResumed' || event.type === 'RunCancelRequested' || event.type === 'RunStopped') {
@@ -448,11 +461,22 @@ function checkHistory(world: SimulatedWorld): void {
         ended.set(key, howEnded(event))
         // What a map has under way ends with it.
         if (key === event.task)
-          for (const other of running.keys()) if (spotOf(other).task === key) running.delete(other)
+          for (const other of running.keys()) {
+            if (spotOf(other).task !== key) continue
+            running.delete(other)
+            const child = childAt.get(other)
+            if (child !== undefined)
+              expect(runsCutOff(world.run, key), 'a run that is cut off is ended').toContain(child)
+          }
         if (key === event.task && ended.get(key) === 'succeeded') order.push(event.task)
       }
     }
   })
+}
+
+function isRun(plans: readonly TaskPlan[], key: number): boolean {
+  const { task, item } = spotOf(key)
+  return (item === undefined ? plans[task]! : plans[task]!.items!).kind === 'child'
 }
 
 /** Tasks whose output a retry takes over: whatever stands above one of them is taken over too, and no compensation is. */
