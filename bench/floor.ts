@@ -1,6 +1,7 @@
 // The least that a durable answer costs on this runtime: a Hono route, one RPC to one Durable Object, one SQLite insert.
 // What the orchestrator needs is measured against this, in the same run, so that the machine cancels out.
 // `/direct` is the floor of tasks that call out: the same calls, made by a Worker that keeps nothing, one after another or `at_once`.
+// For streams: as many, of the same bytes, written at set times, of nothing that was kept.
 
 import { DurableObject } from 'cloudflare:workers'
 import { Hono } from 'hono'
@@ -42,6 +43,35 @@ app.get('/direct', async (c) => {
   }
   const outcomes = await Promise.all(Array.from({ length: Number(c.req.query('at_once') ?? 1) }, callOn))
   return c.json({ status: outcomes.includes(false) ? 'failed' : 'succeeded' })
+})
+
+/** A chunk of a stream, as long as two events of a task that calls out; `at` is when it was to be written. */
+function chunkAt(at: number, n: number): Uint8Array {
+  const data = (rest: object) => JSON.stringify({ at: new Date(at).toISOString(), task: 't10', ...rest })
+  const output = { status: 200, headers: { 'content-type': 'application/json' }, body: { ok: true } }
+  const frames = [
+    `id: ${2 * n}\nevent: attempt.succeeded\ndata: ${data({ started_by: 2 * n - 1, output })}\n\n`,
+    `id: ${2 * n + 1}\nevent: attempt.started\ndata: ${data({ attempt: 1 })}\n\n`,
+  ]
+  return new TextEncoder().encode(frames.join(''))
+}
+
+app.get('/stream', (c) => {
+  const [from, every, times] = ['from', 'every', 'times'].map((name) => Number(c.req.query(name)))
+  let n = 0
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => controller.enqueue(new TextEncoder().encode('retry: 1000\n\n')),
+      async pull(controller) {
+        if (n === times) return controller.close()
+        const at = from! + n * every!
+        await scheduler.wait(Math.max(0, at - Date.now()))
+        controller.enqueue(chunkAt(at, ++n))
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return new Response(body, { headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' } })
 })
 
 export default app

@@ -3,7 +3,7 @@
 // of them decides (src/workflow).
 
 import { DurableObject } from 'cloudflare:workers'
-import { AutoRouter } from 'itty-router'
+import { AutoRouter, type IRequest } from 'itty-router'
 import type { Env } from '../src/env.ts'
 import type { TaskStatus } from '../src/workflow/run.ts'
 import type { Counts } from './counts.ts'
@@ -52,9 +52,9 @@ export class Runner extends DurableObject<Env> {
     migrate(ctx.storage.sql, RUNNER_MIGRATIONS)
     this.#parts = assemble(ctx, env)
     const { reading, waking, watchers } = this.#parts
-    this.#router.get('/runs/:id/watch', ({ params: { id = '' } }) => {
+    this.#router.get('/runs/:id/watch', ({ params: { id = '' }, query }: IRequest) => {
       const last = reading.lastEvent(id)
-      return last === null ? new Response(null, { status: 404 }) : watchers.accept(id, last)
+      return last === null ? new Response(null, { status: 404 }) : watchers.accept(id, last, query.events !== undefined)
     })
     ctx.blockConcurrencyWhile(() => waking.restore())
   }

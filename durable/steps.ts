@@ -16,6 +16,7 @@ import type { RunCounts } from './counts.ts'
 import { logFault } from './fault-log.ts'
 import type { History } from './history.ts'
 import { type IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
+import { newsOf } from './news.ts'
 import type { Records } from './records.ts'
 import type { Retention } from './retention.ts'
 import type { Beginning, Starts } from './starts.ts'
@@ -193,7 +194,10 @@ export class Steps {
   }
 
   /** What the commit asks for. Same turn, so nothing of it leaves before the commit is durable (R3). */
-  #afterCommit({ record, admission, start, abort, nest, hasEnded, hasMoved, isCut }: Committed, now: number): void {
+  #afterCommit(
+    { record, admission, start, abort, nest, events, hasEnded, hasMoved, isCut }: Committed,
+    now: number,
+  ): void {
     const { attempts, children, circuits, committer, records, retention, waiters, waking, watchers } = this.#parts()
     const { run } = record
     records.keep(record)
@@ -215,10 +219,9 @@ export class Steps {
     if (record.dueAt !== null) waking.armBy(record.dueAt)
     if (!retention.isPassing) waking.armBy(retention.nextAt)
     if (record.inFlight) waking.armBy(now + heartbeatMs(run.deadlineAt, now))
-    if (hasMoved) watchers.tell(run.id, run.events)
+    if (hasMoved) watchers.tell(run.id, () => newsOf(run, events))
     if (hasEnded) {
       waiters.wake(run.id)
-      watchers.release(run.id)
       children.hasEnded(run)
     }
     if (isCut) this.#goOnSoon(run.id)

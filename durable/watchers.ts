@@ -1,10 +1,12 @@
-// Who watches which run: WebSockets of the Worker, one a watcher, tagged by the run. They are told the number of the run's last
-// event and nothing more; the events themselves are read as pages, when whoever watches is ready for them.
+// Who watches which run: WebSockets of the Worker, one a watcher, tagged by the run. They are told of each commit: the number of
+// the run's last event, and its events where they are short (news.ts). Nothing is kept for them: who misses events reads a page.
 //
 // The sockets hibernate: an object that nothing else keeps awake sleeps with all of them open. So nothing here has a timer or a
 // promise, and what memory knows is made anew from the sockets that are there when an instance begins.
 
-/** Bounds of watchers: each costs a message a commit, and then a page. */
+import { type News, newsText, WITH_EVENTS } from './news.ts'
+
+/** Bounds of watchers: each costs a message a commit, or a message and a page. */
 export interface WatcherLimits {
   /** Of one run. */
   run: number
@@ -17,6 +19,8 @@ const LIMITS: WatcherLimits = { run: 256, object: 2_048 }
 /** What the Worker asks to learn whether a silent socket still leads here. The platform answers, without waking the object. */
 const PING = 'ping'
 const PONG = 'pong'
+
+const ENDED = [1000, 'the run has ended'] as const
 
 type Sockets = Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets' | 'getTags' | 'setWebSocketAutoResponse'>
 
@@ -31,38 +35,52 @@ export class Watchers {
     this.#limits = limits
     sockets.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
     for (const socket of sockets.getWebSockets()) {
-      for (const runId of sockets.getTags(socket)) this.#watched.add(runId)
+      const [runId] = sockets.getTags(socket)
+      if (runId !== undefined) this.#watched.add(runId)
     }
   }
 
   /**
    * Answers the Worker's request for a socket, over which the number of the run's last event comes at once, and again each
-   * time that it moves. 429: the run has as many watchers as it may have; 503: this object has.
+   * time that it moves, with the events if they are wanted. 429: the run has as many watchers as it may have; 503: this object has.
    */
-  accept(runId: string, last: number): Response {
+  accept(runId: string, last: number, withEvents: boolean): Response {
     if (this.#open(runId).length >= this.#limits.run) return refusal(429, this.#limits.run)
     if (this.#open().length >= this.#limits.object) return refusal(503, this.#limits.object)
     const { 0: theirs, 1: ours } = new WebSocketPair()
-    this.#sockets.acceptWebSocket(ours, [runId])
+    this.#sockets.acceptWebSocket(ours, withEvents ? [runId, WITH_EVENTS] : [runId])
     this.#watched.add(runId)
     ours.send(String(last))
     return new Response(null, { status: 101, webSocket: theirs })
   }
 
-  /** The run has moved: `last` is the number of its last event. Same turn as the commit, so it leaves when that is durable (R3). */
-  tell(runId: string, last: number): void {
+  /**
+   * The run has moved. Same turn as the commit, so it leaves when that is durable (R3). What there is to tell is made once for
+   * all who watch, and not at all if nobody does.
+   */
+  tell(runId: string, newsOf: () => News): void {
     if (!this.#watched.has(runId)) return
     const open = this.#open(runId)
     // Who leaves is not noted; the run's next commit finds that nobody is there any more.
-    if (open.length === 0) this.#watched.delete(runId)
-    const text = String(last)
-    for (const socket of open) socket.send(text)
+    if (open.length === 0) {
+      this.#watched.delete(runId)
+      return
+    }
+    const news = newsOf()
+    const [text, number] = [newsText(news), String(news.last)]
+    for (const socket of open) {
+      const hasEvents = this.#sockets.getTags(socket).includes(WITH_EVENTS)
+      socket.send(hasEvents ? text : number)
+      if (news.hasEnded && !hasEvents) socket.close(...ENDED)
+    }
+    // Whoever is told of the end closes the socket when its client has the last event: closing them all here delays that one.
+    if (news.hasEnded) this.#watched.delete(runId)
   }
 
   /** Nothing more will come of this run: whoever watches it reads what is left, and sees that it has ended or is gone. */
   release(runId: string): void {
     if (!this.#watched.delete(runId)) return
-    for (const socket of this.#open(runId)) socket.close(1000, 'the run has ended')
+    for (const socket of this.#open(runId)) socket.close(...ENDED)
   }
 
   /** A socket that was closed stays listed until its other end has agreed. */

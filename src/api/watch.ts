@@ -1,12 +1,14 @@
 // Following a run: its events as pages, one after the other, live to its end. What a stream and a socket for clients share.
 //
-// A Watch reads a page only when it is asked for the next update, so a client that does not read costs nothing. When the run
-// moves, the Runner says so over a socket (durable/watchers.ts); the events are then read by the method that serves pages.
+// When the run moves, the Runner says so over a socket (durable/watchers.ts), with the events if they are short: they are handed
+// out as they come (news.ts). What did not come so is read by the method that serves pages, and only when the next update is
+// asked for: a client that does not read costs no more than the little that is held for it.
 // A socket or a read that breaks (a deploy, a crash of the object) is made anew, from the last event that was handed out.
 
 import type { EventPage } from '../../durable/runner-rpc.ts'
 import type { Env } from '../env.ts'
 import { isRetryable, parseRunId, runnerOf } from '../start.ts'
+import { News } from './news.ts'
 import { ApiProblem } from './problem.ts'
 import { askRunner } from './run-answers.ts'
 import { sharedPage } from './shared-pages.ts'
@@ -32,7 +34,7 @@ export interface WatchSource {
    */
   page(after: number, known: number): Promise<EventPage>
   /**
-   * A socket, not accepted yet, over which the number of the run's last event comes each time that it moves.
+   * A socket, not accepted yet, over which the number of the run's last event comes each time that it moves, and its events.
    * @throws ApiProblem `run_not_found`, `too_many_watchers`, `watchers_exhausted`
    */
   socket(): Promise<WebSocket>
@@ -48,6 +50,9 @@ const MAX_CALLS = 900
 const MAX_FAILURES = 6
 const FIRST_WAIT_MS = 25
 
+/** How long the socket of a run that has ended is kept at most, in ms; a client that reads lets it go at once. */
+const LINGER_MS = 1_000
+
 /** The longest pause between two reads, in ms. */
 const MAX_PAUSE_MS = 50
 
@@ -55,8 +60,7 @@ export class Watch {
   readonly #source: WatchSource
   /** Number of the last event that was handed out. */
   #sent: number
-  /** Number of the last event that is known to be there. */
-  #known = 0
+  readonly #news = new News()
   /** A page that was read and not handed out yet. */
   #page: EventPage | null = null
   #socket: WebSocket | null = null
@@ -110,10 +114,10 @@ export class Watch {
   /** What happens next; `idle` after so long, in ms. Throws nothing. */
   async next(idleMs: number): Promise<Update> {
     while (!this.#isClosed) {
-      const items = this.#takePage()
+      const items = this.#takeEvents()
       if (items.length > 0) return { kind: 'events', items }
       if (this.#hasEnded) return this.#ended('ended')
-      if (this.#known <= this.#sent && this.#socket !== null) {
+      if (this.#news.known <= this.#sent && this.#socket !== null) {
         if (!(await this.#moved(idleMs))) {
           this.#ask()
           return { kind: 'idle' }
@@ -148,20 +152,26 @@ export class Watch {
     return { kind }
   }
 
-  #takePage(): readonly string[] {
+  /** The events that follow on those handed out, from the page if there is one; what it brings need not be heard. */
+  #takeEvents(): readonly string[] {
     const page = this.#page
-    if (page === null) return []
     this.#page = null
-    this.#sent += page.items.length
-    this.#known = Math.max(this.#known, page.last)
+    const items = page?.items ?? this.#news.take(this.#sent)
+    this.#sent += items.length
+    if (page === null) {
+      if (this.#news.isEnd(this.#sent)) this.#hasEnded = true
+      return items
+    }
+    this.#news.known = Math.max(this.#news.known, page.last)
     this.#hasEnded = page.hasEnded && page.next === null
-    return page.items
+    return items
   }
 
   async #read(): Promise<EventPage> {
     this.#calls++
     const begunAt = Date.now()
-    const page = await this.#source.page(this.#sent, this.#known > this.#sent ? this.#known : 0)
+    const { known } = this.#news
+    const page = await this.#source.page(this.#sent, known > this.#sent ? known : 0)
     this.#readAt = Date.now()
     this.#readMs = this.#readAt - begunAt
     return page
@@ -181,7 +191,9 @@ export class Watch {
     const socket = await this.#source.socket()
     socket.addEventListener('message', ({ data }) => {
       this.#isUnanswered = false
-      this.#known = Math.max(this.#known, Number(data) || 0)
+      this.#news.hear(String(data))
+      // The Runner leaves that to its watchers, which give their clients the last event first.
+      if (this.#news.hasEnd) setTimeout(() => this.#drop(socket), LINGER_MS)
       this.#wake()
     })
     for (const end of ['close', 'error'] as const) socket.addEventListener(end, () => this.#drop(socket))
@@ -237,7 +249,7 @@ export function sourceOf(env: Env, tenant: string, runId: string): WatchSource {
 async function openSocket(env: Env, tenant: string, runId: string): Promise<WebSocket> {
   const id = parseRunId(runId)
   if (id === null) throw new ApiProblem('run_not_found', 'No run can have such an id')
-  const response = await runnerOf(env, tenant, id.shard).fetch(`https://runner/runs/${runId}/watch`, {
+  const response = await runnerOf(env, tenant, id.shard).fetch(`https://runner/runs/${runId}/watch?events=1`, {
     headers: { Upgrade: 'websocket' },
   })
   if (response.webSocket !== null) return response.webSocket

@@ -3,6 +3,7 @@
 import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { newsText } from '../../durable/news.ts'
 import type { EventPage } from '../../durable/runner-rpc.ts'
 import { socketResponse } from '../../src/api/event-socket.ts'
 import { eventStream } from '../../src/api/event-stream.ts'
@@ -467,12 +468,22 @@ class ScriptedSource implements WatchSource {
   refuse: Error | null = null
   readonly sockets: WebSocket[] = []
 
+  /** Tells their number only, as for events that are long. */
   add(count: number, size = 10): void {
-    for (let n = 0; n < count; n++) {
-      const id = this.items.length + 1
-      this.items.push(JSON.stringify({ id, event: 'attempt.started', data: { text: 'x'.repeat(size) } }))
-    }
+    for (let n = 0; n < count; n++) this.items.push(this.itemAfter(size))
     for (const socket of this.sockets) socket.send(String(this.items.length))
+  }
+
+  /** Tells the events, as those that are short are. */
+  push(count: number, size = 10): void {
+    for (let n = 0; n < count; n++) this.items.push(this.itemAfter(size))
+    const text = newsText({ last: this.items.length, hasEnded: this.hasEnded, items: this.items.slice(-count) })
+    for (const socket of this.sockets) socket.send(text)
+  }
+
+  itemAfter(size = 10): string {
+    const id = this.items.length + 1
+    return JSON.stringify({ id, event: 'attempt.started', data: { text: 'x'.repeat(size) } })
   }
 
   async page(after: number): Promise<EventPage> {
@@ -611,6 +622,97 @@ describe('a stream', () => {
     const next = watched.next(60_000)
     watched.close()
     expect(await next).toEqual({ kind: 'lost' })
+  })
+})
+
+describe('events that the Runner sends', () => {
+  const idsOf = (frames: readonly (Frame | null)[]) => frames.map((frame) => frame?.id)
+  const numbers = (to: number) => Array.from({ length: to }, (_, index) => index + 1)
+
+  /** A stream that has its first event and waits for more. */
+  async function waiting(): Promise<{ source: ScriptedSource; stream: Reader }> {
+    const source = new ScriptedSource()
+    source.add(1)
+    const stream = await source.stream(60_000)
+    expect((await stream.next())!.id).toBe(1)
+    return { source, stream }
+  }
+
+  test('are handed out without a page, the end of the run too', async () => {
+    const { source, stream } = await waiting()
+    const rest = stream.rest()
+    for (let n = 0; n < 20; n++) {
+      source.push(1 + (n % 3))
+      await scheduler.wait(1)
+    }
+    source.hasEnded = true
+    source.push(1)
+    expect(idsOf(await rest)).toEqual(numbers(source.items.length).slice(1))
+    expect(source.reads).toBe(1)
+  })
+
+  test('are read where only their number came, or none did, in order and once', async () => {
+    const { source, stream } = await waiting()
+    const rest = stream.rest()
+    for (let n = 0; n < 60; n++) {
+      if (n % 4 === 1)
+        source.add(2) // An older release, or too long.
+      else if (n % 7 === 3)
+        source.items.push(source.itemAfter()) // A message that got lost.
+      else source.push(1 + (n % 2))
+      if (n % 5 === 0) await scheduler.wait(1)
+    }
+    source.hasEnded = true
+    source.push(1)
+    expect(idsOf(await rest)).toEqual(numbers(source.items.length).slice(1))
+    expect(source.reads).toBeGreaterThan(1)
+  })
+
+  test('wait for a client that does not read in a bounded place, and none is lost', async () => {
+    const { source, stream } = await waiting()
+    for (let n = 0; n < 100; n++) source.push(1, 8_000)
+    await scheduler.wait(20)
+    expect(source.reads).toBe(1)
+    source.hasEnded = true
+    source.push(1)
+    const rest = await stream.rest()
+    expect(idsOf(rest)).toEqual(numbers(102).slice(1))
+    expect(source.reads).toBe(2)
+  })
+
+  test('come of a run to whoever watches it, and a page is read at the beginning only', async () => {
+    const { id, letGo } = await aRunUnderWay()
+    const source = sourceOf(env, 'default', id)
+    const page = vi.spyOn(source, 'page')
+    const watched = await Watch.after(source, 0)
+    await watched.join()
+    const stream = new Reader(eventStream(watched))
+    const before = await stream.until('attempt.started')
+    const rest = stream.rest()
+    letGo()
+    expect([...before, ...(await rest)]).toEqual(await historyOf(id))
+    expect(page).toHaveBeenCalledTimes(1)
+  })
+
+  test('are too long for a message when an output is, and come as a page', async () => {
+    const workflow = await aCallingWorkflow({ timeout: '1m' })
+    const gate = Promise.withResolvers<void>()
+    const called = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => {
+      await gate.promise
+      return Response.json({ text: 'x'.repeat(40_000) })
+    })
+    const { id } = (await post('/v1/run', { workflow }, { Prefer: 'respond-async' })).body
+    await vi.waitFor(() => expect(called).toHaveBeenCalledTimes(1), { interval: 2 })
+    const source = sourceOf(env, 'default', id)
+    const page = vi.spyOn(source, 'page')
+    const watched = await Watch.after(source, 0)
+    await watched.join()
+    const stream = new Reader(eventStream(watched))
+    const before = await stream.until('attempt.started')
+    const rest = stream.rest()
+    gate.resolve()
+    expect([...before, ...(await rest)]).toEqual(await historyOf(id))
+    expect(page).toHaveBeenCalledTimes(2)
   })
 })
 

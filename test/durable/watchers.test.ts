@@ -18,10 +18,10 @@ interface Watching {
   socket: WebSocket
 }
 
-async function watch(tenant: TestTenant, runId: string): Promise<Watching> {
+async function watch(tenant: TestTenant, runId: string, form = ''): Promise<Watching> {
   const response = await tenant
     .runner()
-    .fetch(`https://runner/runs/${runId}/watch`, { headers: { Upgrade: 'websocket' } })
+    .fetch(`https://runner/runs/${runId}/watch${form}`, { headers: { Upgrade: 'websocket' } })
   expect(response.status).toBe(101)
   const watching: Watching = { told: [], closed: null, socket: response.webSocket! }
   watching.socket.addEventListener('message', ({ data }) => watching.told.push(data as string))
@@ -71,6 +71,20 @@ describe('a watcher', () => {
     expect(watching.told).toEqual(['5', String((await lastOf(tenant, runId)).last)])
   })
 
+  test('that asks for events gets those of each commit, also from the next instance; others get numbers', async () => {
+    const tenant = aTenant()
+    const runId = await aSleepingRun(tenant)
+    const [asking, other] = [await watch(tenant, runId, '?events=1'), await watch(tenant, runId)]
+    await evictDurableObject(tenant.runner())
+    await tenant.runner().cancel(runId)
+    await vi.waitFor(() => expect([asking.told.length, other.closed]).toEqual([2, 1000]), { interval: 2 })
+    const { items, last } = await lastOf(tenant, runId)
+    expect(asking.told).toEqual(['5', [`${last} ended`, ...items.slice(5)].join('\n')])
+    expect(other.told).toEqual(['5', String(last)])
+    expect(asking.closed).toBeNull()
+    asking.socket.close(1000)
+  })
+
   test('stays while its Runner sleeps, and is told by the next instance', async () => {
     const tenant = aTenant()
     const runId = await aSleepingRun(tenant)
@@ -112,7 +126,7 @@ describe('a watcher', () => {
 test('watchers are bounded, a run and an object', async () => {
   await runInDurableObject(aTenant().runner(), (_, state) => {
     const watchers = new Watchers(state, { run: 2, object: 3 })
-    const statusOf = (runId: string) => watchers.accept(runId, 1).status
+    const statusOf = (runId: string) => watchers.accept(runId, 1, true).status
     expect(['a', 'a', 'a', 'b', 'b', 'c'].map(statusOf)).toEqual([101, 101, 429, 101, 503, 503])
     watchers.release('a')
     expect(['b', 'c', 'd'].map(statusOf)).toEqual([101, 101, 503])
@@ -125,7 +139,9 @@ test('a commit of a run that nobody watches asks for no sockets', async () => {
   await runInDurableObject(tenant.runner(), (_, state) => {
     const watchers = new Watchers(state)
     const asked = vi.spyOn(state, 'getWebSockets')
-    watchers.tell('run', 7)
+    watchers.tell('run', () => {
+      throw new Error('there is nobody to make news for')
+    })
     watchers.release('run')
     expect(asked).not.toHaveBeenCalled()
   })

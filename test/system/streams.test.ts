@@ -58,13 +58,13 @@ function eventOf(frame: string): HistoryEvent[] {
   return id === undefined ? [] : [{ id: Number(id), event: event!, data: JSON.parse(data!) }]
 }
 
-/** A chain of calls, each of so many ms. */
-async function aChain(name: string, length: number, ms: number): Promise<string> {
+/** A chain of calls, each of so many ms, which answer with so many bytes of filling, in turns. */
+async function aChain(name: string, length: number, ms: number, bytes = [0]): Promise<string> {
   const tasks = Array.from({ length }, (_, n) => ({
     id: `t${n}`,
     type: 'http',
     depends_on: n === 0 ? [] : [`t${n - 1}`],
-    with: { url: upstream.at(`ok?ms=${ms}`) },
+    with: { url: upstream.at(`ok?ms=${ms}&bytes=${bytes[n % bytes.length]}`) },
   }))
   await client.register({ name, timeout: '1m', tasks })
   const { body } = await client.start({ workflow: name }, { prefer: 'respond-async' })
@@ -80,6 +80,16 @@ describe('a stream', () => {
     const history = await client.history(id)
     for (const { events } of streams) expect(events).toEqual(history)
     expect((await open(id, history.length)).status).toBe(204)
+  })
+
+  test('gives short events, which are sent, and long ones, which are read, in order and each once', async () => {
+    const id = await aChain('mixed', 12, 30, [0, 20_000, 100, 10_000])
+    const streams = await Promise.all(Array.from({ length: 20 }, () => open(id)))
+    await soon('the end of all streams', 20_000, Promise.all(streams.map(({ ended }) => ended)))
+    const history = await client.history(id)
+    for (const { events } of streams) expect(events).toEqual(history)
+    const lengths = history.map(({ data }) => JSON.stringify(data).length)
+    expect([Math.min(...lengths) < 1_000, Math.max(...lengths) > 16 * 1024]).toEqual([true, true])
   })
 
   test('that a kill cut off is taken up where it was: every event once', async () => {

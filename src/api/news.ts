@@ -1,0 +1,58 @@
+// What a Runner has told a watch that its client has not taken yet: the number of the run's last event and, where they are
+// short, the events (durable/news.ts). Bounded: what does not fit, or does not follow on what is held, is read as a page.
+
+/** Events that are held for a client that does not read, in characters; one message may have 16 KiB. */
+const MAX_LENGTH = 64 * 1024
+
+export class News {
+  /** Number of the last event that the run is known to have; 0 if none. */
+  known = 0
+  /** Number of the run's very last event; null while it is not known to have ended. */
+  #end: number | null = null
+  /** Events that follow on number `#after`, without a gap. */
+  #items: string[] = []
+  #after = 0
+  #length = 0
+
+  /** Takes a message of the Runner: a number, which is all that an older release sends, or one with events, or `pong`. */
+  hear(message: string): void {
+    const [head = '', ...items] = message.split('\n')
+    const [number, state] = head.split(' ')
+    const last = Number(number) || 0
+    this.known = Math.max(this.known, last)
+    if (state === 'ended') this.#end = last
+    if (items.length > 0) this.#hold(last - items.length, items, message.length)
+  }
+
+  /** The events after a number that are held, and forgets them; none if the first of them is not. */
+  take(after: number): readonly string[] {
+    // What lies beyond a gap is kept: a page may close it.
+    if (this.#items.length === 0 || this.#after > after) return []
+    const items = this.#items.slice(after - this.#after)
+    this.#forget()
+    return items
+  }
+
+  /** Whether the run is known to have ended. */
+  get hasEnd(): boolean {
+    return this.#end !== null
+  }
+
+  /** Whether an event is the run's very last. */
+  isEnd(number: number): boolean {
+    return number === this.#end
+  }
+
+  #hold(after: number, items: readonly string[], length: number): void {
+    const isNext = this.#after + this.#items.length === after
+    if (!isNext || this.#length + length > MAX_LENGTH) this.#forget()
+    if (this.#items.length === 0) this.#after = after
+    this.#items.push(...items)
+    this.#length += length
+  }
+
+  #forget(): void {
+    this.#items = []
+    this.#length = 0
+  }
+}
