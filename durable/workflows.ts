@@ -57,8 +57,11 @@ export class Workflows {
     const key = `${name}@${ref}`
     // Thousands that start at once ask once: by the time that each had its own answer, the first leases would be over. What an
     // earlier question did not find may be there by now, so only a lease is shared.
-    const shared = await this.#asking.get(key)?.catch(() => null)
-    if (shared?.kind === 'leased') return shared
+    const earlier = this.#asking.get(key)
+    if (earlier !== undefined) {
+      const shared = await earlier.catch(() => null)
+      if (shared?.kind === 'leased') return shared
+    }
     const asking = this.#ask(name, ref)
     this.#asking.set(key, asking)
     try {

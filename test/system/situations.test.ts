@@ -25,8 +25,8 @@ interface Situation {
   tasks: object[]
   /** Further fields of the definition. */
   rest?: object
-  /** Tasks of a workflow `below`, which these may start. */
-  below?: object[]
+  /** A workflow that these tasks may start. */
+  below?: { name: string; tasks: object[] }
   /** Brings the run into the situation, and is done once it is there. */
   reach(id: string): Promise<void>
   /** What somebody does once the server is back; without it nobody does anything. */
@@ -155,7 +155,7 @@ const SITUATIONS: Record<string, () => Situation> = {
   }),
 
   'with a child that runs': () => ({
-    below: [http('first', 'ok'), http('slow', 'ok?ms=1500', { depends_on: ['first'] })],
+    below: { name: 'below', tasks: [http('first', 'ok'), http('slow', 'ok?ms=1500', { depends_on: ['first'] })] },
     tasks: [{ id: 'sub', type: 'workflow', with: { workflow: 'below' } }, http('then', 'ok', { depends_on: ['sub'] })],
     async reach(id) {
       await seen(id, (run) => run.tasks[0]!.child_run !== undefined)
@@ -174,6 +174,38 @@ const SITUATIONS: Record<string, () => Situation> = {
       expect(callsOf(calls, 'then')).toBe(1)
       const below = upstream.calls.filter(({ key }) => key.startsWith(`${run.tasks[0]!.child_run}/`))
       expect([callsOf(below, 'first'), callsOf(below, 'slow')]).toEqual([1, 2])
+    },
+  }),
+
+  'with a map of runs half done': () => ({
+    below: { name: 'each-below', tasks: [http('call', `ok?ms=\${{ input.ms }}&item=\${{ input.item }}`)] },
+    tasks: [
+      {
+        id: 'each',
+        type: 'map',
+        with: {
+          items: Array.from({ length: 12 }, (_, index) => (index < 5 ? 0 : 1_200)),
+          task: {
+            type: 'workflow',
+            with: { workflow: 'each-below', input: { ms: `\${{ item }}`, item: `\${{ index }}` } },
+          },
+          max_parallel: 3,
+        },
+      },
+    ],
+    reach: (id) => seen(id, (run) => (run.tasks[0]!.items?.succeeded ?? 0) >= 5),
+    check(run) {
+      expect(run.status).toBe('succeeded')
+      expect(run.tasks[0]).toMatchObject({ items: { total: 12, succeeded: 12 }, attempts: [] })
+      const outputs = run.tasks[0]!.output as { call: { body: { item: string } } }[]
+      expect(outputs.map(({ call }) => call.body.item)).toEqual(Array.from({ length: 12 }, (_, index) => `${index}`))
+      const of = (index: number) => upstream.calls.filter(({ path }) => path.endsWith(`&item=${index}`))
+      for (let index = 0; index < 12; index++) {
+        expect(of(index).length, 'what succeeded is not called again').toBeOneOf(index < 5 ? [1] : [1, 2])
+        expect(new Set(of(index).map(({ key }) => key)).size, 'an item is one run').toBe(1)
+      }
+      const again = Array.from({ length: 12 }, (_, index) => of(index).length).filter((count) => count === 2)
+      expect(again.length, 'some were cut off').toBeGreaterThan(0)
     },
   }),
 
@@ -219,7 +251,7 @@ test('a run in any situation goes on to the same end after kill -9', async () =>
     const situation = situationOf()
     const workflow = `s${runs.length}`
     if (situation.below !== undefined) {
-      await client.register({ name: 'below', timeout: '60s', tasks: situation.below })
+      await client.register({ timeout: '60s', ...situation.below })
     }
     await client.register({ name: workflow, timeout: '60s', tasks: situation.tasks, ...situation.rest })
     const { body } = await client.start({ workflow }, { prefer: 'respond-async' })
