@@ -116,10 +116,15 @@ function capnpOf(configPath: string, folder: string, port: number, variables: Re
   const config = unstable_readConfig({ config: configPath }) as WorkerConfig
   // Relative to the configuration's folder: an absolute path would be looked for among the runtime's own schemas.
   const main = `${parse(config.main).name}.js`
-  const texts = readdirSync(join(folder, 'dist')).filter((name) => name.endsWith('.html'))
+  const files = readdirSync(join(folder, 'dist'))
+  const embedded = (kind: string, ending: RegExp) =>
+    files
+      .filter((name) => ending.test(name))
+      .map((name) => `(name = ${text(name)}, ${kind} = embed ${text(`dist/${name}`)})`)
   const modules = [
     `(name = ${text(main)}, esModule = embed ${text(`dist/${main}`)})`,
-    ...texts.map((name) => `(name = ${text(name)}, text = embed ${text(`dist/${name}`)})`),
+    ...embedded('text', /\.(html|py|qjs)$/),
+    ...embedded('wasm', /\.wasm$/),
   ]
   const objects = config.durable_objects.bindings
   const sqlite = new Set(config.migrations.flatMap(({ new_sqlite_classes }) => new_sqlite_classes ?? []))

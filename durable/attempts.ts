@@ -2,15 +2,18 @@
 // Nothing here is durable. What an instance had under way when it died is found in the history and recorded as interrupted.
 
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
+import { TASK_TYPES } from '../src/tasks/schemas.ts'
 import type { Fact } from '../src/workflow/advance.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
+import { scopeValue } from '../src/workflow/handed-scope.ts'
 import type { JsonObject } from '../src/workflow/json.ts'
 import { itemScope } from '../src/workflow/map.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import type { Spot } from '../src/workflow/slots.ts'
+import { taskType } from '../src/workflow/task-types.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
 import { triesOf } from '../src/workflow/tries.ts'
 import type { Outgoing, OutgoingCall } from './outgoing.ts'
@@ -99,6 +102,7 @@ export class Attempts {
       type,
       with: rendered.value as JsonObject,
       idempotencyKey: idempotencyKey(run, task, item),
+      ...(takesScope(type) ? { scope: scopeValue(run, task, item, load) } : {}),
       timeoutMs: limit.ms,
       ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
     })
@@ -154,6 +158,10 @@ export class Attempts {
   }
 }
 
+function takesScope(type: string): boolean {
+  return taskType(TASK_TYPES, type)?.takesScope === true
+}
+
 /** The same on every attempt of a task, so that the server called can tell a repeat (R6). */
 function idempotencyKey({ id, workflow }: Run, task: TaskIndex, item: number | undefined): string {
   const { undoes } = workflow.plans[task]!
@@ -178,9 +186,10 @@ function attemptLimit({ workflow, deadlineAt }: Run, task: TaskIndex, item: numb
 }
 
 function toFact(task: TaskIndex, token: number, result: TaskResult, { isOwn }: Limit): Fact {
+  const logs = result.logs === undefined ? {} : { logs: result.logs }
   switch (result.kind) {
     case 'succeeded':
-      return { type: 'AttemptSucceeded', task, token, output: result.output }
+      return { type: 'AttemptSucceeded', task, token, output: result.output, ...logs }
     case 'failed':
       return {
         type: 'AttemptFailed',
@@ -188,12 +197,13 @@ function toFact(task: TaskIndex, token: number, result: TaskResult, { isOwn }: L
         token,
         error: { ...result.error, retryable: result.retryable },
         ...(result.retryAfterMs === undefined ? {} : { retryAfterMs: result.retryAfterMs }),
+        ...logs,
       }
     case 'timed_out':
       // The run's deadline passes before the backstop does, unless a pause has moved it: then the attempt was cut off by what
       // had counted before, and is made again in the time that the run has now.
       if (!isOwn) return { type: 'AttemptInterrupted', task, token }
-      return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true } }
+      return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true }, ...logs }
     default:
       return result satisfies never
   }

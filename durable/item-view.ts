@@ -6,7 +6,7 @@ import { itemValue } from '../src/workflow/map.ts'
 import type { Run, TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 import { type Waits, waitingIn } from '../src/workflow/waiting.ts'
-import { attemptsView, duration, type Look, shownWaiting, sizeOf, timestamp } from './view.ts'
+import { attemptsView, duration, type Look, logsView, shownWaiting, sizeOf, timestamp } from './view.ts'
 
 /** Outputs of one page, in bytes of JSON text; the first fits always, since an output has 1 MiB at most. */
 const MAX_PAGE_OUTPUTS = 4 * 1024 * 1024
@@ -55,6 +55,7 @@ function itemView(
     ...shownWaiting(waits.ofItem(task, index)),
     output: isOmitted ? null : held(output, load),
     ...(isOmitted ? { output_omitted: true, output_bytes: sizeOf(output) } : {}),
+    ...logsView(item?.logs ?? null, isOmitted, load),
     error: (item?.error ?? null) as Json,
     ...(item?.childRun == null ? {} : { child_run: item.childRun }),
     started_at: timestamp(item?.startedAt ?? null),

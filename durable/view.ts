@@ -155,6 +155,7 @@ function taskView(
     ...(link === undefined || task.status !== 'waiting' ? {} : { callback_url: link }),
     output: omitOutput ? null : held(task.output, load),
     ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),
+    ...logsView(task.logs, omitOutput, load),
     error: task.error as Json,
     ...(task.childRun === null ? {} : { child_run: task.childRun }),
     ...(task.items === null ? {} : { items: { total: task.items.total, ...task.items.progress } }),
@@ -165,6 +166,12 @@ function taskView(
     ...(task.isReused ? { reused: true } : {}),
     attempts: attemptsView(task.attempts),
   }
+}
+
+/** What was printed; left out where the output is. */
+export function logsView(logs: Held, omit: boolean, load: LoadPayload): { [key: string]: Json } {
+  if (logs === null) return {}
+  return omit ? { logs_omitted: true } : { logs: held(logs, load) }
 }
 
 export function attemptsView(attempts: readonly Attempt[]): Json {
@@ -286,18 +293,25 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
     case 'ChildStarted':
       return { name: 'attempt.started', data: { attempt: event.attempt, child_run: event.child } }
     case 'AttemptSucceeded':
-      return { name: 'attempt.succeeded', data: { started_by: event.token, output: held(event.output, load) } }
+      return {
+        name: 'attempt.succeeded',
+        data: {
+          started_by: event.token,
+          output: held(event.output, load),
+          ...logsView(event.logs ?? null, false, load),
+        },
+      }
     case 'TaskReused':
       return { name: 'task.reused', data: { output: held(event.output, load) } }
     case 'AttemptFailed':
       return {
         name: 'attempt.failed',
-        data: { started_by: event.token, error: event.error, ...(event.isRetryRefused ? { retry_refused: true } : {}) },
+        data: failureData(event, load),
       }
     case 'AttemptTimedOut':
       return {
         name: 'attempt.timed_out',
-        data: { started_by: event.token, error: event.error, ...(event.isRetryRefused ? { retry_refused: true } : {}) },
+        data: failureData(event, load),
       }
     case 'AttemptInterrupted':
       return { name: 'attempt.interrupted', data: { started_by: event.token } }
@@ -324,6 +338,19 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
       return { name: 'task.cancelled', data: {} }
     default:
       return event satisfies never
+  }
+}
+
+function failureData(
+  event: Extract<RunEvent, { type: 'AttemptFailed' | 'AttemptTimedOut' }>,
+  load: LoadPayload,
+): { [key: string]: unknown } {
+  const { token, error, isRetryRefused } = event
+  return {
+    started_by: token,
+    error,
+    ...(isRetryRefused ? { retry_refused: true } : {}),
+    ...logsView(event.logs ?? null, false, load),
   }
 }
 

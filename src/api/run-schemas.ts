@@ -115,6 +115,23 @@ const AttemptSchema = z
   })
   .meta({ id: 'Attempt', description: 'One execution of a task.' })
 
+const printed = {
+  logs: z
+    .array(
+      z.union([
+        z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() }),
+        z.strictObject({ omitted: count }),
+      ]),
+    )
+    .exactOptional()
+    .meta({
+      description:
+        'What its last attempt printed. Of more than 64 KiB the first and the last are kept; `omitted` says how many lines are not.',
+      examples: [[{ level: 'info', text: 'fetched 12 orders' }, { omitted: 300 }, { level: 'warn', text: 'slow' }]],
+    }),
+  logs_omitted: z.literal(true).exactOptional().meta({ description: 'The answer would have become too large.' }),
+}
+
 const omitted = {
   output_omitted: z.literal(true).exactOptional().meta({ description: 'The answer would have become too large.' }),
   output_bytes: z.int().min(0).exactOptional(),
@@ -158,6 +175,7 @@ export const TaskSchema = z
       .meta({ description: 'How the items of a map that has begun stand.' }),
     child_run: z.string().exactOptional().meta({ description: 'Id of the run that its last attempt is.' }),
     placeholder: z.literal(true).exactOptional().meta({ description: 'The task has no `with` and does nothing.' }),
+    ...printed,
     attempts: z.array(AttemptSchema),
   })
   .meta({ id: 'Task', description: 'A task of a run.' })
@@ -240,6 +258,7 @@ const ItemSchema = z
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
     duration_ms: milliseconds.nullable(),
+    ...printed,
     attempts: z.array(AttemptSchema),
   })
   .meta({ id: 'Item', description: 'An item of a map.' })

@@ -1,10 +1,15 @@
 // Workflows: registering them, reading, listing, pausing and deleting them. Of single versions: versions.ts.
 
+import { exports } from 'cloudflare:workers'
 import { z } from 'zod'
 import type { Env } from '../env.ts'
+import type { TaskToCheck } from '../tasks/executor.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
+import type { Fault } from '../workflow/codes.ts'
+import type { MapConfig, TaskDefinition, WorkflowDefinition } from '../workflow/definition.ts'
 import { parseDefinition } from '../workflow/parse.ts'
 import { WorkflowDefinitionSchema } from '../workflow/schema.ts'
+import { taskType } from '../workflow/task-types.ts'
 import { etagOf, readIfMatch } from './etag.ts'
 import { registryOf, repeating } from './objects.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
@@ -53,6 +58,7 @@ const register = route({
   },
   problems: ['invalid_definition', 'version_conflict'],
   async handle({ request, env, tenant, query, body: { definition, warnings } }) {
+    await checkByExecutor(definition)
     const { name } = definition
     const ifMatch = readIfMatch(request.headers)
     const text = JSON.stringify(definition)
@@ -164,6 +170,22 @@ function checkDefinition(value: unknown) {
   const parsed = parseDefinition(value, TASK_TYPES)
   if (parsed.ok) return parsed
   throw new ApiProblem('invalid_definition', detailOf(parsed.faults), { errors: parsed.faults })
+}
+
+/** The faults that only the executor sees: it has the interpreters whose scripts it checks. */
+async function checkByExecutor({ tasks }: WorkflowDefinition): Promise<void> {
+  const toCheck = tasks.flatMap((task, index) => tasksToCheck(task, `/tasks/${index}`))
+  if (toCheck.length === 0) return
+  const executor = exports.TaskExecutor as unknown as { check(tasks: readonly TaskToCheck[]): Promise<Fault[]> }
+  const faults = await executor.check(toCheck)
+  if (faults.length > 0) throw new ApiProblem('invalid_definition', detailOf(faults), { errors: faults })
+}
+
+/** What there is to check of a task, or of what a map does for each item. */
+function tasksToCheck({ type, with: config }: Pick<TaskDefinition, 'type' | 'with'>, at: string): TaskToCheck[] {
+  if (config === undefined) return []
+  if (type === 'map') return tasksToCheck((config as unknown as MapConfig).task, `${at}/with/task`)
+  return taskType(TASK_TYPES, type)?.isChecked === true ? [{ type, with: config, at: `${at}/with` }] : []
 }
 
 /** What `register` would say of If-Match, for a registration that only checks. */

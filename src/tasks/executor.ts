@@ -7,14 +7,20 @@ import type { z } from 'zod'
 import type { Env } from '../env.ts'
 import type { Fault } from '../workflow/codes.ts'
 import { checkShape } from '../workflow/faults.ts'
+import type { JsonObject } from '../workflow/json.ts'
 import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from '../workflow/output-bounds.ts'
 import { failed } from './failure.ts'
 import { http } from './http.ts'
 import type { PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
 import { type BuiltTaskType, TASK_TYPES } from './schemas.ts'
+import { javascript, python } from './script/script.ts'
 
 /** The plugin of each type that is built; its `with` is checked against the type's schema before it sees it. */
-const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T]['with']['rendered']>> } = { http }
+const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T]['with']['rendered']>> } = {
+  http,
+  javascript,
+  python,
+}
 
 /** Above this setTimeout fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -27,6 +33,27 @@ export class TaskExecutor extends WorkerEntrypoint<Env> {
   start(call: TaskCall): Attempt {
     return new Attempt(call, { egressAllow: this.env.EGRESS_ALLOW ?? '' })
   }
+
+  /**
+   * What is wrong with configurations of tasks that only their plugins can see, such as the syntax of a script. Their schemas
+   * have been checked, and they hold no expression where a plugin looks.
+   * @returns faults in the order given
+   */
+  async check(tasks: readonly TaskToCheck[]): Promise<Fault[]> {
+    const faults: Fault[] = []
+    for (const { type, with: config, at } of tasks) {
+      if (isBuilt(type)) faults.push(...((await (PLUGINS[type] as TaskPlugin<unknown>).check?.(config, at)) ?? []))
+    }
+    return faults
+  }
+}
+
+/** A configuration as registration found it. */
+export interface TaskToCheck {
+  type: string
+  with: JsonObject
+  /** JSON Pointer to `with`. */
+  at: string
 }
 
 /** An attempt that has begun. It ends by its plugin, by its time or by `abort`, whichever is first; the rest is dropped. */
@@ -75,12 +102,12 @@ function outOfTime({ timeoutMs }: TaskCall): TaskResult {
 async function endingOf(call: TaskCall, signal: AbortSignal, surroundings: PluginSurroundings): Promise<TaskResult> {
   try {
     if (!isBuilt(call.type)) return failed('executor_error', `This release has no task type "${call.type}"`)
-    const { type, idempotencyKey, trace } = call
+    const { type, idempotencyKey, trace, scope = {} } = call
     const checked = checkShape(TASK_TYPES[type].with.rendered, call.with, { at: '/with' })
     if (!checked.ok) return failed('invalid_with', listed(checked.faults))
     return bounded(
-      await PLUGINS[type].execute(
-        { config: checked.value, idempotencyKey, signal, ...(trace === undefined ? {} : { trace }) },
+      await (PLUGINS[type] as TaskPlugin<unknown>).execute(
+        { config: checked.value, scope, idempotencyKey, signal, ...(trace === undefined ? {} : { trace }) },
         surroundings,
       ),
     )

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { choice } from '../workflow/choice.ts'
 import type { FaultCode } from '../workflow/codes.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
+import { sizeSchema } from './size.ts'
 
 /** The largest body of an answer: the output that it ends in may be no larger either. */
 const MAX_BODY_BYTES = 1_048_576
@@ -18,7 +19,6 @@ const fault = (code: FaultCode) => ({ code })
 const isList = (value: unknown) => (Array.isArray(value) ? 0 : 1)
 const isText = (value: unknown) => (typeof value === 'string' ? 0 : 1)
 
-const SIZE = /^(\d{1,12})(KiB|MiB)$/
 const STATUS_RANGE = /^([1-5]\d\d)-([1-5]\d\d)$/
 /** Header names, RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
@@ -125,7 +125,7 @@ export const httpWith = z
           'How the body becomes JSON. `auto` goes by Content-Type: JSON for JSON types; a text for text/*, XML, JavaScript and urlencoded; else base64; null if it is empty. `hash` is not built yet.',
         example: 'json',
       }),
-    max_bytes: size(MAX_BODY_BYTES, '1 MiB').default(MAX_BODY_BYTES).meta({
+    max_bytes: sizeSchema({ min: 1, max: MAX_BODY_BYTES }).default(MAX_BODY_BYTES).meta({
       description:
         'The largest body taken, in bytes or as "512KiB", at most 1 MiB; a larger one fails with `response_too_large`.',
       example: '512KiB',
@@ -164,27 +164,9 @@ export const httpWith = z
 
 export type HttpWith = z.output<typeof httpWith>
 
-/** Bytes of a size that is a number of bytes or a text such as "512KiB"; NaN if it is neither. */
-export function sizeBytes(size: number | string): number {
-  if (typeof size === 'number') return size
-  const [, count, unit] = SIZE.exec(size) ?? []
-  return Number(count) * (unit === 'KiB' ? 1_024 : 1_048_576)
-}
-
 function hasCredentials(text: string): boolean {
   const url = URL.parse(text)
   return url !== null && (url.username !== '' || url.password !== '')
-}
-
-function size(max: number, maxText: string) {
-  const text = z
-    .string()
-    .regex(SIZE, { error: 'must be a number of bytes or a size such as "512KiB"', abort: true })
-    .refine((value) => sizeBytes(value) >= 1 && sizeBytes(value) <= max, {
-      params: fault('out_of_bounds'),
-      error: `must be between 1 byte and ${maxText}`,
-    })
-  return choice(isText, [text, z.int().min(1).max(max)])
 }
 
 /** No host has a longer name (RFC 1035), so what is longer is no host. */

@@ -7,9 +7,10 @@ import type { Json, JsonObject } from '../workflow/json.ts'
 import { egressFault } from './egress.ts'
 import { failed } from './failure.ts'
 import { excerpt, parseBody, readBody } from './http-body.ts'
-import { DEFAULT_REDIRECTS, type HttpWith, sizeBytes } from './http-with.ts'
+import { DEFAULT_REDIRECTS, type HttpWith } from './http-with.ts'
 import type { PluginCall, PluginSurroundings, TaskPlugin, TaskResult } from './plugin.ts'
 import { parseRetryAfter } from './retry-after.ts'
+import { sizeBytes } from './size.ts'
 
 export const http: TaskPlugin<HttpWith> = { type: 'http', execute }
 

@@ -1,7 +1,7 @@
 // The contract between the executor and a task type. A type is one plugin: it is given a call, it says how the attempt ended.
 // A plugin knows nothing of runs, history or retries; test/tasks/contract.test.ts holds every plugin to what is said here.
 
-import type { TaskCode } from '../workflow/codes.ts'
+import type { Fault, TaskCode } from '../workflow/codes.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
 import type { TraceContext } from '../workflow/trace.ts'
 
@@ -14,6 +14,8 @@ export interface TaskCall {
   idempotencyKey: string
   /** The longest that this attempt may take, in ms. */
   timeoutMs: number
+  /** For types that ask for it (`takesScope`): the run's input, the outputs of what the task depends on, and the run itself. */
+  scope?: JsonObject
   /** What calls of this attempt say of the trace that their run belongs to; absent if it belongs to none. */
   trace?: TraceContext
 }
@@ -21,6 +23,8 @@ export interface TaskCall {
 /** What a plugin gets: the call, and the signal that fires when the attempt is aborted or out of time. */
 export interface PluginCall<Config> {
   config: Config
+  /** Empty for types that do not ask for it. */
+  scope: JsonObject
   idempotencyKey: string
   signal: AbortSignal
   trace?: TraceContext
@@ -31,8 +35,10 @@ export interface AttemptError {
   message: string
 }
 
-/** How an attempt ended. The executor turns every throw, time-out and refusal into one of these. */
-export type TaskResult =
+/** How an attempt ended, and what it printed. The executor turns every throw, time-out and refusal into one of these. */
+export type TaskResult = Ending & { logs?: Json[] }
+
+type Ending =
   | { kind: 'succeeded'; output: Json }
   /** `retryAfterMs`: how long the server that was called wants to be left alone (Retry-After). */
   | { kind: 'failed'; error: AttemptError; retryable: boolean; retryAfterMs?: number }
@@ -51,4 +57,9 @@ export interface TaskPlugin<Config> {
    * idempotency key (R6) and the trace, if there is one, on to whatever it calls.
    */
   execute(call: PluginCall<Config>, surroundings: PluginSurroundings): Promise<TaskResult>
+  /**
+   * What is wrong with a configuration that its schema cannot see, before any run begins. Calls nobody.
+   * @param at JSON Pointer to the configuration
+   */
+  check?(config: Config, at: string): Promise<Fault[]>
 }

@@ -6,6 +6,7 @@
 import type { TaskTypes } from '../workflow/task-types.ts'
 import { httpHost, httpWith } from './http-with.ts'
 import { mapWith } from './map-with.ts'
+import { javascriptWith, pythonWith } from './script-with.ts'
 import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
 import { transformWith } from './transform-with.ts'
@@ -20,8 +21,20 @@ export const TASK_TYPES = {
     with: { rendered: httpWith, inDefinition: withTemplates(httpWith), notBuilt: ['multipart', 'paginate', 'poll'] },
     isForItems: true,
   },
-  javascript: { mayBePlaceholder: true },
-  python: { mayBePlaceholder: true },
+  javascript: {
+    mayBePlaceholder: true,
+    with: { ...javascriptWith, notBuilt: [] },
+    isForItems: true,
+    takesScope: true,
+    isChecked: true,
+  },
+  python: {
+    mayBePlaceholder: true,
+    with: { ...pythonWith, notBuilt: [] },
+    isForItems: true,
+    takesScope: true,
+    isChecked: true,
+  },
   grpc: { mayBePlaceholder: true },
   inference: { mayBePlaceholder: true },
   transform: {

@@ -117,7 +117,13 @@ function isAwaited(run: Run, task: TaskIndex | undefined): boolean {
 /** The event with what it brings held as the history holds it. */
 function withHeld(event: LaterEvent, hold: (value: Held) => Held): LaterEvent {
   switch (event.type) {
-    case 'AttemptSucceeded':
+    case 'AttemptSucceeded': {
+      const { output, logs } = event
+      return { ...event, output: hold(output), ...(logs === undefined ? {} : { logs: hold(logs) }) }
+    }
+    case 'AttemptFailed':
+    case 'AttemptTimedOut':
+      return event.logs === undefined ? event : { ...event, logs: hold(event.logs) }
     case 'TaskSucceeded':
       return event.output === null ? event : { ...event, output: hold(event.output) }
     case 'SignalReceived':

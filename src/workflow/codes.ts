@@ -274,6 +274,22 @@ export const CODES = {
     retryable: false,
     meaning: 'More items of a map failed than are tolerated; `items` has the indexes of the first 100.',
   },
+  script_syntax: { kind: 'task', retryable: false, meaning: 'The script cannot be read; the message has the line.' },
+  script_error: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The script threw, or has no function to call; the message has its trace.',
+  },
+  script_limit: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The script used up its cpu, memory, stack or output; the message says which.',
+  },
+  script_result: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'What the script returned is not JSON; the message has the place.',
+  },
   child_cancelled: { kind: 'task', retryable: false, meaning: 'The child run was cancelled.' },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
 
@@ -295,7 +311,7 @@ export type Code = keyof typeof CODES
 /** Codes of kind K, as a type. */
 type CodeOf<K extends CodeEntry['kind']> = { [C in Code]: (typeof CODES)[C]['kind'] extends K ? C : never }[Code]
 export type ProblemCode = CodeOf<'problem'>
-export type FaultCode = CodeOf<'fault'> | 'not_available' | 'expression_limit' | 'workflow_cycle'
+export type FaultCode = CodeOf<'fault'> | 'not_available' | 'expression_limit' | 'workflow_cycle' | 'script_syntax'
 export type WarningCode = CodeOf<'warning'>
 /** `http_<status>` is a family: one code for each status that the task did not expect. */
 export type TaskCode = CodeOf<'task'> | `http_${number}`

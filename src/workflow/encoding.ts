@@ -62,17 +62,23 @@ function toTuple(event: RunEvent): Tuple {
     case 'ChildStarted':
       return ['C', event.task, event.attempt, event.child, ...trimmed([event.item])]
     case 'AttemptSucceeded':
-      return ['K', event.task, event.token, encodeHeld(event.output), ...trimmed([event.item])]
+      return ['K', event.task, event.token, encodeHeld(event.output), ...trimmed([event.item, logsOut(event)])]
     case 'AttemptFailed':
       return [
         'F',
         event.task,
         event.token,
         event.error,
-        ...trimmed([event.retryAfterMs, flag(event.isRetryRefused), flag(event.isUnborn), event.item]),
+        ...trimmed([event.retryAfterMs, flag(event.isRetryRefused), flag(event.isUnborn), event.item, logsOut(event)]),
       ]
     case 'AttemptTimedOut':
-      return ['T', event.task, event.token, event.error, ...trimmed([flag(event.isRetryRefused), event.item])]
+      return [
+        'T',
+        event.task,
+        event.token,
+        event.error,
+        ...trimmed([flag(event.isRetryRefused), event.item, logsOut(event)]),
+      ]
     case 'AttemptInterrupted':
       return ['I', event.task, event.token, ...trimmed([event.item])]
     case 'TaskWaiting':
@@ -147,7 +153,15 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
     case 'C':
       return { type: 'ChildStarted', at, task, attempt: f[1] as number, child: f[2] as string, ...itemIn(f[3]) }
     case 'K':
-      return { type: 'AttemptSucceeded', at, task, token: f[1] as number, output: decodeHeld(f[2]), ...itemIn(f[3]) }
+      return {
+        type: 'AttemptSucceeded',
+        at,
+        task,
+        token: f[1] as number,
+        output: decodeHeld(f[2]),
+        ...itemIn(f[3]),
+        ...logsIn(f[4]),
+      }
     case 'F':
       return {
         type: 'AttemptFailed',
@@ -159,6 +173,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         ...(f[4] === 1 ? { isRetryRefused: true } : {}),
         ...(f[5] === 1 ? { isUnborn: true } : {}),
         ...itemIn(f[6]),
+        ...logsIn(f[7]),
       }
     case 'T':
       return {
@@ -169,6 +184,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         error: f[2] as TaskError,
         ...(f[3] === 1 ? { isRetryRefused: true } : {}),
         ...itemIn(f[4]),
+        ...logsIn(f[5]),
       }
     case 'I':
       return { type: 'AttemptInterrupted', at, task, token: f[1] as number, ...itemIn(f[2]) }
@@ -250,6 +266,14 @@ function flag(isSet: boolean | undefined): 1 | undefined {
 
 function itemIn(field: unknown): { item?: number } {
   return typeof field === 'number' ? { item: field } : {}
+}
+
+function logsOut({ logs }: { logs?: Held }): Encoded | undefined {
+  return logs === undefined ? undefined : encodeHeld(logs)
+}
+
+function logsIn(field: unknown): { logs?: Held } {
+  return field == null ? {} : { logs: decodeHeld(field) }
 }
 
 function encodeHeld(value: Held): Encoded {

@@ -78,6 +78,7 @@ export interface StartOptions {
   readonly retry?: { readonly of: string; readonly attempt: number }
 }
 
+// `logs` of an attempt's end: what it printed, a list; absent: nothing.
 // `item` of an event: the index of the item of a map that it is about, its first item being 0; absent: it is about the task.
 
 /** What happened to a run, in order. An event's number is its position in the history, dense from 1. */
@@ -99,7 +100,7 @@ export type RunEvent =
   | { type: 'RunCancelRequested'; at: number }
   | { type: 'RunPaused'; at: number }
   | { type: 'RunResumed'; at: number }
-  | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held; item?: number }
+  | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held; item?: number; logs?: Held }
   /**
    * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
    * budget of retries, so there is none of this attempt; what the budget said is a fact of that moment, never asked again (R2).
@@ -115,6 +116,7 @@ export type RunEvent =
       isRetryRefused?: true
       isUnborn?: true
       item?: number
+      logs?: Held
     }
   | {
       type: 'AttemptTimedOut'
@@ -124,6 +126,7 @@ export type RunEvent =
       error: TaskError
       isRetryRefused?: true
       item?: number
+      logs?: Held
     }
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; item?: number }
   /** The output was taken over from the run that this one makes again, before this one started. */

@@ -99,6 +99,7 @@ export function applyToItem(run: Run, event: ItemEvent): void {
     case 'AttemptSucceeded': {
       const item = settle(run, event.task, items, index, 'succeeded', event.at, null)
       item.output = event.output
+      item.logs = event.logs ?? null
       items.outputBytes += sizeOf(event.output)
       return
     }
@@ -107,11 +108,13 @@ export function applyToItem(run: Run, event: ItemEvent): void {
       item.retryAfterMs = event.retryAfterMs ?? null
       item.isRetryRefused = event.isRetryRefused === true
       if (event.isUnborn) item.childRun = null
+      item.logs = event.logs ?? null
       return
     }
     case 'AttemptTimedOut': {
       const item = leaveUndecided(run, event.task, items, index, 'timed_out', event.at, event.error)
       item.isRetryRefused = event.isRetryRefused === true
+      item.logs = event.logs ?? null
       return
     }
     case 'AttemptInterrupted':

@@ -65,6 +65,8 @@ export interface Task {
   retryAfterMs: number | null
   /** The budget of the host called allows no retry of the last attempt. */
   isRetryRefused: boolean
+  /** What the last attempt that ended printed, a list; null: nothing. */
+  logs: Held
   /** The circuit that a waiting task waits for; null if it waits for something else. */
   circuit: string | null
   /** How often in a row a circuit has held it back since its last attempt. */
@@ -388,6 +390,7 @@ export function apply(run: Run, event: LaterEvent): void {
     }
     case 'AttemptSucceeded':
       endAttempt(run.tasks[event.task]!, 'succeeded', event.at, null)
+      run.tasks[event.task]!.logs = event.logs ?? null
       run.tasks[event.task]!.output = event.output
       settle(run, event.task, 'succeeded', event.at, null)
       return
@@ -395,11 +398,13 @@ export function apply(run: Run, event: LaterEvent): void {
       leaveUndecided(run, event.task, 'failed', event.at, event.error)
       run.tasks[event.task]!.retryAfterMs = event.retryAfterMs ?? null
       run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
+      run.tasks[event.task]!.logs = event.logs ?? null
       if (event.isUnborn) run.tasks[event.task]!.childRun = null
       return
     case 'AttemptTimedOut':
       leaveUndecided(run, event.task, 'timed_out', event.at, event.error)
       run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
+      run.tasks[event.task]!.logs = event.logs ?? null
       return
     case 'AttemptInterrupted':
       leaveUndecided(run, event.task, 'interrupted', event.at, null)

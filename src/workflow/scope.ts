@@ -16,7 +16,7 @@ export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null 
   }
   return {
     input: () => held(run.input, load),
-    run: { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: attemptOf(run) },
+    run: identityOf(run),
     task(id) {
       const task = run.tasks[run.workflow.graph.indexOf.get(id) ?? -1]
       // Names are checked at registration, so this is a definition that reached the core past it.
@@ -24,6 +24,10 @@ export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null 
       return { status: task.status, output: held(task.output, load) }
     },
   }
+}
+
+export function identityOf(run: Run) {
+  return { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: attemptOf(run) }
 }
 
 /** 1, and 1 more for each run that this one makes again. */

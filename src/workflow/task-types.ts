@@ -12,6 +12,10 @@ export interface TaskType {
   readonly takesNo?: readonly ('retry' | 'timeout')[]
   /** Whom a task of this type calls, its expressions filled in: the origin of a host. Absent: tasks of this type call nobody. */
   readonly hostOf?: (rendered: JsonObject) => string | null
+  /** Whether the executor is handed what expressions see, beside `with`. */
+  readonly takesScope?: true
+  /** Whether the executor has to look at `with` at registration: at what no schema can see. */
+  readonly isChecked?: true
   /** Whether the items of a map can be tasks of this type. */
   readonly isForItems?: true
   /** Absent while the contract has the type and this release has not. */

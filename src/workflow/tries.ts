@@ -13,6 +13,7 @@ export type Tries = Pick<
   | 'snoozes'
   | 'retryAfterMs'
   | 'isRetryRefused'
+  | 'logs'
   | 'circuit'
   | 'circuitWaits'
   | 'waitingFor'
@@ -29,6 +30,7 @@ export function noTries(): Tries {
     snoozes: 0,
     retryAfterMs: null,
     isRetryRefused: false,
+    logs: null,
     circuit: null,
     circuitWaits: 0,
     waitingFor: null,

@@ -18,16 +18,22 @@ export interface PluginCases {
   success(): Scene & { output: Json }
   /** The world refuses, in a way that is worth another attempt, and in one that is not. */
   refusals(): (Scene & { arrange(): void; code: string; retryable: boolean })[]
+  /** The output would be larger than one may be. */
+  flood(): Scene
+  /** Of a type that calls nobody: null. */
+  calls: CallingCases | null
+  /** A `with` that the schema refuses, and the JSON Pointers of all its faults. */
+  faulty: { with: JsonObject; pointers: string[] }
+}
+
+/** What a type is held to that calls out. */
+export interface CallingCases {
   /** The world never answers; `isReached` once the plugin waits for it, `isLeft` once the plugin has let go. */
   silence(): Scene & { isReached(): boolean; isLeft(): boolean }
-  /** The world answers with more than an output may hold. */
-  flood(): Scene
   /** The world succeeds and tells which idempotency keys it was shown. */
   keyed(): Scene & { keys(): (string | null)[] }
   /** The world breaks the plugin itself: it throws. */
   breakdown(): Scene
-  /** A `with` that the schema refuses, and the JSON Pointers of all its faults. */
-  faulty: { with: JsonObject; pointers: string[] }
   /** A text that the scenes of refusals keep where no message may show it: a header, a query, a body sent. */
   secret: string
 }
@@ -69,55 +75,11 @@ export function describePlugin(type: string, cases: PluginCases): void {
       }
     })
 
-    test('says nothing in a message that could be a secret, and keeps it short', async () => {
-      for (const { arrange, with: config } of cases.refusals()) {
-        arrange()
-        expect(JSON.stringify(config)).toContain(cases.secret)
-        const result = await run({ with: config })
-        const message = result.kind === 'failed' ? result.error.message : ''
-        expect(message).not.toBe('')
-        expect(message).not.toContain(cases.secret)
-        expect(message.length).toBeLessThan(1_000)
-      }
-    })
-
-    test('stops when it is aborted, and lets go of what it called', async () => {
-      const scene = cases.silence()
-      using started = start({ type, with: scene.with, timeoutMs: 60_000 })
-      const result = started.result()
-      await vi.waitFor(() => expect(scene.isReached()).toBe(true))
-      await started.abort()
-      expect(await result).toMatchObject({ kind: 'failed', error: { code: 'executor_error' }, retryable: false })
-      await vi.waitFor(() => expect(scene.isLeft()).toBe(true))
-    })
-
-    test('times out, and lets go of what it called', async () => {
-      const scene = cases.silence()
-      const result = await run(scene, { timeoutMs: 30 })
-      expect(result).toMatchObject({ kind: 'timed_out', error: { code: 'timeout' } })
-      await vi.waitFor(() => expect(scene.isLeft()).toBe(true))
-    })
-
-    test('hands the idempotency key on, the same on every attempt (R6)', async () => {
-      const scene = cases.keyed()
-      await run(scene, { idempotencyKey: 'run_7/pay' })
-      await run(scene, { idempotencyKey: 'run_7/pay' })
-      expect(scene.keys()).toEqual(['run_7/pay', 'run_7/pay'])
-    })
-
     test('bounds its output', async () => {
       const result = await run(cases.flood())
       expect(result.kind).toBe('failed')
       const code = result.kind === 'failed' ? result.error.code : ''
-      expect(['output_too_large', 'response_too_large']).toContain(code)
-    })
-
-    test('ends with executor_error when it breaks down, and shows no stack', async () => {
-      const log = vi.spyOn(console, 'error').mockImplementation(() => {})
-      const result = await run(cases.breakdown())
-      expect(result).toMatchObject({ kind: 'failed', error: { code: 'executor_error' }, retryable: true })
-      expect(JSON.stringify(result)).not.toMatch(/\.ts|\bat \w+/)
-      expect(log).toHaveBeenCalledOnce()
+      expect(['output_too_large', 'response_too_large', 'script_limit']).toContain(code)
     })
 
     test('refuses a `with` that its schema refuses, and lists every fault', async () => {
@@ -133,6 +95,58 @@ export function describePlugin(type: string, cases: PluginCases): void {
         const result = await run({ with: config as unknown as JsonObject })
         expect(result).toMatchObject({ kind: 'failed', error: { code: 'invalid_with' } })
       }
+    })
+  })
+
+  if (cases.calls !== null) describeCalls(type, cases, cases.calls)
+}
+
+function describeCalls(type: string, cases: PluginCases, calls: CallingCases): void {
+  const run = (scene: Scene, call: Partial<TaskCall> = {}) => attempt({ type, with: scene.with, ...call })
+
+  describe(`the contract of task types that call out: ${type}`, () => {
+    test('says nothing in a message that could be a secret, and keeps it short', async () => {
+      for (const { arrange, with: config } of cases.refusals()) {
+        arrange()
+        expect(JSON.stringify(config)).toContain(calls.secret)
+        const result = await run({ with: config })
+        const message = result.kind === 'failed' ? result.error.message : ''
+        expect(message).not.toBe('')
+        expect(message).not.toContain(calls.secret)
+        expect(message.length).toBeLessThan(1_000)
+      }
+    })
+
+    test('stops when it is aborted, and lets go of what it called', async () => {
+      const scene = calls.silence()
+      using started = start({ type, with: scene.with, timeoutMs: 60_000 })
+      const result = started.result()
+      await vi.waitFor(() => expect(scene.isReached()).toBe(true))
+      await started.abort()
+      expect(await result).toMatchObject({ kind: 'failed', error: { code: 'executor_error' }, retryable: false })
+      await vi.waitFor(() => expect(scene.isLeft()).toBe(true))
+    })
+
+    test('times out, and lets go of what it called', async () => {
+      const scene = calls.silence()
+      const result = await run(scene, { timeoutMs: 30 })
+      expect(result).toMatchObject({ kind: 'timed_out', error: { code: 'timeout' } })
+      await vi.waitFor(() => expect(scene.isLeft()).toBe(true))
+    })
+
+    test('hands the idempotency key on, the same on every attempt (R6)', async () => {
+      const scene = calls.keyed()
+      await run(scene, { idempotencyKey: 'run_7/pay' })
+      await run(scene, { idempotencyKey: 'run_7/pay' })
+      expect(scene.keys()).toEqual(['run_7/pay', 'run_7/pay'])
+    })
+
+    test('ends with executor_error when it breaks down, and shows no stack', async () => {
+      const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+      const result = await run(calls.breakdown())
+      expect(result).toMatchObject({ kind: 'failed', error: { code: 'executor_error' }, retryable: true })
+      expect(JSON.stringify(result)).not.toMatch(/\.ts|\bat \w+/)
+      expect(log).toHaveBeenCalledOnce()
     })
   })
 }

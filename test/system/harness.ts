@@ -70,13 +70,16 @@ export class Server {
   }
 }
 
-/** What the build has left: the Worker, and the texts that it imports. */
+/** What the build has left: the Worker, and the texts and interpreters that it imports. */
 function builtModules() {
   const folder = inject('builtWorker')
-  const texts = readdirSync(folder).filter((name) => name.endsWith('.html'))
+  const files = readdirSync(folder)
+  const texts = files.filter((name) => /\.(html|py|qjs)$/.test(name))
+  const wasms = files.filter((name) => name.endsWith('.wasm'))
   return [
     { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
     ...texts.map((path) => ({ type: 'Text' as const, path, contents: readFileSync(join(folder, path), 'utf8') })),
+    ...wasms.map((path) => ({ type: 'CompiledWasm' as const, path, contents: readFileSync(join(folder, path)) })),
   ]
 }
 

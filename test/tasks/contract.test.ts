@@ -12,7 +12,6 @@ const url = 'https://upstream.test/orders'
 const secret = 'hunter2'
 
 const http: PluginCases = {
-  secret,
   success() {
     fakeUpstream(() => Response.json({ id: 7, tags: ['a', null, 1.5] }, { headers: { 'x-answer': 'yes' } }))
     const headers = { 'content-type': 'application/json', 'x-answer': 'yes' }
@@ -40,36 +39,67 @@ const http: PluginCases = {
       { with: config, arrange: failing, code: 'http_network', retryable: true },
     ]
   },
-  silence() {
-    let isReached = false
-    let isLeft = false
-    fakeUpstream((request) => {
-      isReached = true
-      return silence(request).finally(() => {
-        isLeft = true
-      })
-    })
-    return { with: { url }, isReached: () => isReached, isLeft: () => isLeft }
-  },
   flood() {
     fakeUpstream(() => new Response(endlessBody('x'.repeat(10_000)).body))
-    return { with: { url } }
-  },
-  keyed() {
-    const upstream = fakeUpstream(() => new Response())
-    return { with: { url }, keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')) }
-  },
-  breakdown() {
-    fakeUpstream(() => ({}) as Response)
     return { with: { url } }
   },
   faulty: {
     with: { url: 'ftp://files.test/', max_bytes: 0, json: 1, form: {}, headers: { Host: 'x' }, retries: 3 },
     pointers: ['/url', '/max_bytes', '/form', '/headers/Host', '/retries'],
   },
+  calls: {
+    secret,
+    silence() {
+      let isReached = false
+      let isLeft = false
+      fakeUpstream((request) => {
+        isReached = true
+        return silence(request).finally(() => {
+          isLeft = true
+        })
+      })
+      return { with: { url }, isReached: () => isReached, isLeft: () => isLeft }
+    },
+    keyed() {
+      const upstream = fakeUpstream(() => new Response())
+      return { with: { url }, keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')) }
+    },
+    breakdown() {
+      fakeUpstream(() => ({}) as Response)
+      return { with: { url } }
+    },
+  },
 }
 
-const CASES: { [type: string]: PluginCases } = { http }
+const script = (ok: string, failing: string, endless: string, large: string): PluginCases => ({
+  success: () => ({ with: { code: ok, input: [1, 'é'] }, output: [1, 'é'] }),
+  refusals: () => [
+    { with: { code: failing }, arrange: () => {}, code: 'script_error', retryable: false },
+    { with: { code: endless, limits: { cpu: '10ms' } }, arrange: () => {}, code: 'script_limit', retryable: false },
+  ],
+  flood: () => ({ with: { code: large, limits: { cpu: '10s' } } }),
+  calls: null,
+  faulty: {
+    with: { code: '', limits: { cpu: 'a', x: 1 }, url: 'u' },
+    pointers: ['/code', '/limits/cpu', '/limits/x', '/url'],
+  },
+})
+
+const javascript = script(
+  'export default ({ input }) => input',
+  'export default () => { throw new Error("no") }',
+  'export default () => { for (;;); }',
+  'export default () => "x".repeat(2_000_000)',
+)
+
+const python = script(
+  'def main(input):\n  return input',
+  'def main(input):\n  raise ValueError("no")',
+  'def main(input):\n  while True: pass',
+  'def main(input):\n  return "x" * 2000000',
+)
+
+const CASES: { [type: string]: PluginCases } = { http, javascript, python }
 
 for (const [type, cases] of Object.entries(CASES)) describePlugin(type, cases)
 
@@ -80,7 +110,7 @@ describe('the executor', () => {
   })
 
   test('answers for a type that it does not have', async () => {
-    for (const type of ['python', 'toString', '__proto__', '']) {
+    for (const type of ['publish', 'toString', '__proto__', '']) {
       expect(await attempt({ type, with: {} })).toMatchObject({ kind: 'failed', error: { code: 'executor_error' } })
     }
   })

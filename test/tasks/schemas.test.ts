@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { sizeBytes } from '../../src/tasks/http-with.ts'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
+import { sizeBytes } from '../../src/tasks/size.ts'
 import { isTemplate, withTemplates } from '../../src/tasks/templates.ts'
 import { choice } from '../../src/workflow/choice.ts'
 import { checkShape } from '../../src/workflow/faults.ts'

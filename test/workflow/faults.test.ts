@@ -21,7 +21,7 @@ describe('the table of codes', () => {
   })
   const reading = (expression: string) => task({ with: { url: `https://x.test/\${{ ${expression} }}` } })
   const placeholder = { name: 'wf', tasks: [{ id: 'a', type: 'http' }], placeholders: 'refuse' }
-  const FAULTY: { [code in Exclude<FaultCode, 'task_differs'>]: object } = {
+  const FAULTY: { [code in Exclude<FaultCode, 'task_differs' | 'script_syntax'>]: object } = {
     required: {},
     invalid_type: { ...placeholder, name: 5 },
     invalid_value: { ...placeholder, on_failure: 'halt' },

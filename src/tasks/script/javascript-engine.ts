@@ -1,0 +1,263 @@
+// Runs one script in QuickJS, an interpreter compiled to wasm. Each call has an instance of its own: whatever a script does to
+// it ends with the call. The sandbox has no network, no timers and no object of the host; what it gets and gives is text.
+//
+// The bounds are kept by the metered wasm (cpu), by the memory that the instance may grow to, by the engine (stack), and here
+// (logs, result). None can be caught inside.
+
+import release from '@jitl/quickjs-wasmfile-release-sync'
+import {
+  newQuickJSWASMModuleFromVariant,
+  newVariant,
+  type QuickJSContext,
+  type QuickJSHandle,
+  type QuickJSRuntime,
+} from 'quickjs-emscripten-core'
+import type { Json } from '../../workflow/json.ts'
+import { FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
+import { type LogLevel, ScriptLogs } from './logs.ts'
+import {
+  BROKEN_MESSAGE,
+  LIMIT_MESSAGES,
+  type ScriptError,
+  type ScriptOutcome,
+  type SyntaxFault,
+  syntaxMessage,
+} from './outcome.ts'
+import PRELUDE from './prelude.qjs'
+import wasm from './wasm/quickjs.wasm'
+
+/** As many pages as the metered wasm begins with (scripts/meter-wasm.ts). */
+const INITIAL_PAGES = 96
+const PAGE_BYTES = 65_536
+
+/** What the interpreter needs of the memory before any script: its code, its stack and its own objects. */
+const ENGINE_BYTES = INITIAL_PAGES * PAGE_BYTES
+
+/** At 1 MiB the host's own stack would end first. */
+const STACK_BYTES = 256 * 1_024
+
+const SCRIPT_NAME = 'script.js'
+
+/** A module that there never is. */
+const NOTHING = 'nothing'
+
+interface Engine {
+  vm: QuickJSContext
+  runtime: QuickJSRuntime
+  fuel: WebAssembly.Global
+}
+
+/** The script ended otherwise than by its result. */
+class Ended extends Error {
+  readonly error: ScriptError
+
+  constructor(code: ScriptError['code'], message: string) {
+    super(message)
+    this.error = { code, message: message.slice(0, MAX_MESSAGE_CHARACTERS).toWellFormed() }
+  }
+}
+
+/**
+ * Calls the script's default function.
+ * @param argument what the function is called with
+ * @param at what the script's clock shows, ms since the epoch
+ */
+export async function runJavaScript(
+  code: string,
+  argument: Json,
+  limits: ScriptLimits,
+  at: number,
+): Promise<ScriptOutcome> {
+  const logs = new ScriptLogs()
+  const engine = await newEngine(limits)
+  const ended = () => ({ logs: logs.all(), fuelLeft: engine.fuel.value as number })
+  try {
+    return quietly(() => {
+      // First the prelude: what the script does to the globals then changes nothing of it.
+      const calling = prepared(engine, at, logs)
+      const output = resultOf(engine, callOf(engine, calling, defaultExport(engine, code), argument), limits)
+      return { ok: true, output, ...ended() }
+    })
+  } catch (error) {
+    return { ok: false, error: errorOf(error, engine), ...ended() }
+  }
+}
+
+/**
+ * Where the script cannot be read, or imports something; null if it can be read. Nothing of it runs: it is read as what a module
+ * imports whose second import fails, and modules run only once all of them are there.
+ */
+export async function checkJavaScript(code: string, limits: ScriptLimits): Promise<SyntaxFault | null> {
+  const engine = await newEngine(limits)
+  const { vm, runtime } = engine
+  let missing: string | undefined
+  runtime.setModuleLoader((name) => {
+    if (name === SCRIPT_NAME) return code
+    missing ??= name
+    return { error: new Error(name) }
+  })
+  try {
+    const { error } = vm.evalCode(`import '${SCRIPT_NAME}'; import '${NOTHING}'`, 'check.js', { type: 'module' })
+    const thrown: unknown = error === undefined ? null : vm.dump(error)
+    if (isSyntaxError(thrown)) return syntaxFaultOf(thrown)
+    if (missing === NOTHING) return null
+    return { line: lineOf(code, String(missing)), message: `a script can import nothing, not even "${missing}"` }
+  } catch (error) {
+    return { line: 1, message: errorOf(error, engine).message }
+  }
+}
+
+/** The first line that has this text in it, from 1. */
+function lineOf(code: string, text: string): number {
+  return code.slice(0, Math.max(0, code.indexOf(text))).split('\n').length
+}
+
+/** Nothing of an engine is ever disposed: it goes with its instance, whatever state a script has left it in. */
+async function newEngine(limits: ScriptLimits): Promise<Engine> {
+  let fuel: WebAssembly.Global | undefined
+  const variant = newVariant(release, {
+    wasmMemory: new WebAssembly.Memory({
+      initial: INITIAL_PAGES,
+      maximum: Math.max(INITIAL_PAGES, Math.floor(limits.memoryBytes / PAGE_BYTES)),
+    }),
+    emscriptenModule: {
+      instantiateWasm(imports: WebAssembly.Imports, ready: (instance: WebAssembly.Instance) => void) {
+        const instance = new WebAssembly.Instance(wasm, imports)
+        fuel = instance.exports.__fuel as WebAssembly.Global
+        ready(instance)
+        return instance.exports
+      },
+    },
+  })
+  const quickjs = await newQuickJSWASMModuleFromVariant(variant)
+  if (fuel === undefined) throw new Error('the interpreter was not instantiated by its own import')
+  const runtime = quickjs.newRuntime()
+  runtime.setMemoryLimit(Math.max(PAGE_BYTES, limits.memoryBytes - ENGINE_BYTES))
+  runtime.setMaxStackSize(STACK_BYTES)
+  runtime.setModuleLoader((name) => ({ error: new Error(`a script can import nothing, not even "${name}"`) }))
+  const vm = runtime.newContext()
+  fuel.value = limits.fuel
+  return { vm, runtime, fuel }
+}
+
+function defaultExport({ vm, runtime }: Engine, code: string): QuickJSHandle {
+  const evaluated = vm.evalCode(code, SCRIPT_NAME, { type: 'module' })
+  if (evaluated.error !== undefined) {
+    const thrown: unknown = vm.dump(evaluated.error)
+    if (isSyntaxError(thrown)) throw new Ended('script_syntax', syntaxMessage(syntaxFaultOf(thrown)))
+    throw endedBy(thrown)
+  }
+  return vm.getProp(settled(vm, runtime, evaluated.value), 'default')
+}
+
+/** The engine's library writes to the console what a call back into it ends with; a script that runs out is not worth a line. */
+function quietly<T>(work: () => T): T {
+  const { error } = console
+  console.error = () => {}
+  try {
+    return work()
+  } finally {
+    console.error = error
+  }
+}
+
+/** The prelude's function that calls a script. */
+function prepared({ vm, fuel }: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
+  const log = vm.newFunction('log', (level, text) => {
+    const line = vm.getString(text)
+    // A line may be as long as the memory is large, and is read out whole.
+    fuel.value = (fuel.value as number) - FUEL_PER_LOG - line.length
+    logs.add(vm.getString(level) as LogLevel, line)
+  })
+  const random = vm.newFunction('random', () => vm.newNumber(crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32))
+  const prepare = unwrapped(vm, vm.evalCode(PRELUDE, 'prelude.js', { type: 'global' }))
+  return unwrapped(vm, vm.callFunction(prepare, vm.undefined, log, random, vm.newNumber(at)))
+}
+
+/** The text that the prelude makes of the result. */
+function callOf({ vm, runtime }: Engine, calling: QuickJSHandle, main: QuickJSHandle, argument: Json): QuickJSHandle {
+  const text = vm.newString(JSON.stringify(argument))
+  return settled(vm, runtime, unwrapped(vm, vm.callFunction(calling, vm.undefined, main, text)))
+}
+
+function resultOf({ vm }: Engine, result: QuickJSHandle, limits: ScriptLimits): Json {
+  const tooLarge = () => new Ended('script_limit', `The result has more than ${limits.outputBytes} bytes of JSON`)
+  // Before it is copied: in bytes it is no shorter.
+  if (vm.getNumber(vm.getProp(result, 'length')) > limits.outputBytes + 1) throw tooLarge()
+  const text = vm.getString(result)
+  if (text === '!n') throw new Ended('script_error', 'The script has no default export that is a function')
+  if (text.startsWith('!r')) throw new Ended('script_result', text.slice(2))
+  if (text.length * 3 > limits.outputBytes && new TextEncoder().encode(text).length > limits.outputBytes + 1) {
+    throw tooLarge()
+  }
+  try {
+    return JSON.parse(text.slice(1)) as Json
+  } catch {
+    // Only a script that has changed what JSON is written with gets here; what it wrote says nothing.
+    throw new Ended('script_result', 'The result is not JSON')
+  }
+}
+
+/** What a promise has become; nothing from outside can settle it, so what is left waiting would wait for ever. */
+function settled(vm: QuickJSContext, runtime: QuickJSRuntime, promise: QuickJSHandle): QuickJSHandle {
+  const jobs = runtime.executePendingJobs()
+  if (jobs.error !== undefined) throw endedBy(vm.dump(jobs.error))
+  const state = vm.getPromiseState(promise)
+  switch (state.type) {
+    case 'fulfilled':
+      return state.value
+    case 'rejected':
+      throw endedBy(vm.dump(state.error))
+    case 'pending':
+      throw new Ended('script_error', 'The script waits for a promise that nothing will ever settle')
+  }
+}
+
+function unwrapped<T>(vm: QuickJSContext, result: { value: T } | { error: QuickJSHandle }): T {
+  if ('error' in result && result.error !== undefined) throw endedBy(vm.dump(result.error))
+  return (result as { value: T }).value
+}
+
+interface Thrown {
+  name: string
+  message: string
+  stack?: string
+}
+
+function isThrown(value: unknown): value is Thrown {
+  return typeof value === 'object' && value !== null && 'name' in value && 'message' in value
+}
+
+function isSyntaxError(thrown: unknown): thrown is Thrown {
+  return isThrown(thrown) && thrown.name === 'SyntaxError'
+}
+
+/** What was thrown inside, as an end. */
+function endedBy(thrown: unknown): Ended {
+  if (!isThrown(thrown)) return new Ended('script_error', `The script threw ${shown(thrown)}`)
+  const { name, message, stack } = thrown
+  if (name === 'InternalError' && message === 'out of memory') return new Ended('script_limit', LIMIT_MESSAGES.memory)
+  if (name === 'InternalError' && message === 'stack overflow') return new Ended('script_limit', LIMIT_MESSAGES.stack)
+  const own = String(stack ?? '')
+    .split('\n')
+    .filter((line) => line.includes(SCRIPT_NAME))
+  return new Ended('script_error', [`${String(name)}: ${String(message)}`, ...own].join('\n'))
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+}
+
+function syntaxFaultOf(thrown: unknown): SyntaxFault {
+  const { message, stack = '' } = isThrown(thrown) ? thrown : { message: shown(thrown) }
+  const [, line = '1', column] = /script\.js:(\d+)(?::(\d+))?/.exec(stack) ?? []
+  return { line: Number(line), ...(column === undefined ? {} : { column: Number(column) }), message: String(message) }
+}
+
+/** What ended the call from outside: the fuel, the host's own stack, or a fault of the interpreter. */
+function errorOf(error: unknown, { fuel }: Engine): ScriptError {
+  if (error instanceof Ended) return error.error
+  if ((fuel.value as number) < 0) return { code: 'script_limit', message: LIMIT_MESSAGES.cpu }
+  if (error instanceof RangeError) return { code: 'script_limit', message: LIMIT_MESSAGES.stack }
+  return { code: 'script_error', message: BROKEN_MESSAGE }
+}

@@ -1,0 +1,26 @@
+// PURE. What one script may use. Every engine keeps these bounds by itself; none needs a clock.
+
+/** Fuel of one millisecond. A unit is one turn of a loop or one call inside the interpreter (scripts/meter-wasm.ts). */
+const FUEL_PER_MS = 100_000
+
+export interface ScriptLimits {
+  /** Loop turns and calls of the interpreter. */
+  fuel: number
+  /** All that the engine's memory may grow to: its own parts and what the script makes. */
+  memoryBytes: number
+  /** JSON text of the result, UTF-8. */
+  outputBytes: number
+}
+
+/** Logs that are kept of one call: the first and the last of them, half each; in characters of text. */
+export const MAX_LOG_CHARACTERS = 64 * 1024
+
+/** What one log call costs beside its work, so that a script that only logs ends soon. */
+export const FUEL_PER_LOG = 20_000
+
+/** Of a message or trace, in characters. */
+export const MAX_MESSAGE_CHARACTERS = 4_096
+
+export function fuelOf(cpuMs: number): number {
+  return cpuMs * FUEL_PER_MS
+}

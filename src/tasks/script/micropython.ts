@@ -1,0 +1,247 @@
+// MicroPython as one instance of its wasm: a subset of Python 3. Each call of a script has an instance of its own, so whatever a
+// script does to it ends with the call.
+//
+// The package's own glue is not used: it would hand the script the host's `globalThis`. Here the interpreter gets what it cannot
+// do without (text out, a clock that stands still, random numbers, memory within bounds, our own modules as files that can be
+// read); every other import ends the call. The bounds are kept by the metered wasm (cpu), by the memory that is granted and by
+// the interpreter (stack).
+
+import type { ScriptLimits } from './limits.ts'
+import wasm from './wasm/micropython.wasm'
+
+const PAGE_BYTES = 65_536
+
+/** Of the interpreter's own stack: about a thousand calls, beyond which it says that the recursion is too deep. */
+const PYSTACK_BYTES = 64 * 1_024
+
+/** Doubles while memory is granted. */
+const FIRST_HEAP_BYTES = 1_024 * 1_024
+
+/** errno of musl. */
+const ENOENT = 2
+const EBADF = 8
+const ENOSYS = 52
+
+interface Exports {
+  memory: WebAssembly.Memory
+  __fuel: WebAssembly.Global
+  __indirect_function_table: WebAssembly.Table
+  __wasm_call_ctors(): void
+  emscripten_stack_init(): void
+  emscripten_stack_get_current(): number
+  _emscripten_stack_restore(at: number): void
+  setThrew(threw: number, value: number): void
+  malloc(bytes: number): number
+  free(at: number): void
+  mp_js_init(pystack: number, heap: number): void
+  proxy_c_init(): void
+  mp_js_do_exec(source: number, length: number, result: number): void
+}
+
+/** The script has reached for something that the sandbox does not have. */
+export class Forbidden extends Error {}
+
+/** How C code unwinds to where it was prepared for it (setjmp): an exception that every `invoke_` catches. */
+const LONG_JUMP = { isLongJump: true }
+
+const encoder = new TextEncoder()
+
+export interface Exception {
+  type: string
+  trace: string
+}
+
+export class MicroPython {
+  readonly #wasm: Exports
+  readonly #maxBytes: number
+  readonly #at: number
+  /** Open files by their number, which begins after the standard ones. */
+  readonly #files = new Map<number, { bytes: Uint8Array; at: number }>()
+  #nextFile = 3
+  readonly #modules: Readonly<Record<string, string>>
+  readonly #onText: (bytes: Uint8Array) => void
+
+  /**
+   * @param at what its clock shows, ms since the epoch
+   * @param modules sources that `import` finds, by name; they come before what the interpreter brings itself
+   * @param onText is given what is written; what it throws ends the call
+   */
+  constructor(
+    limits: Pick<ScriptLimits, 'fuel' | 'memoryBytes'>,
+    at: number,
+    modules: Readonly<Record<string, string>>,
+    onText: (bytes: Uint8Array) => void,
+  ) {
+    this.#maxBytes = limits.memoryBytes
+    this.#at = at
+    this.#modules = modules
+    this.#onText = onText
+    const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {}
+    for (const { module, name } of WebAssembly.Module.imports(wasm)) {
+      imports[module] ??= {}
+      imports[module][name] = this.#import(name)
+    }
+    this.#wasm = new WebAssembly.Instance(wasm, imports).exports as unknown as Exports
+    this.#wasm.emscripten_stack_init()
+    this.#wasm.__wasm_call_ctors()
+    this.#wasm.mp_js_init(PYSTACK_BYTES, FIRST_HEAP_BYTES)
+    this.#wasm.proxy_c_init()
+    this.#wasm.__fuel.value = limits.fuel
+  }
+
+  get fuel(): WebAssembly.Global {
+    return this.#wasm.__fuel
+  }
+
+  /**
+   * @returns null, or the exception that it ended with
+   * @throws Forbidden, and whatever a trap of the wasm is: then the instance must not be used any more
+   */
+  exec(source: string): Exception | null {
+    const { malloc, mp_js_do_exec } = this.#wasm
+    const bytes = encoder.encode(source)
+    const at = malloc(bytes.length + 1)
+    const result = malloc(12)
+    if (at === 0 || result === 0) throw new RangeError('no memory for the source')
+    const memory = this.#bytes()
+    memory.set(bytes, at)
+    memory[at + bytes.length] = 0
+    mp_js_do_exec(at, bytes.length, result)
+    const view = this.#view()
+    if (view.getInt32(result, true) !== -1) return null
+    const text = this.#text(view.getUint32(result + 8, true), view.getUint32(result + 4, true))
+    const [type = '', trace = ''] = text.split('\x04')
+    return { type, trace }
+  }
+
+  #view(): DataView {
+    return new DataView(this.#wasm.memory.buffer)
+  }
+
+  #bytes(): Uint8Array {
+    return new Uint8Array(this.#wasm.memory.buffer)
+  }
+
+  #text(at: number, length: number): string {
+    return new TextDecoder().decode(this.#bytes().slice(at, at + length))
+  }
+
+  #path(at: number): string {
+    const bytes = this.#bytes()
+    return this.#text(at, bytes.indexOf(0, at) - at)
+  }
+
+  #moduleAt(path: number): string | undefined {
+    const [, name] = /^(?:\.?\/)?(\w+)\.py$/.exec(this.#path(path)) ?? []
+    return name !== undefined && Object.hasOwn(this.#modules, name) ? this.#modules[name] : undefined
+  }
+
+  #import(name: string): (...args: number[]) => number | undefined {
+    switch (name) {
+      case '_emscripten_throw_longjmp':
+        return () => {
+          throw LONG_JUMP
+        }
+      case 'emscripten_resize_heap':
+        return (bytes) => this.#grow(bytes! >>> 0)
+      case 'mp_js_random_u32':
+        return () => crypto.getRandomValues(new Uint32Array(1))[0]!
+      case 'mp_js_ticks_ms':
+        return () => this.#at & 0x3f_ff_ff_ff
+      case 'mp_js_time_ms':
+        return () => this.#at
+      case 'fd_write':
+        return (_file, vectors, count, written) => this.#write(vectors!, count!, written!)
+      case 'fd_read':
+        return (file, vectors, count, read) => this.#read(file!, vectors!, count!, read!)
+      case 'fd_close':
+        return (file) => (this.#files.delete(file!) ? 0 : EBADF)
+      case '__syscall_openat':
+        return (_folder, path) => this.#open(path!)
+      case '__syscall_stat64':
+        return (path, into) => this.#stat(this.#moduleAt(path!), into!)
+      case 'js_check_existing':
+        return () => -1
+      case 'proxy_js_free_obj':
+        return () => undefined
+      default:
+    }
+    if (name.startsWith('invoke_')) return (index, ...args) => this.#invoke(index!, args)
+    if (name.startsWith('__syscall') || name.startsWith('fd_')) return () => (name.startsWith('fd_') ? ENOSYS : -ENOSYS)
+    return () => {
+      throw new Forbidden(name)
+    }
+  }
+
+  #invoke(index: number, args: number[]): number | undefined {
+    const { emscripten_stack_get_current, _emscripten_stack_restore, setThrew, __indirect_function_table } = this.#wasm
+    const stack = emscripten_stack_get_current()
+    try {
+      return (__indirect_function_table.get(index) as (...args: number[]) => number | undefined)(...args)
+    } catch (error) {
+      _emscripten_stack_restore(stack)
+      if (error !== LONG_JUMP) throw error
+      setThrew(1, 0)
+      return undefined
+    }
+  }
+
+  #grow(bytes: number): number {
+    if (bytes > this.#maxBytes) return 0
+    try {
+      this.#wasm.memory.grow(Math.ceil((bytes - this.#wasm.memory.buffer.byteLength) / PAGE_BYTES))
+      return 1
+    } catch {
+      return 0 // The host has none left: to the script it is the same as its own bound.
+    }
+  }
+
+  #write(vectors: number, count: number, written: number): number {
+    let total = 0
+    for (const { at, length } of this.#vectors(vectors, count)) {
+      total += length
+      this.#onText(this.#bytes().slice(at, at + length))
+    }
+    this.#view().setUint32(written, total, true)
+    return 0
+  }
+
+  #read(file: number, vectors: number, count: number, read: number): number {
+    const open = this.#files.get(file)
+    if (open === undefined) return EBADF
+    let total = 0
+    for (const { at, length } of this.#vectors(vectors, count)) {
+      const part = open.bytes.subarray(open.at, open.at + length)
+      this.#bytes().set(part, at)
+      open.at += part.length
+      total += part.length
+    }
+    this.#view().setUint32(read, total, true)
+    return 0
+  }
+
+  #vectors(at: number, count: number): { at: number; length: number }[] {
+    const view = this.#view()
+    return Array.from({ length: count }, (_, index) => ({
+      at: view.getUint32(at + 8 * index, true),
+      length: view.getUint32(at + 8 * index + 4, true),
+    }))
+  }
+
+  #open(path: number): number {
+    const module = this.#moduleAt(path)
+    if (module === undefined) return -ENOENT
+    this.#files.set(this.#nextFile, { bytes: encoder.encode(module), at: 0 })
+    return this.#nextFile++
+  }
+
+  /** Emscripten's `struct stat`: only kind and size are looked at. */
+  #stat(module: string | undefined, into: number): number {
+    if (module === undefined) return -ENOENT
+    this.#bytes().fill(0, into, into + 96)
+    const view = this.#view()
+    view.setUint32(into + 4, 0o100_444, true)
+    view.setBigUint64(into + 24, BigInt(encoder.encode(module).length), true)
+    return 0
+  }
+}

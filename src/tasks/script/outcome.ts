@@ -1,0 +1,35 @@
+// PURE. How a script ended, whatever language it is in.
+
+import type { Json } from '../../workflow/json.ts'
+import type { LogEntry } from './logs.ts'
+
+export interface ScriptError {
+  code: 'script_syntax' | 'script_error' | 'script_limit' | 'script_result'
+  /** For people: what and where; of an exception its trace, in the script's own lines. */
+  message: string
+}
+
+export type ScriptOutcome = ({ ok: true; output: Json } | { ok: false; error: ScriptError }) & {
+  logs: LogEntry[]
+  /** Fuel that was left; below zero if it ran out. */
+  fuelLeft: number
+}
+
+/** Where a script cannot be read: lines and columns count from 1. */
+export interface SyntaxFault {
+  line: number
+  column?: number
+  message: string
+}
+
+export function syntaxMessage({ line, column, message }: SyntaxFault): string {
+  return `line ${line}${column === undefined ? '' : `, column ${column}`}: ${message}`
+}
+
+export const LIMIT_MESSAGES = {
+  cpu: 'The script used up its cpu; it may loop for ever, or needs a larger limits.cpu',
+  memory: 'The script used up its memory; it needs a larger limits.memory, or less at a time',
+  stack: 'The script calls itself too deeply',
+} as const
+
+export const BROKEN_MESSAGE = 'The script broke its interpreter, which ended with it'

@@ -1,0 +1,217 @@
+// Runs one script in MicroPython (micropython.ts): calls its `main`, takes its result and what it prints, and says how it ended.
+
+import type { Json } from '../../workflow/json.ts'
+import { FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
+import { ScriptLogs } from './logs.ts'
+import { type Exception, Forbidden, MicroPython } from './micropython.ts'
+import {
+  BROKEN_MESSAGE,
+  LIMIT_MESSAGES,
+  type ScriptError,
+  type ScriptOutcome,
+  type SyntaxFault,
+  syntaxMessage,
+} from './outcome.ts'
+import { PYTHON_MODULES } from './python-modules.ts'
+
+/** What `_host.py` puts before its answer. */
+const ANSWER = 0x1e
+const NEWLINE = 0x0a
+
+/** The longest line of the script's output that is taken in; the rest of it is dropped. */
+const MAX_LINE_BYTES = 64 * 1_024
+
+/** The call itself ended, not the script. */
+class Ended extends Error {
+  readonly error: ScriptError
+
+  constructor(error: ScriptError) {
+    super(error.message)
+    this.error = error
+  }
+}
+
+/**
+ * Calls the script's `main`.
+ * @param argument `input` is what `main` is called with; all of it is its second argument, if it takes one
+ * @param at what the script's clock shows, ms since the epoch
+ */
+export function runPython(code: string, argument: { input: Json }, limits: ScriptLimits, at: number): ScriptOutcome {
+  const logs = new ScriptLogs()
+  const output = new Output(logs, limits.outputBytes)
+  const python = new MicroPython(limits, at, PYTHON_MODULES, (bytes) => {
+    python.fuel.value = (python.fuel.value as number) - bytes.length
+    output.write(bytes, () => {
+      python.fuel.value = (python.fuel.value as number) - FUEL_PER_LOG
+    })
+  })
+  try {
+    const result = resultOf(python, output, code, argument)
+    return { ...result, logs: logs.all(), fuelLeft: python.fuel.value as number }
+  } catch (error) {
+    output.flush()
+    return { ok: false, error: errorOf(error, python), logs: logs.all(), fuelLeft: python.fuel.value as number }
+  }
+}
+
+/** Where the script cannot be read; null if it can. Nothing of it runs. */
+export function checkPython(code: string, limits: ScriptLimits): SyntaxFault | null {
+  const python = new MicroPython(limits, 0, {}, () => {})
+  try {
+    const thrown = python.exec(`compile(${literal(code)}, "script.py", "exec")`)
+    return thrown === null ? null : syntaxFaultOf(thrown)
+  } catch (error) {
+    return { line: 1, message: errorOf(error, python).message }
+  }
+}
+
+function resultOf(
+  python: MicroPython,
+  output: Output,
+  code: string,
+  argument: Json,
+): { ok: true; output: Json } | { ok: false; error: ScriptError } {
+  const loaded = python.exec(code)
+  if (loaded !== null) return { ok: false, error: errorOfException(loaded, null) }
+  const called = python.exec(`import _host\n_host.call(globals(), ${literal(JSON.stringify(argument))})`)
+  if (called !== null) return { ok: false, error: errorOfException(called, '_host.py') }
+  const answer = output.answer()
+  if (answer === null)
+    return { ok: false, error: { code: 'script_result', message: 'The result is not text of UTF-8' } }
+  if (answer === 'n')
+    return { ok: false, error: { code: 'script_error', message: 'The script defines no main(input)' } }
+  if (answer.startsWith('r')) return { ok: false, error: { code: 'script_result', message: answer.slice(1) } }
+  try {
+    return { ok: true, output: JSON.parse(answer.slice(1)) as Json }
+  } catch {
+    // Only a script that has changed what JSON is written with gets here; what it wrote says nothing.
+    return { ok: false, error: { code: 'script_result', message: 'The result is not JSON' } }
+  }
+}
+
+/** What is written: lines of the script, and at the end the answer. */
+class Output {
+  readonly #logs: ScriptLogs
+  readonly #maxAnswerBytes: number
+  #parts: Uint8Array[] = []
+  #bytes = 0
+  #isAnswer = false
+
+  constructor(logs: ScriptLogs, maxAnswerBytes: number) {
+    this.#logs = logs
+    this.#maxAnswerBytes = maxAnswerBytes
+  }
+
+  /** @param onLine called for each line that is logged */
+  write(bytes: Uint8Array, onLine: () => void): void {
+    let from = 0
+    for (let at = 0; at < bytes.length; at++) {
+      if (bytes[at] !== NEWLINE && bytes[at] !== ANSWER) continue
+      this.#take(bytes.subarray(from, at))
+      if (bytes[at] === NEWLINE || this.#bytes > 0) {
+        onLine()
+        this.#log()
+      }
+      this.#isAnswer = bytes[at] === ANSWER
+      from = at + 1
+    }
+    this.#take(bytes.subarray(from))
+  }
+
+  /** What the script wrote last and did not end with a newline. */
+  flush(): void {
+    if (this.#bytes > 0) this.#log()
+  }
+
+  /** @returns null if it is no text */
+  answer(): string | null {
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(joined(this.#parts))
+    } catch {
+      return null
+    }
+  }
+
+  #take(part: Uint8Array): void {
+    if (this.#isAnswer && this.#bytes + part.length > this.#maxAnswerBytes + 1) {
+      const message = `The result has more than ${this.#maxAnswerBytes} bytes of JSON`
+      throw new Ended({ code: 'script_limit', message })
+    }
+    if (!this.#isAnswer && this.#bytes >= MAX_LINE_BYTES) return
+    if (part.length > 0) this.#parts.push(part)
+    this.#bytes += part.length
+  }
+
+  #log(): void {
+    this.#logs.add('info', new TextDecoder().decode(joined(this.#parts)))
+    this.#parts = []
+    this.#bytes = 0
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}
+
+/** A text as Python spells it: as JSON does. */
+function literal(text: string): string {
+  return JSON.stringify(text)
+}
+
+/**
+ * What an exception means.
+ * @param host the file of ours whose frames, and those above them, are none of the script's
+ */
+function errorOfException({ type, trace }: Exception, host: string | null): ScriptError {
+  if (type === 'SyntaxError' && host === null) {
+    return { code: 'script_syntax', message: syntaxMessage(syntaxFaultOf({ type, trace })) }
+  }
+  if (type === 'MemoryError') return { code: 'script_limit', message: LIMIT_MESSAGES.memory }
+  if (type === 'RuntimeError' && trace.trimEnd().endsWith('maximum recursion depth exceeded')) {
+    return { code: 'script_limit', message: LIMIT_MESSAGES.stack }
+  }
+  return { code: 'script_error', message: ownTrace(trace, host) }
+}
+
+/** The trace in the script's own lines, repeats said once. */
+function ownTrace(trace: string, host: string | null): string {
+  const lines = trace.trimEnd().split('\n')
+  const last = host === null ? -1 : lines.findLastIndex((line) => line.startsWith(`  File "${host}"`))
+  const own = last === -1 ? lines : ['Traceback (most recent call last):', ...lines.slice(last + 1)]
+  const told: string[] = []
+  let repeats = 0
+  for (const [index, line] of own.entries()) {
+    const isFrame = line.startsWith('  File ')
+    if (isFrame && line === own[index - 1]) repeats++
+    else {
+      if (repeats > 0) told.push(`  [Previous line repeated ${repeats} more times]`)
+      repeats = 0
+      told.push(isFrame ? line.replace('"<stdin>"', '"script.py"') : line)
+    }
+  }
+  const isWithoutFrames = told[1] === undefined || !told[1].startsWith('  File ')
+  return (isWithoutFrames ? told.slice(1) : told).join('\n').slice(0, MAX_MESSAGE_CHARACTERS).toWellFormed()
+}
+
+function syntaxFaultOf({ trace }: Exception): SyntaxFault {
+  const lines = trace.trimEnd().split('\n')
+  const line = lines.flatMap((text) => /^ {2}File "(?:script\.py|<stdin>)", line (\d+)/.exec(text)?.[1] ?? []).at(-1)
+  return { line: Number(line ?? 1), message: lines.at(-1)!.replace(/^\w+: /, '') }
+}
+
+/** What ended the call from outside. */
+function errorOf(error: unknown, { fuel }: MicroPython): ScriptError {
+  if (error instanceof Ended) return error.error
+  if ((fuel.value as number) < 0) return { code: 'script_limit', message: LIMIT_MESSAGES.cpu }
+  if (error instanceof Forbidden) {
+    return { code: 'script_error', message: `The script reached for what no sandbox has (${error.message})` }
+  }
+  if (error instanceof RangeError) return { code: 'script_limit', message: LIMIT_MESSAGES.stack }
+  return { code: 'script_error', message: BROKEN_MESSAGE }
+}

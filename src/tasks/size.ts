@@ -1,0 +1,30 @@
+// PURE. Sizes in the `with` of task types: a number of bytes, or a text such as "512KiB".
+
+import { z } from 'zod'
+import { choice } from '../workflow/choice.ts'
+
+const SIZE = /^(\d{1,12})(KiB|MiB)$/
+
+/** @param max,min in bytes, both included */
+export function sizeSchema({ min, max }: { min: number; max: number }) {
+  const text = z
+    .string()
+    .regex(SIZE, { error: 'must be a number of bytes or a size such as "512KiB"', abort: true })
+    .refine((value) => sizeBytes(value) >= min && sizeBytes(value) <= max, {
+      params: { code: 'out_of_bounds' },
+      error: `must be between ${sizeText(min)} and ${sizeText(max)}`,
+    })
+  return choice((value) => (typeof value === 'string' ? 0 : 1), [text, z.int().min(min).max(max)])
+}
+
+/** Bytes of a size; NaN if it is none. */
+export function sizeBytes(size: number | string): number {
+  if (typeof size === 'number') return size
+  const [, count, unit] = SIZE.exec(size) ?? []
+  return Number(count) * (unit === 'KiB' ? 1_024 : 1_048_576)
+}
+
+function sizeText(bytes: number): string {
+  if (bytes % 1_048_576 === 0) return `${bytes / 1_048_576} MiB`
+  return bytes % 1_024 === 0 ? `${bytes / 1_024} KiB` : `${bytes} byte${bytes === 1 ? '' : 's'}`
+}

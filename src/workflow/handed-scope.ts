@@ -1,0 +1,22 @@
+// What an executor is handed that evaluates something itself: the scope of the task's expressions, as a value.
+
+import type { LoadPayload, TaskIndex } from './event.ts'
+import type { JsonObject } from './json.ts'
+import { itemValue } from './map.ts'
+import type { Run } from './run.ts'
+import { held, identityOf } from './scope.ts'
+
+/** Of other tasks it holds those that this one depends on. */
+export function scopeValue(run: Run, task: TaskIndex, item: number | undefined, load: LoadPayload): JsonObject {
+  const { definition, graph } = run.workflow
+  const tasks = definition.tasks[task]!.depends_on.map((id) => {
+    const { status, output } = run.tasks[graph.indexOf.get(id)!]!
+    return [id, { status, output: held(output, load) }] as const
+  })
+  return {
+    input: held(run.input, load),
+    tasks: Object.fromEntries(tasks),
+    run: identityOf(run),
+    ...(item === undefined ? {} : { item: itemValue(run.tasks[task]!.items!, item, load), index: item }),
+  }
+}

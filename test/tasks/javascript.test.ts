@@ -1,0 +1,224 @@
+// The JavaScript engine: what a script can do, how it ends, and that each bound holds.
+
+import { describe, expect, test } from 'vitest'
+import { checkJavaScript, runJavaScript } from '../../src/tasks/script/javascript-engine.ts'
+import type { ScriptLimits } from '../../src/tasks/script/limits.ts'
+import type { Json } from '../../src/workflow/json.ts'
+
+const MEBIBYTE = 1024 * 1024
+const AT = Date.UTC(2026, 0, 2, 3, 4, 5)
+const LIMITS: ScriptLimits = { fuel: 1e8, memoryBytes: 32 * MEBIBYTE, outputBytes: MEBIBYTE }
+
+const run = (code: string, argument: Json = {}, limits: Partial<ScriptLimits> = {}) =>
+  runJavaScript(code, argument, { ...LIMITS, ...limits }, AT)
+
+/** The result of an expression. */
+async function resultOf(expression: string, argument: Json = {}) {
+  const outcome = await run(`export default (argument) => ${expression}`, argument)
+  return outcome.ok ? outcome.output : outcome.error
+}
+
+async function errorOf(code: string, limits: Partial<ScriptLimits> = {}) {
+  const outcome = await run(code, {}, limits)
+  return outcome.ok ? outcome.output : outcome.error
+}
+
+describe('values', () => {
+  test('pass in and out unchanged', async () => {
+    const value = {
+      text: 'é\u2028\u{1F600}\u0000"\\',
+      numbers: [0, -1, 0.1, 1e-7, 5e-324, 1.7976931348623157e308, 2 ** 53 - 1, -(2 ** 53 - 1)],
+      nested: [[[{}]], [], null, true, false],
+      __proto__: null,
+    }
+    expect(await resultOf('argument', value)).toEqual(value)
+    const crafted = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":2}}') as Json
+    expect(JSON.stringify(await resultOf('argument', crafted))).toBe(JSON.stringify(crafted))
+    expect(({} as { polluted?: number }).polluted).toBeUndefined()
+  })
+
+  test('undefined is null, and fields of it are left out; what has a JSON form of its own has that', async () => {
+    expect(await resultOf('undefined')).toBeNull()
+    expect(await resultOf('({ a: undefined, b: 1, d: new Date() })')).toEqual({ b: 1, d: '2026-01-02T03:04:05.000Z' })
+  })
+
+  test.each([
+    ['NaN', 'the result is NaN, which JSON does not have'],
+    ['({ a: [1, -Infinity] })', '/a/1 is -Infinity, which JSON does not have'],
+    ['1n', 'the result is a bigint, which JSON does not have'],
+    ['[undefined]', '/0 is undefined, which JSON does not have'],
+    ['({ "a/b~c": () => 1 })', '/a~1b~0c is a function, which JSON does not have'],
+    ['new Map()', 'the result is a Map, which JSON does not have'],
+    ['({ s: Symbol() })', '/s is a symbol, which JSON does not have'],
+    ['({ [Symbol()]: 1 })', 'the result has a symbol as a key'],
+    ['"\\ud800"', 'the result is text with half a character (a lone surrogate)'],
+    ['(() => { const a = []; a.push(a); return a })()', '/0 holds itself'],
+    [
+      '(() => { let a = []; for (let i = 0; i < 1000; i++) a = [a]; return a })()',
+      'the result is nested deeper than 500 levels',
+    ],
+  ])('%s is no result, and the message has its place', async (expression, message) => {
+    expect(await resultOf(expression)).toEqual({ code: 'script_result', message })
+  })
+
+  test('a result that the script makes look like something else is its own, and no more', async () => {
+    expect(await errorOf('JSON.stringify = () => "{"; export default () => ({ a: 1 })')).toEqual({ a: 1 })
+    const forged =
+      'Array.prototype.includes = () => true; String.prototype.isWellFormed = () => true; export default () => ["\\ud800", 1]'
+    expect(await errorOf(forged)).toMatchObject({ code: 'script_result' })
+  })
+})
+
+describe('the language', () => {
+  test('is ES2023, with promises that settle by themselves', async () => {
+    const code = `
+      class Order { #total = 0; add(n) { this.#total += n; return this } get total() { return this.#total } }
+      const later = async (n) => { await null; return n }
+      export default async ({ input }) => {
+        const order = new Order()
+        for await (const n of input.map(later)) order.add(n)
+        const [first, ...others] = input
+        return { total: order.total, last: input.at(-1), sorted: input.toSorted((a, b) => b - a), first, others,
+          named: /(?<year>\\d{4})/u.exec('in 2026').groups.year, all: await Promise.all(input.map(later)) }
+      }`
+    expect(
+      await errorOf(`${code.replace('({ input })', '(_) => 0; const input = [3, 1, 2]; export const x = async ()')}`),
+    ).toBeNull
+    const outcome = await run(code, { input: [3, 1, 2] })
+    expect(outcome).toMatchObject({
+      ok: true,
+      output: { total: 6, last: 2, sorted: [3, 2, 1], first: 3, others: [1, 2], named: '2026', all: [3, 1, 2] },
+    })
+  })
+
+  test('has a clock that stands at the moment of the call, and random numbers that differ', async () => {
+    const clock =
+      '[Date.now(), +new Date(), Date(), new Date(0).toISOString(), new Date(2020, 1, 1).constructor === Date]'
+    expect(await resultOf(clock)).toEqual([AT, AT, expect.stringContaining('2026'), '1970-01-01T00:00:00.000Z', true])
+    expect(await resultOf('Math.random()')).not.toBe(await resultOf('Math.random()'))
+  })
+
+  test('keeps nothing from one call to the next', async () => {
+    expect(await errorOf('globalThis.kept = 1; Array.prototype.kept = 1; export default () => kept')).toBe(1)
+    expect(await resultOf('[typeof kept, [].kept === undefined]')).toEqual(['undefined', true])
+  })
+})
+
+describe('an end that is no result', () => {
+  test.each([
+    ['throw new TypeError("no\\nway")', 'TypeError: no\nway\n    at default (script.js:2:22)'],
+    ['throw "text"', 'The script threw text'],
+    ['throw { a: 1 }', 'The script threw {"a":1}'],
+    ['throw null', 'The script threw null'],
+    ['await new Promise(() => {})', 'The script waits for a promise that nothing will ever settle'],
+    ['await Promise.reject(new Error("late"))', /^Error: late\n {4}at default \(script\.js:2:\d+\)$/],
+    ['await import("fs")', /^Error: a script can import nothing, not even "fs"/],
+    ['missing()', /^ReferenceError: 'missing' is not defined\n {4}at default \(script\.js:2:\d+\)$/],
+  ])('%s', async (body, message) => {
+    const error = await errorOf(`export default async () => {\n  ${body}\n}`)
+    expect(error).toEqual({
+      code: 'script_error',
+      message: typeof message === 'string' ? message : expect.stringMatching(message),
+    })
+  })
+
+  test('a trace has the lines of the script alone, and is bounded', async () => {
+    const error = await errorOf('export default () => { throw new Error("x".repeat(100_000)) }')
+    expect((error as { message: string }).message.length).toBeLessThanOrEqual(4_096)
+  })
+
+  test.each(['export const main = () => 1', 'export default 5', ''])(
+    'without a function to call (%j)',
+    async (code) => {
+      const message = 'The script has no default export that is a function'
+      expect(await errorOf(code)).toEqual({ code: 'script_error', message })
+    },
+  )
+})
+
+describe('a bound', () => {
+  test.each([
+    'for (;;);',
+    'while (true) try { for (;;); } catch {} finally { continue }',
+    'for (;;) await null',
+    'const s = "a".repeat(1e6); for (;;) s.indexOf("b")',
+    '/(a+)+$/.test("a".repeat(40) + "b")',
+    '(7n ** (10n ** 6n)) ** 10n',
+    'new Array(1e6).fill(0).map((_, i) => -i).sort(() => { for (;;); })',
+    'const f = async () => f(); await f()',
+    'function* g() { for (;;) yield 1 }; for (const _ of g());',
+    'for (;;) console.log("spam")',
+    'JSON.parse("[".repeat(1e5) + "]".repeat(1e5)); for (;;);',
+    'const o = { get a() { for (;;); } }; return o',
+    'return new (class { toJSON() { for (;;); } })()',
+    'throw { get name() { for (;;); }, get message() { return 1 } }',
+  ])('of cpu ends %s', async (body) => {
+    const code = `export default async () => {\n  ${body}\n}`
+    expect(await errorOf(code, { fuel: 5e6 })).toMatchObject({ code: 'script_limit' })
+  })
+
+  test('of cpu is the same each time', async () => {
+    const code = 'export default () => { let n = 0; for (let i = 0; i < 1000; i++) n += i; return n }'
+    const first = await run(code)
+    expect((await run(code)).fuelLeft).toBe(first.fuelLeft)
+  })
+
+  test.each([
+    'const a = []; for (;;) a.push(new Array(1_000).fill(1))',
+    'new ArrayBuffer(1e9)',
+    'const a = []; for (;;) try { for (;;) a.push("x".repeat(1e6) + a.length) } catch { throw new Error("caught") }',
+  ])('of memory ends %s', async (body) => {
+    const error = await errorOf(`export default () => { ${body} }`, { fuel: 1e9 })
+    expect(error).toMatchObject({ code: expect.stringMatching(/^script_(limit|error)$/) })
+  })
+
+  test('of the stack ends what calls itself for ever', async () => {
+    const error = { code: 'script_limit', message: 'The script calls itself too deeply' }
+    expect(await errorOf('export default function f() { return f() + 1 }')).toEqual(error)
+    expect(await errorOf('export default () => JSON.parse("[".repeat(1e6))')).toMatchObject({
+      code: expect.any(String),
+    })
+  })
+
+  test('of the result ends one that is too large, in bytes', async () => {
+    const code = 'export default () => "é".repeat(600_000)'
+    expect(await errorOf(code)).toEqual({
+      code: 'script_limit',
+      message: 'The result has more than 1048576 bytes of JSON',
+    })
+    expect(await errorOf('export default () => "x".repeat(9)', { outputBytes: 11 })).toBe('x'.repeat(9))
+    expect(await errorOf('export default () => "x".repeat(10)', { outputBytes: 11 })).toMatchObject({
+      code: 'script_limit',
+    })
+  })
+
+  test('of the logs keeps the first and the last', async () => {
+    const { logs } = await run(
+      'export default () => { for (let i = 0; i < 4000; i++) console.log("line", i) }',
+      {},
+      { fuel: 1e9 },
+    )
+    expect(logs[0]).toEqual({ level: 'info', text: 'line 0' })
+    expect(logs.at(-1)).toEqual({ level: 'info', text: 'line 3999' })
+    const omitted = logs.flatMap((entry) => ('omitted' in entry ? [entry.omitted] : []))
+    expect(omitted).toEqual([4000 - (logs.length - 1)])
+    expect(JSON.stringify(logs).length).toBeLessThan(200_000)
+  })
+})
+
+describe('reading a script', () => {
+  test.each<[string, object | null]>([
+    ['export default () => 1', null],
+    ['throw 1; for (;;);', null],
+    ['export default await (async () => 1)()', null],
+    ['export default () => {\n  let x = ;\n}', { line: 2, column: 11, message: "unexpected token in expression: ';'" }],
+    ['\n\nimport fs from "fs"', { line: 3, message: 'a script can import nothing, not even "fs"' }],
+    ['export * from "./other.js"', { line: 1, message: 'a script can import nothing, not even "other.js"' }],
+  ])('%j', async (code, fault) => {
+    expect(await checkJavaScript(code, LIMITS)).toEqual(fault)
+  })
+
+  test('of a size that would take for ever ends by its fuel', async () => {
+    expect(await checkJavaScript('('.repeat(200_000), LIMITS)).toMatchObject({ line: 1 })
+  })
+})
