@@ -90,6 +90,28 @@ describe('a map is refused', () => {
 })
 
 describe('items', () => {
+  test('that are runs are shown with them, and those with the item', async () => {
+    const [name, below] = [aName(), aName()]
+    await post('/v1/workflows', {
+      name: below,
+      tasks: [{ id: 'a', type: 'transform', with: { value: `\${{ input }}` } }],
+    })
+    const task = { type: 'workflow', with: { workflow: below, input: `\${{ item }}` } }
+    await post('/v1/workflows', { name, tasks: [{ id: 'each', type: 'map', with: { items: [7, 8], task } }] })
+    const { body: run } = await post('/v1/run', { workflow: name })
+    expect(run).toMatchObject({ status: 'succeeded', output: { each: [{ a: 7 }, { a: 8 }] } })
+    const { body: page } = await get(`/v1/runs/${run.id}/tasks/each/items`)
+    const { body: child } = await get(`/v1/runs/${page.items[1].child_run}`)
+    expect(child).toMatchObject({ input: 8, parent: { run_id: run.id, task_id: 'each', item: 1 } })
+    const { body: children } = await get(`/v1/runs?parent=${run.id}`)
+    expect(children.items.map(({ id }: { id: string }) => id).sort()).toEqual(
+      page.items.map((item: { child_run: string }) => item.child_run).sort(),
+    )
+    const again = await post(`/v1/runs/${run.id}/retry`, { from: 'start' })
+    const { body: repeated } = await get(`/v1/runs/${again.body.id}/tasks/each/items`)
+    expect(repeated.items[1].child_run).not.toBe(page.items[1].child_run)
+  })
+
   test('are listed page by page, by status, with their attempts', async () => {
     const name = aName()
     const value = `\${{ item == 3 ? input.nothing : item * 10 }}`
