@@ -20,9 +20,10 @@ export const mapWith = z.strictObject({
   items,
   task: z
     .strictObject({
-      type: z
-        .string()
-        .meta({ description: '`http`, `transform`, or `workflow`: then each item is a run.', examples: ['http'] }),
+      type: z.string().meta({
+        description: '`http`, `javascript`, `python`, `transform`, or `workflow`: then each item is a run.',
+        examples: ['http'],
+      }),
       with: z.record(z.string(), json) as z.ZodType<JsonObject>,
       retry: RetryPolicySchema.exactOptional(),
       timeout: timeoutSchema
