@@ -20,6 +20,7 @@ import { startRoutes } from './run-start.ts'
 import { runRoutes } from './runs.ts'
 import { serviceRoutes } from './service.ts'
 import { signalRoutes } from './signals.ts'
+import { taskTypeRoutes } from './task-types.ts'
 import { versionRoutes } from './versions.ts'
 import { workflowRoutes } from './workflows.ts'
 
@@ -38,6 +39,7 @@ export const routes: readonly Route[] = [
   ...signalRoutes,
   ...callbackRoutes,
   ...circuitRoutes,
+  ...taskTypeRoutes,
   ...serviceRoutes(() => routes),
 ]
 

@@ -3,8 +3,6 @@
 import { patternOf } from './route.ts'
 
 const LATER: readonly (readonly [methods: string, path: string])[] = [
-  ['GET', '/v1/task-types'],
-  ['POST', '/v1/task-types/{type}/try'],
   ['GET', '/v1/workflows/{name}/aliases'],
   ['GET PUT DELETE', '/v1/workflows/{name}/aliases/{alias}'],
   ['GET', '/v1/workflows/{name}/aliases/{alias}/history'],

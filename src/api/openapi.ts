@@ -62,6 +62,7 @@ export function openApiText(routes: readonly Route[]): string {
       tags: [
         { name: 'Workflows', description: 'What can be run.' },
         { name: 'Runs', description: 'What runs and ran.' },
+        { name: 'Task types', description: 'What a task can do.' },
         { name: 'Service', description: 'The service itself.' },
       ],
       security: [{ bearer: [] }],

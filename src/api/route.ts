@@ -79,7 +79,7 @@ interface Declaration<Who extends Access, Path extends string, Query extends z.Z
   method: Method
   /** As OpenAPI writes it: `/v1/runs/{id}`. */
   path: Path
-  tag: 'Workflows' | 'Runs' | 'Service'
+  tag: 'Workflows' | 'Runs' | 'Task types' | 'Service'
   summary: string
   description?: string
   access: Who

@@ -80,5 +80,6 @@ export const PATH_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   bulk: z.string().meta({ description: 'Id of a bulk job.', examples: ['bulk_01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'] }),
   signal: z.string().meta({ description: 'Name of the event that tasks wait for.', examples: ['approved'] }),
   token: z.string().meta({ description: 'What a task has given as the end of its `callback_url`.' }),
+  type: z.string().meta({ description: 'Name of a task type.', examples: ['python'] }),
   task: z.string().meta({ description: 'Id of a task.', examples: ['fetch'], pattern: TASK_ID_PATTERN.source }),
 }

@@ -41,6 +41,11 @@ export const CODES = {
   circuit_not_found: { kind: 'problem', status: 404, meaning: 'No circuit of this name has opened.' },
   task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
   callback_not_found: { kind: 'problem', status: 404, meaning: 'No task has given this link.' },
+  task_type_not_found: {
+    kind: 'problem',
+    status: 404,
+    meaning: 'There is no such task type; those there are, are listed.',
+  },
   task_not_a_map: { kind: 'problem', status: 404, meaning: 'The task has no items: it is no map.' },
   method_not_allowed: {
     kind: 'problem',
@@ -89,6 +94,12 @@ export const CODES = {
   },
   idempotency_key_reused: { kind: 'problem', status: 422, meaning: 'The key was used with another body.' },
   not_available: { kind: 'problem', status: 422, meaning: 'The contract has this, this release does not yet.' },
+  task_type_not_tried: {
+    kind: 'problem',
+    status: 422,
+    meaning:
+      'A task of this type does nothing by itself: it waits, or starts others, so there is nothing to try without a run.',
+  },
   unknown_signal: {
     kind: 'problem',
     status: 422,

@@ -81,6 +81,20 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
   return { ok: true, definition, warnings: warnings.list() }
 }
 
+/**
+ * What is wrong with `with` of a task that stands in no workflow.
+ * @param config has been found sound: neither too deep nor holding text that UTF-8 cannot
+ * @param names what its expressions may name
+ * @returns faults with pointers that begin with /with
+ */
+export function checkLoneTask(type: string, config: JsonObject, names: ExpressionNames, types: TaskTypes): Fault[] {
+  const checked = checkTask({ id: 'task', type, with: config }, '', types, 'refuse', true)
+  const faults = new Entries<Fault>()
+  if (!checked.ok) faults.add(checked.faults)
+  faults.add(boundedAt('/with', fieldFaults(config, taskType(types, type), names, '/with')))
+  return faults.list()
+}
+
 /** The faults of `input_schema`, and what it says of the input if it has none. */
 function checkSchemaOf(
   { input_schema: schema }: { [field: string]: unknown },

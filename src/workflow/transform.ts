@@ -2,10 +2,33 @@
 // and a commit. In the history it is an attempt like any other, begun and ended in one step.
 
 import { jsonBytes } from './cel-json.ts'
-import type { LaterEvent, TaskIndex } from './event.ts'
+import type { LaterEvent, TaskError, TaskIndex } from './event.ts'
 import { type ExpressionScope, renderTemplate } from './expression.ts'
+import type { Json } from './json.ts'
 import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from './output-bounds.ts'
 import type { Run } from './run.ts'
+
+/**
+ * What a transform computes, or why it computes nothing that may be an output.
+ * @param value its template
+ * @returns the output, and its bytes as JSON
+ */
+export function transformed(
+  value: Json,
+  scope: ExpressionScope,
+): { ok: true; output: Json; bytes: number } | { ok: false; error: TaskError } {
+  const rendered = renderTemplate(value, scope)
+  if (!rendered.ok) return { ok: false, error: { ...rendered.error, retryable: false } }
+  const output = rendered.value
+  const tooLarge = (message: string) =>
+    ({ ok: false, error: { code: 'output_too_large', message, retryable: false } }) as const
+  if (isDeeper(output, MAX_OUTPUT_DEPTH)) {
+    return tooLarge(`The output is nested deeper than ${MAX_OUTPUT_DEPTH} levels`)
+  }
+  const bytes = jsonBytes(output)
+  if (bytes <= MAX_OUTPUT_BYTES) return { ok: true, output, bytes }
+  return tooLarge(`The output has ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
+}
 
 /**
  * How the attempt of a transform ends.
@@ -21,20 +44,11 @@ export function transform(
   item?: number,
 ): { event: LaterEvent; bytes: number } {
   const about = item === undefined ? {} : { item }
-  const failed = (code: string, message: string) => {
-    const error = { code, message, retryable: false }
-    return { event: { type: 'AttemptFailed', at, task, token, error, ...about } as const, bytes: 0 }
-  }
   const config = item === undefined ? run.workflow.definition.tasks[task]!.with! : run.workflow.plans[task]!.items!.with
-  const rendered = renderTemplate(config.value!, scope)
-  if (!rendered.ok) return failed(rendered.error.code, rendered.error.message)
-  const output = rendered.value
-  if (isDeeper(output, MAX_OUTPUT_DEPTH)) {
-    return failed('output_too_large', `The output is nested deeper than ${MAX_OUTPUT_DEPTH} levels`)
+  const result = transformed(config.value!, scope)
+  if (!result.ok) {
+    return { event: { type: 'AttemptFailed', at, task, token, error: result.error, ...about }, bytes: 0 }
   }
-  const bytes = jsonBytes(output)
-  if (bytes > MAX_OUTPUT_BYTES) {
-    return failed('output_too_large', `The output has ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
-  }
+  const { output, bytes } = result
   return { event: { type: 'AttemptSucceeded', at, task, token, output, ...about }, bytes }
 }

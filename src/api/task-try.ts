@@ -1,0 +1,148 @@
+// One attempt of one task, without a workflow and without a run: for people who write scripts and calls. The same checks, the
+// same expressions and the same executor as in a run; no circuit, no retry, no history.
+
+import { exports } from 'cloudflare:workers'
+import type { Executor } from '../../durable/attempts.ts'
+import type { TaskToCheck } from '../tasks/executor.ts'
+import type { TaskResult } from '../tasks/plugin.ts'
+import { TASK_TYPES } from '../tasks/schemas.ts'
+import type { Fault } from '../workflow/codes.ts'
+import type { TaskError } from '../workflow/event.ts'
+import { type ExpressionNames, type ExpressionScope, renderTemplate } from '../workflow/expression.ts'
+import { checkShape } from '../workflow/faults.ts'
+import type { Json, JsonObject } from '../workflow/json.ts'
+import { didYouMeanOrAll, quoted } from '../workflow/nearest.ts'
+import { checkLoneTask } from '../workflow/parse.ts'
+import { soundness } from '../workflow/sound.ts'
+import { spanMs } from '../workflow/span.ts'
+import { type TaskTypes, taskType } from '../workflow/task-types.ts'
+import { transformed } from '../workflow/transform.ts'
+import { ApiProblem, faultyBody } from './problem.ts'
+import { MAX_TRY_MS, TrySchema } from './task-type-schemas.ts'
+
+/** Whose tasks compute a value, here as in a run. */
+const PURE = 'transform'
+
+/** What the task takes itself to be a part of. */
+const RUN = { id: 'try', workflow: 'try', version: 1, attempt: 1 }
+
+export interface Try {
+  with: JsonObject
+  input: Json
+  /** Outputs by id. */
+  tasks: JsonObject
+  timeoutMs: number
+}
+
+interface Tried {
+  status: 'succeeded' | 'failed' | 'timed_out'
+  output: Json
+  error: { code: string; message: string; retryable: boolean } | null
+  logs?: Json[]
+  duration_ms: number
+}
+
+export function canBeTried(name: string): boolean {
+  const types: TaskTypes = TASK_TYPES
+  const type = types[name]
+  return type?.with !== undefined && (type.isBuiltIn !== true || name === PURE)
+}
+
+/** @throws ApiProblem with every fault of the body as such; what `with` may be depends on the type */
+export function checkTry(value: unknown): Try {
+  const unsound = soundness(value)
+  if (unsound.length > 0) throw faultyBody(unsound)
+  const checked = checkShape(TrySchema, value)
+  if (!checked.ok) throw faultyBody(checked.faults)
+  const { with: config, input = null, tasks = {}, timeout } = checked.value
+  return { with: config, input, tasks, timeoutMs: timeout === undefined ? MAX_TRY_MS : spanMs(timeout) }
+}
+
+/** @throws ApiProblem if there is nothing to try, or `with` has faults */
+export async function tried(name: string, attempt: Try): Promise<Tried> {
+  checkType(name)
+  const faults = checkLoneTask(name, attempt.with, namesOf(attempt), TASK_TYPES)
+  if (faults.length === 0) faults.push(...(await checkedByExecutor(name, attempt.with)))
+  if (faults.length > 0) throw faultyBody(faults)
+
+  const begunAt = Date.now()
+  const ending = await endingOf(name, attempt)
+  return { ...ending, duration_ms: Date.now() - begunAt }
+}
+
+function checkType(name: string): void {
+  const type = taskType(TASK_TYPES, name)
+  if (type === null) {
+    throw new ApiProblem(
+      'task_type_not_found',
+      `There is no task type ${quoted(name)}${didYouMeanOrAll(name, Object.keys(TASK_TYPES))}`,
+    )
+  }
+  if (type.with === undefined) {
+    throw new ApiProblem(
+      'not_available',
+      `The task type ${quoted(name)} is part of the contract, but not of this release`,
+    )
+  }
+  if (!canBeTried(name)) {
+    throw new ApiProblem('task_type_not_tried', `A ${name} task does nothing by itself; start a workflow that has one`)
+  }
+}
+
+async function checkedByExecutor(type: string, config: JsonObject): Promise<Fault[]> {
+  if (taskType(TASK_TYPES, type)?.isChecked !== true) return []
+  const executor = exports.TaskExecutor as unknown as { check(tasks: readonly TaskToCheck[]): Promise<Fault[]> }
+  return executor.check([{ type, with: config, at: '/with' }])
+}
+
+function namesOf({ tasks }: Try): ExpressionNames {
+  const names = new Map(Object.keys(tasks).map((id) => [id, { placeholder: false }]))
+  return { tasks: names, isUpstream: () => true }
+}
+
+async function endingOf(type: string, attempt: Try): Promise<Omit<Tried, 'duration_ms'>> {
+  const scope = scopeOf(attempt)
+  if (type === PURE) {
+    const computed = transformed(attempt.with.value!, scope)
+    return computed.ok ? { status: 'succeeded', output: computed.output, error: null } : failure(computed.error)
+  }
+  const rendered = renderTemplate(attempt.with, scope)
+  if (!rendered.ok) return failure(rendered.error)
+  const executor = exports.TaskExecutor as unknown as Executor
+  const started = executor.start({
+    type,
+    with: rendered.value as JsonObject,
+    idempotencyKey: `try_${crypto.randomUUID()}/${type}`,
+    timeoutMs: attempt.timeoutMs,
+    ...(taskType(TASK_TYPES, type)?.takesScope === true ? { scope: scopeValueOf(attempt) } : {}),
+  })
+  try {
+    return shown(await started.result())
+  } finally {
+    started[Symbol.dispose]()
+  }
+}
+
+function scopeOf({ input, tasks }: Try): ExpressionScope {
+  return {
+    input: () => input,
+    run: RUN,
+    task: (id) => ({ status: 'succeeded', output: tasks[id] ?? null }),
+  }
+}
+
+function scopeValueOf({ input, tasks }: Try): JsonObject {
+  const ended = Object.entries(tasks).map(([id, output]) => [id, { status: 'succeeded', output }])
+  return { input, tasks: Object.fromEntries(ended), run: RUN }
+}
+
+function shown(result: TaskResult): Omit<Tried, 'duration_ms'> {
+  const logs = result.logs === undefined ? {} : { logs: result.logs }
+  if (result.kind === 'succeeded') return { status: 'succeeded', output: result.output, error: null, ...logs }
+  const retryable = result.kind === 'timed_out' || result.retryable
+  return { status: result.kind, output: null, error: { ...result.error, retryable }, ...logs }
+}
+
+function failure({ code, message, retryable }: TaskError): Omit<Tried, 'duration_ms'> {
+  return { status: 'failed', output: null, error: { code, message, retryable } }
+}
