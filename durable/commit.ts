@@ -2,12 +2,13 @@
 // Durability and bookkeeping of a single run; gathering, waking and answering are runner.ts.
 
 import { advance, type Fact } from '../src/workflow/advance.ts'
+import { accept } from '../src/workflow/apply.ts'
 import { DEFAULT_RETENTION } from '../src/workflow/definition.ts'
 import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { TakenOver } from '../src/workflow/rerun.ts'
-import { accept, dueAt, isCurrent, isStoppable, type Run } from '../src/workflow/run.ts'
+import { dueAt, isCurrent, isStoppable, type Run } from '../src/workflow/run.ts'
 import type { Spot } from '../src/workflow/slots.ts'
 import { spanMs } from '../src/workflow/span.ts'
 import type { RunCounts } from './counts.ts'

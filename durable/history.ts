@@ -4,11 +4,12 @@
 // Rows written (tried): a run's first commit 1, or 2 when it stays live (the index on due_at); each later commit 1; its end 1,
 // or 2 when it was live. `head` holds the commits of a run up to HEAD_BYTES, then they move to a row of `commits`.
 
+import { accept, apply } from '../src/workflow/apply.ts'
 import type { CompiledWorkflow } from '../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../src/workflow/encoding.ts'
 import type { PayloadRef, RunEvent } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
-import { accept, apply, type Run, type RunStatus } from '../src/workflow/run.ts'
+import type { Run, RunStatus } from '../src/workflow/run.ts'
 import type { Rows } from './rows.ts'
 import { inParts } from './runner-tables.ts'
 

@@ -16,7 +16,7 @@ interface Fault {
 const FAULTS: Fault[] = [
   {
     name: 'a task that has ended keeps its slot',
-    file: 'src/workflow/run.ts',
+    file: 'src/workflow/task-moves.ts',
     from: '  run.slots.release(index)\n  run.doomed.delete(index)',
     to: '  run.doomed.delete(index)',
   },
@@ -64,7 +64,7 @@ const FAULTS: Fault[] = [
   },
   {
     name: 'a skipped task does not pass the failure on',
-    file: 'src/workflow/run.ts',
+    file: 'src/workflow/task-moves.ts',
     from: "return status === 'skipped' && skipReason !== 'upstream_failed' ? 'skipped' : 'failed'",
     to: "return status === 'skipped' ? 'skipped' : 'failed'",
   },
@@ -112,7 +112,7 @@ const FAULTS: Fault[] = [
   },
   {
     name: 'a task that a circuit holds back keeps its turn',
-    file: 'src/workflow/run.ts',
+    file: 'src/workflow/apply.ts',
     from: "if (event.for === 'circuit') run.slots.release(event.task)",
     to: '',
   },

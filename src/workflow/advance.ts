@@ -2,9 +2,10 @@
 // Pure; the Runner adds durability, dispatch and the clock.
 
 import type { Admission } from './admission.ts'
+import { apply } from './apply.ts'
 import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskIndex } from './event.ts'
 import type { Json } from './json.ts'
-import { apply, isCurrent, type Run } from './run.ts'
+import { isCurrent, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
 import { hearsSignals, waitsForSignal } from './signals.ts'
 import { StepBudget } from './step-budget.ts'

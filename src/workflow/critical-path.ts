@@ -4,7 +4,8 @@
 // @see Kelley and Walker, "Critical-Path Planning and Scheduling" (1959): the path whose tasks have no slack
 
 import type { TaskIndex } from './event.ts'
-import { classOf, isSettled, type Run } from './run.ts'
+import { isSettled, type Run } from './run.ts'
+import { classOf } from './task-moves.ts'
 import type { Interval, Span, Timeline } from './timeline.ts'
 import { judge } from './trigger-rule.ts'
 import type { WaitingReason } from './waiting.ts'

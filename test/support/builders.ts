@@ -1,7 +1,8 @@
 // Builders of what tests need: a definition from the little that matters to the test, and a run of it.
 
+import { accept } from '../../src/workflow/apply.ts'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { accept, type Run } from '../../src/workflow/run.ts'
+import type { Run } from '../../src/workflow/run.ts'
 
 /** Ids of the tasks, each with what it depends on. A task named with a trailing `?` is a placeholder. */
 export type Shape = Record<string, string[]>

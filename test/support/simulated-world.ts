@@ -3,11 +3,12 @@
 
 import type { Admission } from '../../src/workflow/admission.ts'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { accept, apply } from '../../src/workflow/apply.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { compile } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
-import { accept, apply, dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
+import { dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
 import { takersOf } from '../../src/workflow/signals.ts'
 import { spotKey, spotOf } from '../../src/workflow/slots.ts'
 import { StepBudget } from '../../src/workflow/step-budget.ts'

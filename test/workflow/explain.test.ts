@@ -3,10 +3,10 @@
 
 import { describe, expect, test } from 'vitest'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { accept } from '../../src/workflow/apply.ts'
 import type { TaskDefinition } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, RunEvent } from '../../src/workflow/event.ts'
 import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
-import { accept } from '../../src/workflow/run.ts'
 import { listed, spanText } from '../../src/workflow/wording.ts'
 import { type DrivenRun, drive } from '../support/driven-run.ts'
 

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { Admission } from '../../src/workflow/admission.ts'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { accept, apply } from '../../src/workflow/apply.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
 import { compile, type MapConfig, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
 import type { Json } from '../../src/workflow/json.ts'
-import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
+import { dueAt, type Run } from '../../src/workflow/run.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null

@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { apply } from '../../src/workflow/apply.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { apply, type Run } from '../../src/workflow/run.ts'
+import type { Run } from '../../src/workflow/run.ts'
 import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 

@@ -2,10 +2,11 @@
 
 import { describe, expect, test } from 'vitest'
 import { advance, type Fact, type KeepPayload, type SignalFact } from '../../src/workflow/advance.ts'
+import { accept, apply } from '../../src/workflow/apply.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
 import type { Json } from '../../src/workflow/json.ts'
-import { accept, apply, dueAt, type Run } from '../../src/workflow/run.ts'
+import { dueAt, type Run } from '../../src/workflow/run.ts'
 import { hasRoom, MAX_BUFFERED, takersOf } from '../../src/workflow/signals.ts'
 import { StepBudget } from '../../src/workflow/step-budget.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
