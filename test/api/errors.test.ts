@@ -206,9 +206,8 @@ describe('paths and methods', () => {
   })
 
   test.each([
-    ['GET', '/v1/task-types'],
-    ['HEAD', '/v1/task-types'],
-    ['POST', '/v1/task-types/http/try'],
+    ['GET', '/v1/dead-letters'],
+    ['HEAD', '/v1/dead-letters'],
     ['PUT', '/v1/workflows/a/aliases/live'],
     ['GET', '/v1/workflows/a/diff?from=3&to=4'],
     ['POST', '/v1/plan'],
