@@ -47,6 +47,7 @@ export class Signals {
     if (takers.length === 0 && !hasRoom(run, text.length)) return { kind: 'signal_buffer_full' }
     const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data, takers }])
     if (committed === null) throw new Error('the signal could not be recorded')
+    if (!isRecorded(committed.events, id)) return this.#refusal(runId)
     return { kind: 'signal', id, deliveredTo: deliveries(run, committed.events, id), replayed: false }
   }
 
@@ -63,6 +64,7 @@ export class Signals {
     if (run === null || name === null) return { kind: 'callback_used' }
     const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data, task, takers: [task] }])
     if (committed === null) throw new Error('the answer could not be recorded')
+    if (!isRecorded(committed.events, id)) return { kind: 'callback_used' }
     return { kind: 'signal', id, deliveredTo: deliveries(run, committed.events, id), replayed: false }
   }
 
@@ -98,6 +100,11 @@ export class Signals {
     if (!isSame) return { kind: 'idempotency_key_reused' }
     return { kind: 'signal', id, deliveredTo: deliveries(run, events, id), replayed: true }
   }
+}
+
+/** Whether a signal is in the history: what else was reported in the turn may have ended the run before it. */
+function isRecorded(events: readonly RunEvent[], id: string): boolean {
+  return events.some((event) => event.type === 'SignalReceived' && event.id === id)
 }
 
 /** Ids of the tasks that got a signal when it came: their ends stand right after it. */

@@ -273,3 +273,21 @@ describe('a signal', () => {
     expect(await get(runner, runId)).toMatchObject({ status: 'running' })
   })
 })
+
+test('a signal whose run ends while it is taken is refused, or it is in the history: never neither', async () => {
+  const kinds = new Set<string>()
+  // Wherever between two looks at the clock the deadline passes.
+  for (let looks = 0; looks < 12; looks++) {
+    const { tenant, runId, run } = await aStartedRun([wait('w')], { timeout: '1m' })
+    const deadline = Date.parse((run as unknown as { deadline_at: string }).deadline_at)
+    let left = looks
+    vi.spyOn(Date, 'now').mockImplementation(() => (left-- > 0 ? deadline - 1 : deadline))
+    const answer = await tenant.runner().signal(signal(runId, 'go', 'data'))
+    vi.restoreAllMocks()
+    kinds.add(answer.kind)
+    const { tasks } = await get(tenant.runner(), runId)
+    const isTaken = answer.kind === 'signal'
+    expect([looks, tasks[0]!.status]).toEqual([looks, isTaken ? 'succeeded' : 'timed_out'])
+  }
+  expect([...kinds].sort()).toEqual(['run_finished', 'signal'])
+})
