@@ -47,6 +47,8 @@ export interface Bench {
   orchestratorPid: number
   floorUrl: string
   upstreamUrl: string
+  /** Folder of the built Worker: what a deployment uploads, and the build's notes. */
+  workerFolder: string
 }
 
 export interface Case {

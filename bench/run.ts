@@ -12,6 +12,7 @@ import { type Bench, casesOf, FULL, measure, QUICK, type Row } from './cases.ts'
 import { mapAims } from './maps.ts'
 import { Orchestrator } from './orchestrator.ts'
 import { aimsText, tableText } from './report.ts'
+import { scriptAims } from './scripts.ts'
 import { type Served, serve, serveUpstream } from './serve.ts'
 import { retryAim, sleepersAim, timersAim } from './waiting.ts'
 import { watchingAim } from './watching.ts'
@@ -46,6 +47,7 @@ try {
     orchestratorPid: orchestrator.pid,
     floorUrl: floor.url,
     upstreamUrl: upstream.url,
+    workerFolder: join(folder, 'orchestrator', 'dist'),
   }
   const died = started.map((served) => served.died)
   const measured = measureAll(bench).catch(async (error: unknown) => {
@@ -86,6 +88,7 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
   const sleepers = await sleepersAim(bench)
   const timers = await timersAim(bench)
   const maps = await mapAims(bench)
+  const scripts = await scriptAims(bench)
   const past = await pastAim(bench)
   const search = await searchAim(bench)
   return {
@@ -99,6 +102,7 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
       ...sleepers,
       ...timers,
       ...maps,
+      ...scripts,
       ...rowAims(rows),
       ...growthAims(rows),
       past,
