@@ -14,7 +14,11 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
-              bindings: { AUTH: 'none', EGRESS_ALLOW: 'upstream.test' },
+              bindings: {
+                AUTH: 'none',
+                EGRESS_ALLOW: 'upstream.test',
+                SECRETS_KEY: Buffer.alloc(32, 'key of the tests').toString('base64'),
+              },
               // Every fetch() that leaves the Worker ends here, never on the network.
               outboundService: (request: Request) => new Response(`no upstream for ${request.url}`, { status: 502 }),
             },

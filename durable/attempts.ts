@@ -12,6 +12,7 @@ import type { JsonObject } from '../src/workflow/json.ts'
 import { itemScope } from '../src/workflow/map.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
+import { SecretMarks } from '../src/workflow/secret-marks.ts'
 import type { Spot } from '../src/workflow/slots.ts'
 import { taskType } from '../src/workflow/task-types.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
@@ -42,6 +43,7 @@ interface UnderWay {
 export class Attempts {
   readonly #executor: Executor
   readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>
+  readonly #tenant: () => string
   readonly #report: (runId: string, fact: Fact) => void
   /** By run and token. */
   readonly #underWay = new Map<string, Map<number, UnderWay>>()
@@ -49,15 +51,18 @@ export class Attempts {
 
   /**
    * @param outgoing hears of the calls that attempts make
+   * @param tenant whose secrets these attempts may be given
    * @param report called once for each attempt that ends and was not aborted
    */
   constructor(
     executor: Executor,
     outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>,
+    tenant: () => string,
     report: (runId: string, fact: Fact) => void,
   ) {
     this.#executor = executor
     this.#outgoing = outgoing
+    this.#tenant = tenant
     this.#report = report
   }
 
@@ -87,7 +92,8 @@ export class Attempts {
     const about = item === undefined ? {} : { item }
     const definition = run.workflow.definition.tasks[task]!
     const { type, with: template = {} } = item === undefined ? definition : run.workflow.plans[task]!.items!
-    const scope = runScope(run, load)
+    const marks = new SecretMarks(() => crypto.randomUUID())
+    const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
     const rendered = hasExpressions(template)
       ? renderTemplate(template, item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load))
       : { ok: true as const, value: template }
@@ -98,9 +104,11 @@ export class Attempts {
     }
     const { trace } = run.options
     const limit = attemptLimit(run, task, item, now)
+    const secrets = marks.asked(this.#tenant)
     const attempt = this.#executor.start({
       type,
       with: rendered.value as JsonObject,
+      ...(secrets === null ? {} : { secrets }),
       idempotencyKey: idempotencyKey(run, task, item),
       ...(takesScope(type) ? { scope: scopeValue(run, task, item, load) } : {}),
       timeoutMs: limit.ms,

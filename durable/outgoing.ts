@@ -11,6 +11,7 @@ import type { Json, JsonObject } from '../src/workflow/json.ts'
 import { itemScope } from '../src/workflow/map.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
+import { SecretMarks } from '../src/workflow/secret-marks.ts'
 import type { Spot } from '../src/workflow/slots.ts'
 import type { TaskTypes } from '../src/workflow/task-types.ts'
 import { triesOf } from '../src/workflow/tries.ts'
@@ -42,7 +43,9 @@ function callOf(run: Run, task: TaskIndex, config: Json, trial: Trial | null, no
 /** The circuit that a task, or an item of it, would call through now. Its expressions are filled in for that, so it is asked only when need be. */
 export function circuitOf(run: Run, { task, item }: Spot, load: LoadPayload): CircuitCall | null {
   const { with: template = {} } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
-  const scope = runScope(run, load)
+  // Nobody is called by what is rendered here, so it does not matter that everybody knows the nonce.
+  const marks = new SecretMarks(() => '')
+  const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
   const rendered = hasExpressions(template)
     ? renderTemplate(template, item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load))
     : { ok: true as const, value: template }

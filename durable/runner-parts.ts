@@ -69,6 +69,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   const attempts = new Attempts(
     ctx.exports.TaskExecutor as unknown as Executor,
     new Outgoing(circuits, budgets),
+    () => address().tenant,
     (runId, fact) => steps.report(runId, fact),
   )
   const isBusy = (runId: string) => attempts.hasRun(runId) || waiters.has(runId)

@@ -3,6 +3,8 @@
 // It alone (with the demo, the bench and the tests) turns authentication off and opens loopback to tasks; wrangler.toml never does.
 
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 
 const given = process.argv.slice(2)
 const isGiven = (option: string) => given.some((argument) => argument === option || argument.startsWith(`${option}=`))
@@ -14,6 +16,19 @@ const options = [
 ]
 const quiet = { WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true', CLOUDFLARE_CF_FETCH_ENABLED: 'false' }
 
+/** Where wrangler finds the secrets of a machine; git ignores it. */
+const SECRETS_FILE = '.dev.vars'
+
+/** Secrets are encrypted with this key, so it is made once, and stays as long as what it has encrypted. */
+function makeSecretsKey(): void {
+  const present = existsSync(SECRETS_FILE) ? readFileSync(SECRETS_FILE, 'utf8') : ''
+  if (/^\s*SECRETS_KEY\s*=/m.test(present)) return
+  const before = present === '' || present.endsWith('\n') ? '' : '\n'
+  const line = `SECRETS_KEY="${randomBytes(32).toString('base64')}"\n`
+  appendFileSync(SECRETS_FILE, before + line, { mode: 0o600 })
+}
+
+makeSecretsKey()
 const wrangler = spawn(process.execPath, ['node_modules/wrangler/bin/wrangler.js', 'dev', ...options, ...given], {
   stdio: 'inherit',
   env: { ...process.env, ...quiet },

@@ -4,13 +4,14 @@ import type { Gate } from '../durable/gate.ts'
 import type { Metrics } from '../durable/metrics.ts'
 import type { Registry } from '../durable/registry.ts'
 import type { Runner } from '../durable/runner.ts'
+import type { Vault } from '../durable/vault.ts'
 
 declare global {
   namespace Cloudflare {
     /** Types `ctx.exports`: the loopback bindings to the entrypoints that src/index.ts exports. */
     interface GlobalProps {
       mainModule: typeof import('./index.ts')
-      durableNamespaces: 'Registry' | 'Runner' | 'Metrics' | 'Gate'
+      durableNamespaces: 'Registry' | 'Runner' | 'Metrics' | 'Gate' | 'Vault'
     }
     interface Env {
       /** Workflows and versions, one object a tenant. */
@@ -21,6 +22,12 @@ declare global {
       METRICS: DurableObjectNamespace<Metrics>
       /** Circuits and retry budgets, one object for each target that a tenant calls. */
       GATE: DurableObjectNamespace<Gate>
+      /** Secrets, one object a tenant. */
+      VAULT: DurableObjectNamespace<Vault>
+      /** Secret: 32 bytes as base64, which secrets are encrypted with. Without it none can be kept. */
+      SECRETS_KEY?: string
+      /** Secret: the key before, as long as secrets are encrypted with it. */
+      SECRETS_KEY_PREVIOUS?: string
       /** `required` (the default) or `none`; `none` is set by local scripts alone, never in wrangler.toml. */
       AUTH?: string
       /** Secret: the one key that is let in, as Bearer, until keys can be made. */

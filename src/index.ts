@@ -7,6 +7,7 @@ export { Gate } from '../durable/gate.ts'
 export { Metrics } from '../durable/metrics.ts'
 export { Registry } from '../durable/registry.ts'
 export { Runner } from '../durable/runner.ts'
+export { Vault } from '../durable/vault.ts'
 export { TaskExecutor } from './tasks/executor.ts'
 
 export default { fetch: app.fetch } satisfies ExportedHandler<Env>

@@ -18,6 +18,7 @@ import { runPartRoutes } from './run-parts.ts'
 import { retryRoutes } from './run-retry.ts'
 import { startRoutes } from './run-start.ts'
 import { runRoutes } from './runs.ts'
+import { secretRoutes } from './secrets.ts'
 import { serviceRoutes } from './service.ts'
 import { signalRoutes } from './signals.ts'
 import { taskTypeRoutes } from './task-types.ts'
@@ -40,6 +41,7 @@ export const routes: readonly Route[] = [
   ...callbackRoutes,
   ...circuitRoutes,
   ...taskTypeRoutes,
+  ...secretRoutes,
   ...serviceRoutes(() => routes),
 ]
 

@@ -27,8 +27,6 @@ const LATER: readonly (readonly [methods: string, path: string])[] = [
   ['GET PATCH DELETE', '/v1/admin/tenants/{id}'],
   ['GET POST', '/v1/keys'],
   ['DELETE', '/v1/keys/{id}'],
-  ['GET', '/v1/secrets'],
-  ['PUT DELETE', '/v1/secrets/{name}'],
   ['GET PUT DELETE', '/v1/policy'],
   ['POST', '/v1/policy/try'],
   ['GET', '/v1/audit'],

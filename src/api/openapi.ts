@@ -63,6 +63,7 @@ export function openApiText(routes: readonly Route[]): string {
         { name: 'Workflows', description: 'What can be run.' },
         { name: 'Runs', description: 'What runs and ran.' },
         { name: 'Task types', description: 'What a task can do.' },
+        { name: 'Secrets', description: 'Keys of other services, which tasks use and nobody reads back.' },
         { name: 'Service', description: 'The service itself.' },
       ],
       security: [{ bearer: [] }],

@@ -8,7 +8,7 @@ import type { Principal } from './auth.ts'
 import { readJson } from './body.ts'
 import { readQuery } from './query.ts'
 
-export type Method = 'GET' | 'POST' | 'DELETE'
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
 /** A request that was let in, and what the path says. */
 export interface Arrival {
@@ -79,7 +79,7 @@ interface Declaration<Who extends Access, Path extends string, Query extends z.Z
   method: Method
   /** As OpenAPI writes it: `/v1/runs/{id}`. */
   path: Path
-  tag: 'Workflows' | 'Runs' | 'Task types' | 'Service'
+  tag: 'Workflows' | 'Runs' | 'Task types' | 'Secrets' | 'Service'
   summary: string
   description?: string
   access: Who

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { CODES, type ProblemCode } from '../workflow/codes.ts'
 import { NAME_PATTERN, TASK_ID_PATTERN } from '../workflow/schema.ts'
+import { SECRET_NAME } from '../workflow/secret-marks.ts'
 
 export const timestamp = z.iso
   .datetime({ precision: 3 })
@@ -76,6 +77,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   circuit: z
     .string()
     .meta({ description: 'Name of a circuit, percent-encoded.', examples: ['https://api.example.com'] }),
+  secret: z.string().meta({ description: 'Name of a secret.', examples: ['API_KEY'], pattern: SECRET_NAME.source }),
   id: z.string().meta({ description: 'Id of a run.', examples: ['run_0b01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'] }),
   bulk: z.string().meta({ description: 'Id of a bulk job.', examples: ['bulk_01K7ZB3V9QJ4X5Y6Z7A8B9C0D1'] }),
   signal: z.string().meta({ description: 'Name of the event that tasks wait for.', examples: ['approved'] }),

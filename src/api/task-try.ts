@@ -13,6 +13,7 @@ import { checkShape } from '../workflow/faults.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
 import { didYouMeanOrAll, quoted } from '../workflow/nearest.ts'
 import { checkLoneTask } from '../workflow/parse.ts'
+import { SecretMarks } from '../workflow/secret-marks.ts'
 import { soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
 import { type TaskTypes, taskType } from '../workflow/task-types.ts'
@@ -59,14 +60,14 @@ export function checkTry(value: unknown): Try {
 }
 
 /** @throws ApiProblem if there is nothing to try, or `with` has faults */
-export async function tried(name: string, attempt: Try): Promise<Tried> {
+export async function tried(tenant: string, name: string, attempt: Try): Promise<Tried> {
   checkType(name)
   const faults = checkLoneTask(name, attempt.with, namesOf(attempt), TASK_TYPES)
   if (faults.length === 0) faults.push(...(await checkedByExecutor(name, attempt.with)))
   if (faults.length > 0) throw faultyBody(faults)
 
   const begunAt = Date.now()
-  const ending = await endingOf(name, attempt)
+  const ending = await endingOf(tenant, name, attempt)
   return { ...ending, duration_ms: Date.now() - begunAt }
 }
 
@@ -100,18 +101,21 @@ function namesOf({ tasks }: Try): ExpressionNames {
   return { tasks: names, isUpstream: () => true }
 }
 
-async function endingOf(type: string, attempt: Try): Promise<Omit<Tried, 'duration_ms'>> {
+async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omit<Tried, 'duration_ms'>> {
   const scope = scopeOf(attempt)
   if (type === PURE) {
     const computed = transformed(attempt.with.value!, scope)
     return computed.ok ? { status: 'succeeded', output: computed.output, error: null } : failure(computed.error)
   }
-  const rendered = renderTemplate(attempt.with, scope)
+  const marks = new SecretMarks(() => crypto.randomUUID())
+  const rendered = renderTemplate(attempt.with, { ...scope, secret: (secret) => marks.mark(secret) })
   if (!rendered.ok) return failure(rendered.error)
+  const secrets = marks.asked(() => tenant)
   const executor = exports.TaskExecutor as unknown as Executor
   const started = executor.start({
     type,
     with: rendered.value as JsonObject,
+    ...(secrets === null ? {} : { secrets }),
     idempotencyKey: `try_${crypto.randomUUID()}/${type}`,
     timeoutMs: attempt.timeoutMs,
     ...(taskType(TASK_TYPES, type)?.takesScope === true ? { scope: scopeValueOf(attempt) } : {}),

@@ -62,7 +62,7 @@ const tryOut = route({
   body: { schema: TrySchema, maxBytes: MAX_TRY_BYTES, check: checkTry },
   answers: { 200: { description: 'The attempt, whatever its outcome.', content: TriedSchema } },
   problems: ['task_type_not_found', 'task_type_not_tried', 'not_available'],
-  handle: async ({ params: { type }, body }) => Response.json(await tried(type, body)),
+  handle: async ({ tenant, params: { type }, body }) => Response.json(await tried(tenant, type, body)),
 })
 
 export const taskTypeRoutes: readonly Route[] = [list, tryOut]

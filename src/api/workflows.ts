@@ -5,10 +5,12 @@ import { z } from 'zod'
 import type { Env } from '../env.ts'
 import type { TaskToCheck } from '../tasks/executor.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
-import type { Fault } from '../workflow/codes.ts'
+import type { Fault, Warning } from '../workflow/codes.ts'
 import type { MapConfig, TaskDefinition, WorkflowDefinition } from '../workflow/definition.ts'
+import { MAX_FAULTS } from '../workflow/faults.ts'
 import { parseDefinition } from '../workflow/parse.ts'
 import { WorkflowDefinitionSchema } from '../workflow/schema.ts'
+import { secretsIn } from '../workflow/secret-uses.ts'
 import { taskType } from '../workflow/task-types.ts'
 import { etagOf, readIfMatch } from './etag.ts'
 import { registryOf, repeating } from './objects.ts'
@@ -16,6 +18,7 @@ import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem, detailOf } from './problem.ts'
 import { integerParameter } from './query.ts'
 import { type Route, route } from './route.ts'
+import { missingSecrets } from './secrets.ts'
 import {
   fetchVersion,
   jsonResponse,
@@ -57,11 +60,12 @@ const register = route({
     201: { description: 'A new version.', content: RegisteredSchema, headers: ['ETag', 'Location'] },
   },
   problems: ['invalid_definition', 'version_conflict'],
-  async handle({ request, env, tenant, query, body: { definition, warnings } }) {
+  async handle({ request, env, tenant, query, body: { definition, warnings: found } }) {
     await checkByExecutor(definition)
     const { name } = definition
     const ifMatch = readIfMatch(request.headers)
     const text = JSON.stringify(definition)
+    const warnings = [...found, ...(await secretWarnings(env, tenant, definition, text))]
     if (query.dry_run === 'true') {
       await checkIfMatch(env, tenant, name, ifMatch)
       return jsonResponse(withMembers(text, shown(warnings)))
@@ -179,6 +183,26 @@ async function checkByExecutor({ tasks }: WorkflowDefinition): Promise<void> {
   const executor = exports.TaskExecutor as unknown as { check(tasks: readonly TaskToCheck[]): Promise<Fault[]> }
   const faults = await executor.check(toCheck)
   if (faults.length > 0) throw new ApiProblem('invalid_definition', detailOf(faults), { errors: faults })
+}
+
+/** A warning for each place that names a secret which is not there. Whoever names none asks nobody. */
+async function secretWarnings(
+  env: Env,
+  tenant: string,
+  { tasks }: WorkflowDefinition,
+  text: string,
+): Promise<Warning[]> {
+  if (!text.includes('secrets')) return []
+  const uses = tasks.flatMap((task, index) => secretsIn(task.with, ['tasks', index, 'with']))
+  if (uses.length === 0) return []
+  const missing = new Set(await missingSecrets(env, tenant, [...new Set(uses.map(({ name }) => name))]))
+  return uses
+    .filter(({ name }) => missing.has(name))
+    .slice(0, MAX_FAULTS)
+    .map(({ name, path }) => {
+      const message = `there is no secret "${name}" yet: until it is set the task fails with unknown_secret`
+      return { path, code: 'missing_secret', message }
+    })
 }
 
 /** What there is to check of a task, or of what a map does for each item. */

@@ -62,7 +62,13 @@ export const ABOUT: Abouts = {
 /** With which every task can end whose `with` holds expressions. */
 const EXPRESSION_CODES = ['expression_error', 'expression_limit', 'invalid_with'] as const
 const OUTPUT_CODES = ['output_too_large'] as const
-const ATTEMPT_CODES = ['timeout', 'executor_error', 'interrupted_too_often'] as const
+const ATTEMPT_CODES = [
+  'unknown_secret',
+  'secret_unreadable',
+  'timeout',
+  'executor_error',
+  'interrupted_too_often',
+] as const
 const CALL_CODES = ['circuit_open', 'retry_budget_exhausted', 'deadline_before_retry', 'retry_after_too_long'] as const
 
 export interface CodeAbout {

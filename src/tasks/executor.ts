@@ -14,6 +14,7 @@ import { http } from './http.ts'
 import type { PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
 import { type BuiltTaskType, TASK_TYPES } from './schemas.ts'
 import { javascript, python } from './script/script.ts'
+import { type Opened, type Vaults, withSecrets } from './secrets.ts'
 
 /** The plugin of each type that is built; its `with` is checked against the type's schema before it sees it. */
 const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T]['with']['rendered']>> } = {
@@ -31,7 +32,7 @@ export class TaskExecutor extends WorkerEntrypoint<Env> {
    * `start(call).result()` is one trip: calls on a promise are pipelined.
    */
   start(call: TaskCall): Attempt {
-    return new Attempt(call, { egressAllow: this.env.EGRESS_ALLOW ?? '' })
+    return new Attempt(call, { egressAllow: this.env.EGRESS_ALLOW ?? '' }, vaultsOf(this.env))
   }
 
   /**
@@ -61,10 +62,10 @@ export class Attempt extends RpcTarget {
   readonly #controller = new AbortController()
   readonly #ending = Promise.withResolvers<TaskResult>()
 
-  constructor(call: TaskCall, surroundings: PluginSurroundings) {
+  constructor(call: TaskCall, surroundings: PluginSurroundings, vaults: Vaults) {
     super()
     const timer = setTimeout(() => this.#stop(outOfTime(call)), Math.min(call.timeoutMs, MAX_TIMER_MS))
-    void endingOf(call, this.#controller.signal, surroundings).then((result) => {
+    void endingOf(call, this.#controller.signal, surroundings, vaults).then((result) => {
       clearTimeout(timer)
       this.#ending.resolve(result)
     })
@@ -99,24 +100,36 @@ function outOfTime({ timeoutMs }: TaskCall): TaskResult {
 }
 
 /** The one place that calls a plugin. Never rejects. */
-async function endingOf(call: TaskCall, signal: AbortSignal, surroundings: PluginSurroundings): Promise<TaskResult> {
+async function endingOf(
+  call: TaskCall,
+  signal: AbortSignal,
+  surroundings: PluginSurroundings,
+  vaults: Vaults,
+): Promise<TaskResult> {
   try {
     if (!isBuilt(call.type)) return failed('executor_error', `This release has no task type "${call.type}"`)
     const { type, idempotencyKey, trace, scope = {} } = call
-    const checked = checkShape(TASK_TYPES[type].with.rendered, call.with, { at: '/with' })
-    if (!checked.ok) return failed('invalid_with', listed(checked.faults))
-    return bounded(
-      await (PLUGINS[type] as TaskPlugin<unknown>).execute(
-        { config: checked.value, scope, idempotencyKey, signal, ...(trace === undefined ? {} : { trace }) },
-        surroundings,
-      ),
+    const prepared = await withSecrets(call, vaults)
+    if (!prepared.ok) return prepared.end
+    const checked = checkShape(TASK_TYPES[type].with.rendered, prepared.with, { at: '/with' })
+    if (!checked.ok) return prepared.hide(failed('invalid_with', listed(checked.faults)))
+    const result = await (PLUGINS[type] as TaskPlugin<unknown>).execute(
+      { config: checked.value, scope, idempotencyKey, signal, ...(trace === undefined ? {} : { trace }) },
+      surroundings,
     )
+    // Bounded first: what is looked through for secrets is no larger than an output may be, and masks only make it smaller.
+    return prepared.hide(bounded(result))
   } catch (error) {
     // A bug of a plugin. The log gets its name and place; its message may quote what was sent.
     const at = error instanceof Error ? error.stack?.replace(error.message, '') : undefined
     console.error(JSON.stringify({ event: 'executor_error', type: call.type, task: call.idempotencyKey, at }))
     return failed('executor_error', `The ${call.type} task broke down`)
   }
+}
+
+function vaultsOf(env: Env): Vaults {
+  // The type of the stub is spelt out: through those of RPC the compiler does not end.
+  return { open: (tenant, names) => env.VAULT.get(env.VAULT.idFromName(tenant)).open(names) as Promise<Opened> }
 }
 
 function isBuilt(type: string): type is BuiltTaskType {

@@ -1,6 +1,7 @@
 // The body of an answer: read with a limit while it streams, then made JSON. Knows nothing of requests, statuses or redirects.
 
 import type { Json } from '../workflow/json.ts'
+import { toBase64 } from './base64.ts'
 
 /** What reading gave: the bytes, as many as the limit when `isCut`, and `isBroken` when the connection ended before the body did. */
 export interface ReadBody {
@@ -101,15 +102,6 @@ function parseJson(text: string): { value: Json } | null {
   } catch {
     return null // What the parser says quotes the body, so it is not told.
   }
-}
-
-function toBase64(bytes: Uint8Array): string {
-  const parts: string[] = []
-  // In steps: the arguments of one call are limited.
-  for (let at = 0; at < bytes.byteLength; at += 8_192) {
-    parts.push(String.fromCharCode(...bytes.subarray(at, at + 8_192)))
-  }
-  return btoa(parts.join(''))
 }
 
 function joined(chunks: Uint8Array[], length: number): Uint8Array {

@@ -3,6 +3,7 @@
 
 import type { Fault, TaskCode } from '../workflow/codes.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
+import type { SecretsAsked } from '../workflow/secret-marks.ts'
 import type { TraceContext } from '../workflow/trace.ts'
 
 /** One attempt, as the Runner asks for it. Crosses RPC, so it is plain data. */
@@ -10,6 +11,8 @@ export interface TaskCall {
   type: string
   /** `with` of the task, its expressions filled in. */
   with: JsonObject
+  /** Secrets that `with` has marks for; absent if it has none. */
+  secrets?: SecretsAsked
   /** `<run id>/<task id>`: the same on every attempt of a task, so that the server called can tell a repeat (R6). */
   idempotencyKey: string
   /** The longest that this attempt may take, in ms. */

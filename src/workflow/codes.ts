@@ -38,6 +38,7 @@ export const CODES = {
   run_not_found: { kind: 'problem', status: 404, meaning: 'There is no run with this id.' },
   event_not_found: { kind: 'problem', status: 404, meaning: 'The history of the run has no event with this number.' },
   bulk_not_found: { kind: 'problem', status: 404, meaning: 'There is no bulk job with this id, or no more.' },
+  secret_not_found: { kind: 'problem', status: 404, meaning: 'There is no secret of this name.' },
   circuit_not_found: { kind: 'problem', status: 404, meaning: 'No circuit of this name has opened.' },
   task_not_found: { kind: 'problem', status: 404, meaning: 'The run has no task with this id.' },
   callback_not_found: { kind: 'problem', status: 404, meaning: 'No task has given this link.' },
@@ -71,6 +72,7 @@ export const CODES = {
     status: 409,
     meaning: 'The run was ended unread: nothing of it can be taken over.',
   },
+  too_many_secrets: { kind: 'problem', status: 409, meaning: 'There are as many secrets as there may be.' },
   workflow_paused: { kind: 'problem', status: 409, meaning: 'The workflow is paused: it takes no new runs.' },
   run_deleted: {
     kind: 'problem',
@@ -127,6 +129,11 @@ export const CODES = {
     status: 500,
     meaning: 'A bug of this service; the request id finds it in the logs.',
   },
+  secrets_not_configured: {
+    kind: 'problem',
+    status: 503,
+    meaning: 'Secrets cannot be kept: the deployment has no SECRETS_KEY, or one that is no key.',
+  },
   auth_not_configured: {
     kind: 'problem',
     status: 503,
@@ -170,6 +177,10 @@ export const CODES = {
   missing_with: { kind: 'fault', meaning: 'The task says not what to do: it needs `with`.' },
   expression_syntax: { kind: 'fault', meaning: 'An expression cannot be parsed.' },
   unknown_name: { kind: 'fault', meaning: 'An expression names something that does not exist.' },
+  secret_misplaced: {
+    kind: 'fault',
+    meaning: 'A secret stands alone in an expression of `with`, of a task that the executor performs.',
+  },
   not_upstream: { kind: 'fault', meaning: 'An expression reads a task that does not surely run before.' },
   remote_reference: {
     kind: 'fault',
@@ -196,6 +207,7 @@ export const CODES = {
     kind: 'warning',
     meaning: 'The waits between the attempts of a task may together take longer than the run may.',
   },
+  missing_secret: { kind: 'warning', meaning: 'A task names a secret that is not there.' },
   placeholder: { kind: 'warning', meaning: 'A task without `with` does nothing and succeeds with null.' },
 
   unknown_keyword: { kind: 'warning', meaning: 'A schema has a keyword that JSON Schema 2020-12 does not know.' },
@@ -226,6 +238,12 @@ export const CODES = {
     meaning: '`with`, once its expressions were filled in, has a value that the type does not take.',
   },
   expression_error: { kind: 'task', retryable: false, meaning: 'An expression could not be evaluated.' },
+  unknown_secret: { kind: 'task', retryable: false, meaning: 'The task names a secret that is not there.' },
+  secret_unreadable: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The secrets of the task cannot be read: the key that encrypted them is not configured.',
+  },
   expression_limit: {
     kind: 'task',
     retryable: false,

@@ -6,6 +6,7 @@ import { MAX_DEPTH, TYPE_NAMES } from './cel-builtins.ts'
 import { type Call, callKind, nameOf } from './cel-calls.ts'
 import type { FaultCode } from './codes.ts'
 import type { Step } from './input-shape.ts'
+import { SECRET_NAME } from './secret-marks.ts'
 
 export interface NameFault {
   code: FaultCode
@@ -34,10 +35,17 @@ export interface ItemReference {
   position: number
 }
 
+/** The secret that the expression is, and nothing else. */
+export interface SecretReference {
+  name: string
+  position: number
+}
+
 export interface NamesFound {
   tasks: TaskReference[]
   inputs: InputReference[]
   items: ItemReference[]
+  secrets: SecretReference[]
   faults: NameFault[]
 }
 
@@ -47,18 +55,20 @@ const TASK_MEMBERS = ['output', 'status']
 
 /** Finds what `ast` names; `text` is what it was parsed from. */
 export function namesOf(ast: ASTNode, text: string): NamesFound {
-  const search = new NameSearch(text)
+  const search = new NameSearch(ast, text)
   search.visit(ast, new Set(), 0)
   return search.found
 }
 
 class NameSearch {
-  readonly found: NamesFound = { tasks: [], inputs: [], items: [], faults: [] }
+  readonly found: NamesFound = { tasks: [], inputs: [], items: [], secrets: [], faults: [] }
+  readonly #ast: ASTNode
   readonly #text: string
   /** Up to here the names belong to a task id with dashes, which was reported already. */
   #dashedUntil = 0
 
-  constructor(text: string) {
+  constructor(ast: ASTNode, text: string) {
+    this.#ast = ast
     this.#text = text
   }
 
@@ -121,10 +131,11 @@ class NameSearch {
       root = holder
     }
     if (root.op !== 'id') this.visit(root, bound, depth)
-    else if (!bound.has(root.args) && root.start >= this.#dashedUntil) this.#checkRoot(root, root.args, members)
+    else if (!bound.has(root.args) && root.start >= this.#dashedUntil) this.#checkRoot(root, root.args, members, node)
   }
 
-  #checkRoot(root: ASTNode, name: string, members: Member[]): void {
+  /** @param path the root with its members */
+  #checkRoot(root: ASTNode, name: string, members: Member[], path: ASTNode): void {
     if (name === 'tasks') {
       this.#checkTask(root, members)
     } else if (name === 'input') {
@@ -135,11 +146,28 @@ class NameSearch {
       if (field?.name === undefined || RUN_MEMBERS.includes(field.name)) return
       this.#refuse('unknown_name', `a run has ${list(RUN_MEMBERS)}, not "${field.name}"`, field.node)
     } else if (name === 'secrets') {
-      this.#refuse('not_available', 'secrets are not available in this release', root)
+      this.#checkSecret(root, members, path === this.#ast)
     } else if (name === 'item' || name === 'index') {
       this.found.items.push({ name, position: root.pos })
     } else if (!ROOTS.includes(name) && !TYPE_NAMES.has(name)) {
       this.#refuse('unknown_name', `there is no "${name}" here, only ${list(ROOTS)}`, root)
+    }
+  }
+
+  /** The value is filled in after the expression, so there is nothing that an expression could do with it. */
+  #checkSecret(root: ASTNode, [member, inside]: Member[], isWhole: boolean): void {
+    if (member === undefined) {
+      this.#refuse('secret_misplaced', 'name one secret, as in secrets.API_KEY', root)
+    } else if (member.name === undefined) {
+      this.#refuse('secret_misplaced', 'the name of a secret has to be written out', member.node)
+    } else if (!isWhole || inside !== undefined || member.optional) {
+      const message =
+        'a secret is an expression of its own, nothing can be done with it here: write text beside it, as in Bearer ${{ secrets.API_KEY }}'
+      this.#refuse('secret_misplaced', message, root)
+    } else if (!SECRET_NAME.test(member.name)) {
+      this.#refuse('unknown_name', 'no secret can have this name: letters, digits and _, at most 64', member.node)
+    } else {
+      this.found.secrets.push({ name: member.name, position: root.pos })
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type ItemReference,
   type NameFault,
   namesOf,
+  type SecretReference,
   type TaskReference,
 } from './expression-names.ts'
 
@@ -24,6 +25,7 @@ export interface Expression {
   tasks: TaskReference[]
   inputs: InputReference[]
   items: ItemReference[]
+  secrets: SecretReference[]
   faults: NameFault[]
 }
 
@@ -53,6 +55,7 @@ function parse(text: string): Expression {
     tasks: [],
     inputs: [],
     items: [],
+    secrets: [],
     faults: [fault],
   })
   if (text === '') return refused({ code: 'expression_syntax', message: 'the expression is empty', position: 0 })
@@ -90,6 +93,7 @@ function expressionOf(text: string): Expression {
     tasks: [],
     inputs: [],
     items: [],
+    secrets: [],
     faults: [{ code: 'expression_limit', message, position: 0 }],
   }
 }
@@ -102,6 +106,7 @@ function unclosed(text: string): Expression {
     tasks: [],
     inputs: [],
     items: [],
+    secrets: [],
     faults: [{ code: 'expression_syntax', message, position: 0 }],
   }
 }

@@ -8,7 +8,7 @@ import { toJson } from './cel-json.ts'
 import { LimitReached, Lookup, MAX_NESTING, Meter, read, type Value } from './cel-values.ts'
 import type { Fault } from './codes.ts'
 import type { TaskError } from './event.ts'
-import type { InputReference, ItemReference, NameFault, TaskReference } from './expression-names.ts'
+import type { InputReference, ItemReference, NameFault, SecretReference, TaskReference } from './expression-names.ts'
 import { clip, type Expression, segmentsOf } from './expression-source.ts'
 import type { InputShape } from './input-shape.ts'
 import type { Json } from './json.ts'
@@ -23,6 +23,8 @@ export interface ExpressionNames {
   input?: InputShape | null
   /** Whether the expression is one of a map's items. */
   hasItem?: boolean
+  /** Whether the executor fills in what is written here, so that it may name secrets. */
+  takesSecrets?: boolean
 }
 
 /** The values an expression reads when it runs. Only what is named is asked for, and each at most once per template. */
@@ -34,6 +36,8 @@ export interface ExpressionScope {
   event?(): Json
   /** The item of a map that an expression is evaluated for; absent elsewhere. */
   item?(): { value: Json; index: number }
+  /** What stands for a secret until the executor fills it in; absent where there is no executor. */
+  secret?(name: string): string
   /** Hears how many steps each template has taken, so that many of them in a row can be bounded together. */
   spend?(steps: number): void
 }
@@ -91,6 +95,7 @@ function textFaults(text: string, names: ExpressionNames, path: string): Fault[]
       ...expression.tasks.flatMap((task) => taskFaults(task, names)),
       ...expression.inputs.flatMap((read) => inputFaults(read, names)),
       ...(names.hasItem ? [] : expression.items.map(itemFault)),
+      ...(names.takesSecrets ? [] : expression.secrets.map(secretFault)),
     ]
     return all.map((fault) => ({
       path,
@@ -120,6 +125,11 @@ function taskFaults({ id, position, readsInside }: TaskReference, names: Express
 
 function itemFault({ name, position }: ItemReference): NameFault {
   return { code: 'unknown_name', message: `"${name}" exists only in a map over items`, position }
+}
+
+function secretFault({ position }: SecretReference): NameFault {
+  const message = 'secrets are filled in by the executor: they may stand in "with" of tasks that it performs, not here'
+  return { code: 'secret_misplaced', message, position }
 }
 
 function inputFaults({ steps, positions }: InputReference, { input }: ExpressionNames): NameFault[] {
@@ -268,6 +278,8 @@ function namesIn(scope: ExpressionScope): Names {
         return scope.item === undefined ? undefined : once(name, () => read(scope.item!().value))
       case 'index':
         return scope.item?.().index
+      case 'secrets':
+        return scope.secret === undefined ? undefined : new Lookup((secret) => scope.secret!(secret))
       default:
         return undefined
     }

@@ -13,12 +13,16 @@ import { isSchema } from './json-schema.ts'
 import { type CheckedSchema, checkInputSchema } from './json-schema-check.ts'
 import { quoted } from './nearest.ts'
 import { LATER_FIELDS, MAX_TASKS, WorkflowDefinitionSchema } from './schema.ts'
+import { secretsIn } from './secret-uses.ts'
 import { soundness, tooDeepParts } from './sound.ts'
 import { Survey } from './survey.ts'
 import { checkTask } from './task-check.ts'
 import { type TaskType, type TaskTypes, taskType } from './task-types.ts'
 import { isTime } from './time.ts'
 import { parseWorkflowRef } from './workflow-ref.ts'
+
+/** The most secrets that one task may name. */
+const MAX_SECRETS = 32
 
 export type Parsed = { ok: true; definition: WorkflowDefinition; warnings: Warning[] } | { ok: false; faults: Fault[] }
 
@@ -139,7 +143,17 @@ function fieldFaults(given: JsonObject, type: TaskType | null, names: Expression
     delete templates[field]
     return checkCondition(text, names, `${at}/${field}`)
   })
-  return [...faults, ...checkTemplate(templates, names, at)]
+  // Of an unknown type, which is a fault already, it is not said that it takes none.
+  const takesSecrets = type?.isBuiltIn !== true
+  return [...faults, ...checkTemplate(templates, { ...names, takesSecrets }, at), ...secretCountFaults(templates, at)]
+}
+
+/** Each secret of a call is looked for in all that comes back. */
+function secretCountFaults(template: Json, at: string): Fault[] {
+  const names = new Set(secretsIn(template).map(({ name }) => name))
+  if (names.size <= MAX_SECRETS) return []
+  const message = `names ${names.size} secrets, and a task may name ${MAX_SECRETS}`
+  return [{ path: at, code: 'expression_limit', message }]
 }
 
 function conditionFaults(task: unknown, at: string, survey: Survey, position: number): Fault[] {

@@ -216,7 +216,6 @@ describe('paths and methods', () => {
     ['POST', '/v1/hooks/default/t'],
     ['POST', '/v1/admin/tenants'],
     ['POST', '/v1/keys'],
-    ['PUT', '/v1/secrets/s'],
     ['PUT', '/v1/policy'],
     ['GET', '/v1/audit/verify'],
     ['POST', '/v1/import?dry_run=true'],

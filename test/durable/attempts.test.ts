@@ -57,7 +57,12 @@ function underWay(definition = aDefinition({ a: [] })): {
 } {
   const { executor, attempts: outside } = aFakeExecutor()
   const reports: [string, Fact][] = []
-  const attempts = new Attempts(executor, NO_CALLS, (runId, fact) => reports.push([runId, fact]))
+  const attempts = new Attempts(
+    executor,
+    NO_CALLS,
+    () => 'default',
+    (runId, fact) => reports.push([runId, fact]),
+  )
   const run = aRun(definition)
   advance(run, [], 0, () => null)
   attempts.start(run, { task: 0 }, 1_000, () => null)

@@ -546,7 +546,7 @@ describe('checkTemplate', () => {
       '/tasks/0/with/a~1b~0c/0 expression_syntax',
       '/tasks/0/with/a~1b~0c/0 expression_syntax',
       '/tasks/0/with/a~1b~0c/1 not_upstream',
-      '/tasks/0/with/x not_available',
+      '/tasks/0/with/x secret_misplaced',
     ])
     expect(faults('foo + tasks.late.output + tasks.nope.status')).toHaveLength(3)
   })
@@ -562,7 +562,7 @@ describe('checkTemplate', () => {
     ['foo', 'unknown_name: there is no "foo" here, only input, tasks, run and event'],
     ['item.id', 'unknown_name: "item" exists only in a map'],
     ['index', 'unknown_name: "index" exists only in a map'],
-    ['secrets.key', 'not_available: secrets'],
+    ['secrets.key', 'secret_misplaced: secrets are filled in by the executor'],
     ['run.foo', 'unknown_name: a run has id, workflow, version and attempt, not "foo"'],
     ['tasks', 'unknown_name: name one task'],
     ['tasks.map(t, t)', 'unknown_name: name one task'],

@@ -47,6 +47,7 @@ describe('the table of codes', () => {
     expression_limit: reading('1 + '.repeat(600)),
     unknown_name: reading('nope'),
     not_upstream: reading('tasks.a.output'),
+    secret_misplaced: reading('secrets.KEY + "x"'),
     remote_reference: { ...task({}), input_schema: { $ref: 'https://x.test/order.json' } },
     unknown_reference: { ...task({}), input_schema: { $ref: '#/$defs/order' } },
     endless_reference: { ...task({}), input_schema: { allOf: [{ $ref: '#' }] } },

@@ -1,0 +1,87 @@
+// The secrets of a call: fetched from the tenant's Vault, filled into `with`, and masked in whatever comes back.
+// Values are kept in this isolate for the moment that the Vault lends them (it answers a change only when that is over), so
+// that the items of a map do not each ask for the same.
+
+import type { JsonObject } from '../workflow/json.ts'
+import { fillSecrets, type SecretsAsked } from '../workflow/secret-marks.ts'
+import { failed } from './failure.ts'
+import { Masking } from './masking.ts'
+import type { TaskCall, TaskResult } from './plugin.ts'
+
+/** What a Vault says when it is asked for values. Crosses RPC between releases (R9). */
+export type Opened =
+  /** `forMs`: how long they may be used without asking again, counted from before the question. */
+  | { kind: 'opened'; values: [name: string, value: string][]; forMs: number }
+  | { kind: 'unknown'; names: string[] }
+  | { kind: 'unreadable'; why: string }
+
+/** The Vaults as they are reached over RPC. */
+export interface Vaults {
+  open(tenant: string, names: readonly string[]): Promise<Opened>
+}
+
+/** A call that can be made, and what hides its secrets afterwards; or how it ends without being made. */
+type Prepared =
+  | { ok: true; with: JsonObject; hide: (result: TaskResult) => TaskResult }
+  | { ok: false; end: TaskResult }
+
+/** Values that are kept, at most 32 KiB each. */
+const MAX_KEPT = 200
+
+const kept = new Map<string, { value: string; until: number }>()
+
+/** A call without secrets is ready as it is. */
+export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepared> {
+  const { secrets: asked, with: config } = call
+  if (asked === undefined) return { ok: true, with: config, hide: (result) => result }
+  const found = await valuesOf(asked, vaults)
+  if (!(found instanceof Map)) return { ok: false, end: found }
+  const filled = fillSecrets(config, asked.nonce, found)
+  if (filled === null) {
+    return { ok: false, end: failed('expression_limit', 'The secrets of the task would fill in more than 1 MiB') }
+  }
+  const masking = new Masking(found.values())
+  return { ok: true, with: filled as JsonObject, hide: (result) => hidden(result, masking) }
+}
+
+async function valuesOf({ tenant, names }: SecretsAsked, vaults: Vaults): Promise<Map<string, string> | TaskResult> {
+  const askedAt = Date.now()
+  const values = new Map<string, string>()
+  for (const name of names) {
+    const known = kept.get(`${tenant}:${name}`)
+    if (known !== undefined && askedAt < known.until) values.set(name, known.value)
+  }
+  const missing = names.filter((name) => !values.has(name))
+  if (missing.length === 0) return values
+  const opened = await vaults.open(tenant, missing)
+  switch (opened.kind) {
+    case 'opened':
+      for (const [name, value] of opened.values) {
+        values.set(name, value)
+        keep(`${tenant}:${name}`, value, askedAt + opened.forMs)
+      }
+      return values
+    case 'unknown':
+      return failed('unknown_secret', `There is no secret ${opened.names.join(', ')}`)
+    case 'unreadable':
+      return failed('secret_unreadable', opened.why)
+    default:
+      return opened satisfies never
+  }
+}
+
+function keep(key: string, value: string, until: number): void {
+  kept.delete(key)
+  kept.set(key, { value, until })
+  for (const oldest of kept.keys()) {
+    if (kept.size <= MAX_KEPT) break
+    kept.delete(oldest)
+  }
+}
+
+function hidden(result: TaskResult, masking: Masking): TaskResult {
+  const logs = result.logs === undefined ? {} : { logs: result.logs.map((entry) => masking.told(entry)) }
+  if (result.kind === 'succeeded') return { ...result, output: masking.value(result.output), ...logs }
+  const message = masking.told(result.error.message) as string
+  return { ...result, error: { ...result.error, message }, ...logs }
+}
