@@ -72,7 +72,7 @@ export interface BodyRule<Body> {
   schema: z.ZodType
   maxBytes: number
   /** @throws ApiProblem with every fault */
-  check(value: unknown): Body
+  check(value: unknown): Body | Promise<Body>
 }
 
 interface Declaration<Who extends Access, Path extends string, Query extends z.ZodObject, Body> {
@@ -132,7 +132,11 @@ export function route<
     }
     const withBody = (body: Body) => handle({ ...call, body } as unknown as CallOf<Who, Path, z.output<Query>, Body>)
     if (bodyRule === undefined) return withBody(undefined as Body)
-    return readJson(request, bodyRule.maxBytes).then((value) => withBody(bodyRule.check(value)))
+    return readJson(request, bodyRule.maxBytes).then((value) => {
+      const checked = bodyRule.check(value)
+      // Starts, which are the hottest, have nothing to wait for here.
+      return checked instanceof Promise ? checked.then(withBody) : withBody(checked)
+    })
   }
   return {
     ...described,

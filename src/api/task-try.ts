@@ -3,10 +3,8 @@
 
 import { exports } from 'cloudflare:workers'
 import type { Executor } from '../../durable/attempts.ts'
-import type { TaskToCheck } from '../tasks/executor.ts'
 import type { TaskResult } from '../tasks/plugin.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
-import type { Fault } from '../workflow/codes.ts'
 import type { TaskError } from '../workflow/event.ts'
 import { type ExpressionNames, type ExpressionScope, renderTemplate } from '../workflow/expression.ts'
 import { checkShape } from '../workflow/faults.ts'
@@ -18,6 +16,7 @@ import { soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
 import { type TaskTypes, taskType } from '../workflow/task-types.ts'
 import { transformed } from '../workflow/transform.ts'
+import { checkedByExecutor, toCheck } from './executor-check.ts'
 import { ApiProblem, faultyBody } from './problem.ts'
 import { MAX_TRY_MS, TrySchema } from './task-type-schemas.ts'
 
@@ -63,7 +62,7 @@ export function checkTry(value: unknown): Try {
 export async function tried(tenant: string, name: string, attempt: Try): Promise<Tried> {
   checkType(name)
   const faults = checkLoneTask(name, attempt.with, namesOf(attempt), TASK_TYPES)
-  if (faults.length === 0) faults.push(...(await checkedByExecutor(name, attempt.with)))
+  faults.push(...(await checkedByExecutor(toCheck(name, attempt.with, '/with'))))
   if (faults.length > 0) throw faultyBody(faults)
 
   const begunAt = Date.now()
@@ -88,12 +87,6 @@ function checkType(name: string): void {
   if (!canBeTried(name)) {
     throw new ApiProblem('task_type_not_tried', `A ${name} task does nothing by itself; start a workflow that has one`)
   }
-}
-
-async function checkedByExecutor(type: string, config: JsonObject): Promise<Fault[]> {
-  if (taskType(TASK_TYPES, type)?.isChecked !== true) return []
-  const executor = exports.TaskExecutor as unknown as { check(tasks: readonly TaskToCheck[]): Promise<Fault[]> }
-  return executor.check([{ type, with: config, at: '/with' }])
 }
 
 function namesOf({ tasks }: Try): ExpressionNames {

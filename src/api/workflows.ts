@@ -1,24 +1,15 @@
 // Workflows: registering them, reading, listing, pausing and deleting them. Of single versions: versions.ts.
 
-import { exports } from 'cloudflare:workers'
 import { z } from 'zod'
 import type { Env } from '../env.ts'
-import type { TaskToCheck } from '../tasks/executor.ts'
-import { TASK_TYPES } from '../tasks/schemas.ts'
-import type { Fault, Warning } from '../workflow/codes.ts'
-import type { MapConfig, TaskDefinition, WorkflowDefinition } from '../workflow/definition.ts'
-import { MAX_FAULTS } from '../workflow/faults.ts'
-import { parseDefinition } from '../workflow/parse.ts'
 import { WorkflowDefinitionSchema } from '../workflow/schema.ts'
-import { secretsIn } from '../workflow/secret-uses.ts'
-import { taskType } from '../workflow/task-types.ts'
+import { checkDefinition, secretWarnings } from './definition-check.ts'
 import { etagOf, readIfMatch } from './etag.ts'
 import { registryOf, repeating } from './objects.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
-import { ApiProblem, detailOf } from './problem.ts'
+import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
 import { type Route, route } from './route.ts'
-import { missingSecrets } from './secrets.ts'
 import {
   fetchVersion,
   jsonResponse,
@@ -61,7 +52,6 @@ const register = route({
   },
   problems: ['invalid_definition', 'version_conflict'],
   async handle({ request, env, tenant, query, body: { definition, warnings: found } }) {
-    await checkByExecutor(definition)
     const { name } = definition
     const ifMatch = readIfMatch(request.headers)
     const text = JSON.stringify(definition)
@@ -168,48 +158,6 @@ function pausing(verb: 'pause' | 'resume', summary: string): Route {
       return jsonResponse(workflowText(stored, []), 200, { ETag: etagOf(stored) })
     },
   })
-}
-
-function checkDefinition(value: unknown) {
-  const parsed = parseDefinition(value, TASK_TYPES)
-  if (parsed.ok) return parsed
-  throw new ApiProblem('invalid_definition', detailOf(parsed.faults), { errors: parsed.faults })
-}
-
-/** The faults that only the executor sees: it has the interpreters whose scripts it checks. */
-async function checkByExecutor({ tasks }: WorkflowDefinition): Promise<void> {
-  const toCheck = tasks.flatMap((task, index) => tasksToCheck(task, `/tasks/${index}`))
-  if (toCheck.length === 0) return
-  const executor = exports.TaskExecutor as unknown as { check(tasks: readonly TaskToCheck[]): Promise<Fault[]> }
-  const faults = await executor.check(toCheck)
-  if (faults.length > 0) throw new ApiProblem('invalid_definition', detailOf(faults), { errors: faults })
-}
-
-/** A warning for each place that names a secret which is not there. Whoever names none asks nobody. */
-async function secretWarnings(
-  env: Env,
-  tenant: string,
-  { tasks }: WorkflowDefinition,
-  text: string,
-): Promise<Warning[]> {
-  if (!text.includes('secrets')) return []
-  const uses = tasks.flatMap((task, index) => secretsIn(task.with, ['tasks', index, 'with']))
-  if (uses.length === 0) return []
-  const missing = new Set(await missingSecrets(env, tenant, [...new Set(uses.map(({ name }) => name))]))
-  return uses
-    .filter(({ name }) => missing.has(name))
-    .slice(0, MAX_FAULTS)
-    .map(({ name, path }) => {
-      const message = `there is no secret "${name}" yet: until it is set the task fails with unknown_secret`
-      return { path, code: 'missing_secret', message }
-    })
-}
-
-/** What there is to check of a task, or of what a map does for each item. */
-function tasksToCheck({ type, with: config }: Pick<TaskDefinition, 'type' | 'with'>, at: string): TaskToCheck[] {
-  if (config === undefined) return []
-  if (type === 'map') return tasksToCheck((config as unknown as MapConfig).task, `${at}/with/task`)
-  return taskType(TASK_TYPES, type)?.isChecked === true ? [{ type, with: config, at: `${at}/with` }] : []
 }
 
 /** What `register` would say of If-Match, for a registration that only checks. */

@@ -113,7 +113,7 @@ describe('a script', () => {
 })
 
 describe('at registration', () => {
-  const faultsOf = async (tasks: object[]) => {
+  const faultsOf = async (tasks: unknown[]) => {
     const { status, body } = await post('/v1/workflows', { name: aName(), tasks })
     expect(status).toBe(422)
     return body.errors
@@ -143,6 +143,26 @@ describe('at registration', () => {
         message: expect.stringMatching(/^line 1, column \d+: /),
       },
     ])
+  })
+
+  test('a definition with other faults too has them all in one answer', async () => {
+    const tasks = [script('python', 'def main(input)\n  return 1'), { id: 'x', type: 'http', with: {} }, 7]
+    const errors = await faultsOf(tasks)
+    expect(errors.map(({ path, code }: { path: string; code: string }) => `${path} ${code}`).sort()).toEqual([
+      '/tasks/0/with/code script_syntax',
+      '/tasks/1/with/url required',
+      '/tasks/2 invalid_type',
+    ])
+  })
+
+  test('a script that many tasks share is looked at once, and its fault told of each; too many different ones are refused', async () => {
+    const many = (count: number, code: (n: number) => string) =>
+      Array.from({ length: count }, (_, n) => ({ ...script('python', code(n), { input: n }), id: `t${n}` }))
+    const same = await faultsOf(many(600, () => 'def main(input)'))
+    expect(same).toHaveLength(100)
+    expect(same[99]).toMatchObject({ path: '/tasks/99/with/code', code: 'script_syntax' })
+    const different = many(501, (n) => `def main(input):\n  return ${n}`)
+    expect(await faultsOf(different)).toMatchObject([{ path: '/tasks', code: 'out_of_bounds' }])
   })
 
   test('code that holds an expression is refused: it would be code that data can write', async () => {

@@ -1,0 +1,25 @@
+// What only the executor can see in the configuration of a task: it has the interpreters, and its plugins know what they call.
+
+import { exports } from 'cloudflare:workers'
+import type { TaskToCheck } from '../tasks/executor.ts'
+import { TASK_TYPES } from '../tasks/schemas.ts'
+import type { Fault } from '../workflow/codes.ts'
+import { isJsonObject } from '../workflow/json.ts'
+import { taskType } from '../workflow/task-types.ts'
+
+/**
+ * A configuration that the executor has something to say of; none if it has not, or if its schema refuses it already.
+ * @param at JSON Pointer to it
+ */
+export function toCheck(type: unknown, config: unknown, at: string): TaskToCheck[] {
+  const found = taskType(TASK_TYPES, type)
+  if (found?.isChecked !== true || !isJsonObject(config) || found.with === undefined) return []
+  return found.with.inDefinition.safeParse(config).success ? [{ type: String(type), with: config, at }] : []
+}
+
+/** The faults that its plugins find, by one call. Whoever has nothing to check makes none. */
+export async function checkedByExecutor(tasks: readonly TaskToCheck[]): Promise<Fault[]> {
+  if (tasks.length === 0) return []
+  const executor = exports.TaskExecutor as unknown as { check(tasks: readonly TaskToCheck[]): Promise<Fault[]> }
+  return executor.check(tasks)
+}
