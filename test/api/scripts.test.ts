@@ -159,8 +159,8 @@ describe('at registration', () => {
     const many = (count: number, code: (n: number) => string) =>
       Array.from({ length: count }, (_, n) => ({ ...script('python', code(n), { input: n }), id: `t${n}` }))
     const same = await faultsOf(many(600, () => 'def main(input)'))
-    expect(same).toHaveLength(100)
-    expect(same[99]).toMatchObject({ path: '/tasks/99/with/code', code: 'script_syntax' })
+    expect(same).toHaveLength(600)
+    expect(same[599]).toMatchObject({ path: '/tasks/599/with/code', code: 'script_syntax' })
     const different = many(501, (n) => `def main(input):\n  return ${n}`)
     expect(await faultsOf(different)).toMatchObject([{ path: '/tasks', code: 'out_of_bounds' }])
   })
