@@ -82,12 +82,14 @@ export class Masking {
   #wholes({ text }: View): Span[] {
     const spans: Span[] = []
     for (const { text: needle, isBase64 } of this.#needles) {
+      const ofNeedle: Span[] = []
       for (let from = text.indexOf(needle); from !== -1; from = text.indexOf(needle, from + 1)) {
         const to = from + needle.length
         const before = isBase64 && from > 0 && BASE64_DIGIT.test(text[from - 1]!) ? 1 : 0
         const after = isBase64 && to < text.length && BASE64_DIGIT.test(text[to]!) ? 1 : 0
-        spans.push([from - before, to + after])
+        add(ofNeedle, from - before, to + after)
       }
+      for (const span of ofNeedle) spans.push(span)
     }
     return spans
   }
@@ -97,7 +99,7 @@ export class Masking {
     const spans: Span[] = []
     for (let from = 0; from + MIN_SECRET_CHARACTERS <= text.length; from++) {
       const to = from + MIN_SECRET_CHARACTERS
-      if (this.#parts.has(text.slice(from, to))) spans.push([from, to])
+      if (this.#parts.has(text.slice(from, to))) add(spans, from, to)
     }
     return spans
   }
@@ -147,6 +149,13 @@ function partsOf(needles: readonly Needle[]): Set<string> {
     }
   }
   return parts
+}
+
+/** Adds a span behind the others. A secret that repeats itself overlaps itself at each of its characters: that is one span. */
+function add(spans: Span[], from: number, to: number): void {
+  const last = spans.at(-1)
+  if (last === undefined || from > last[1]) spans.push([from, to])
+  else last[1] = to
 }
 
 /** The text with one mask for each of the spans; those that touch are one. */

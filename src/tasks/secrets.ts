@@ -82,6 +82,5 @@ function keep(key: string, value: string, until: number): void {
 function hidden(result: TaskResult, masking: Masking): TaskResult {
   const logs = result.logs === undefined ? {} : { logs: result.logs.map((entry) => masking.told(entry)) }
   if (result.kind === 'succeeded') return { ...result, output: masking.value(result.output), ...logs }
-  const message = masking.told(result.error.message) as string
-  return { ...result, error: { ...result.error, message }, ...logs }
+  return { ...result, error: { ...result.error, message: masking.told(result.error.message) as string }, ...logs }
 }

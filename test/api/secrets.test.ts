@@ -318,6 +318,19 @@ describe('a call', () => {
     expect(failed.error.message).toContain(name)
   })
 
+  test('is held back by the circuit of its host as any other', async () => {
+    const name = await aSecret('some secret')
+    fakeUpstream(() => new Response('', { status: 500 }))
+    const workflow = aName()
+    const config = { url: `https://upstream.test:8201/\${{ secrets.${name} }}` }
+    await post('/v1/workflows', { name: workflow, timeout: '1h', tasks: [{ id: 'a', type: 'http', with: config }] })
+    await vi.waitFor(async () => {
+      const { body } = await post('/v1/run', { workflow }, { Prefer: 'wait=1' })
+      expect(body.tasks[0]).toMatchObject({ status: 'waiting', waiting: { for: 'circuit' } })
+    }, 10_000)
+    expect((await get('/v1/circuits')).text).toContain('"https://upstream.test:8201"')
+  })
+
   test('to a host that is a secret tells nobody the host: it has no circuit', async () => {
     const name = await aSecret('https://upstream.test:8443/hooks/T0/B0')
     fakeUpstream(() => new Response('gone', { status: 500 }))
@@ -429,7 +442,7 @@ function log(): () => string {
 }
 
 describe('a run that tries to give its secret away does not', () => {
-  const SECRET = 'S3cr3t/+"quoted" & wörd\\end~'
+  const SECRET = 'S3cr3t-key/+"quoted" & wörd\\~the-end-of-it'
   const base64 = (text: string) => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
   const withSecret = (name: string, rest: object = {}) => ({
     url: `https://upstream.test/hooks/\${{ secrets.${name} }}?key=\${{ secrets.${name} }}`,

@@ -6,6 +6,9 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type KeyRing, keyRingOf, seal, unseal } from '../../durable/sealing.ts'
 import { LEND_MS, MAX_SECRETS, Vault } from '../../durable/vault.ts'
 import type { Env } from '../../src/env.ts'
+import { aDefinition } from '../support/builders.ts'
+import { fakeUpstream } from '../support/fake-upstream.ts'
+import { aTenant, shown } from '../support/runner.ts'
 
 afterEach(async () => {
   vi.restoreAllMocks()
@@ -190,6 +193,25 @@ describe('a Vault', () => {
     await Promise.all(Array.from({ length: 20 }, (_, i) => vault.put('KEY', `the value ${i}`)))
     expect(await vault.open(['KEY'])).toMatchObject({ values: [['KEY', expect.stringMatching(/^the value \d+$/)]] })
   })
+})
+
+test('the tasks of a tenant get its own secrets, and those of no other', async () => {
+  const { requests } = fakeUpstream(() => Response.json({}))
+  const [mine, other] = [aTenant(), aTenant()]
+  await env.VAULT.get(env.VAULT.idFromName(mine.name)).put('KEY', 'my own value')
+  const definition = aDefinition({ a: [] })
+  definition.tasks[0]!.with = { url: 'https://upstream.test/', body: '${{ secrets.KEY }}' }
+  for (const tenant of [mine, other]) await tenant.register(definition)
+  const statuses = []
+  for (const tenant of [mine, other]) {
+    const run = shown(await tenant.runner().start(tenant.start(definition.name)))
+    statuses.push([run.status, run.error?.code])
+  }
+  expect(statuses).toEqual([
+    ['succeeded', undefined],
+    ['failed', 'unknown_secret'],
+  ])
+  expect(requests.map(({ body }) => body)).toEqual(['my own value'])
 })
 
 describe('a change of the key', () => {

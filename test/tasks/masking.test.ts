@@ -96,6 +96,12 @@ describe('a secret is hidden', () => {
     expect(masking.value(JSON.parse('[12345678901234567890]') as Json)).toEqual(['***'])
   })
 
+  test('that repeats itself, in a text that is nothing else', () => {
+    const masking = new Masking(['aaaaaaaa', 'abababab'])
+    expect(masking.value(`${'a'.repeat(1_000_000)}b${'ab'.repeat(100_000)}`)).toBe('***')
+    expect(masking.told('aaaaaaa-aaaaaaaaa')).toBe('aaaaaaa-***')
+  })
+
   test('beside others that overlap it', () => {
     const masking = new Masking(['abcdefghij', 'ghijklmnop', 'abcdefgh'])
     expect(masking.value('<abcdefghijklmnop> <abcdefgh>')).toBe('<***> <***>')
