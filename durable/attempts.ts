@@ -194,10 +194,13 @@ function attemptLimit({ workflow, deadlineAt }: Run, task: TaskIndex, item: numb
 }
 
 function toFact(task: TaskIndex, token: number, result: TaskResult, { isOwn }: Limit): Fact {
-  const logs = result.logs === undefined ? {} : { logs: result.logs }
+  const told = {
+    ...(result.logs === undefined ? {} : { logs: result.logs }),
+    ...(result.usage === undefined ? {} : { usage: result.usage }),
+  }
   switch (result.kind) {
     case 'succeeded':
-      return { type: 'AttemptSucceeded', task, token, output: result.output, ...logs }
+      return { type: 'AttemptSucceeded', task, token, output: result.output, ...told }
     case 'failed':
       return {
         type: 'AttemptFailed',
@@ -205,13 +208,13 @@ function toFact(task: TaskIndex, token: number, result: TaskResult, { isOwn }: L
         token,
         error: { ...result.error, retryable: result.retryable },
         ...(result.retryAfterMs === undefined ? {} : { retryAfterMs: result.retryAfterMs }),
-        ...logs,
+        ...told,
       }
     case 'timed_out':
       // The run's deadline passes before the backstop does, unless a pause has moved it: then the attempt was cut off by what
       // had counted before, and is made again in the time that the run has now.
       if (!isOwn) return { type: 'AttemptInterrupted', task, token }
-      return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true }, ...logs }
+      return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true }, ...told }
     default:
       return result satisfies never
   }

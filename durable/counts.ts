@@ -33,6 +33,8 @@ export interface WorkflowCounts {
   attempts: Record<string, number>
   /** Attempts after which another was made, by `type/code` of their error. */
   retries: Record<string, number>
+  /** Tokens that models took, by direction; absent of a row that a release before wrote. */
+  tokens: { input: number; output: number }
   rows: { read: number; written: number }
 }
 
@@ -67,6 +69,7 @@ export function noCounts(): WorkflowCounts {
     tasks: {},
     attempts: {},
     retries: {},
+    tokens: { input: 0, output: 0 },
     rows: { read: 0, written: 0 },
   }
 }
@@ -90,6 +93,10 @@ function countAttempts(counts: WorkflowCounts, type: string, attempts: readonly 
   for (const { status } of attempts) increment(counts.attempts, `${type}/${status}`)
   for (const { error } of attempts.slice(0, -1)) {
     if (error !== null) increment(counts.retries, `${type}/${error.code}`)
+  }
+  for (const { usage } of attempts) {
+    counts.tokens.input += usage?.input_tokens ?? 0
+    counts.tokens.output += usage?.output_tokens ?? 0
   }
 }
 

@@ -100,6 +100,15 @@ function familiesOf({ sources, requests, circuits }: Figures): Family[] {
       'Attempts of tasks in ended runs after which another was made, by the code that they ended with.',
       labelled(retries, (key) => ({ type: key.split('/')[0]!, code: key.split('/')[1]! })),
     ),
+    counter(
+      'inference_tokens',
+      'Tokens of language models that the tasks of ended runs took: input (questions) and output (answers).',
+      each(({ tokens }, workflow) =>
+        Object.entries(tokens).flatMap(([direction, value]) =>
+          value === 0 ? [] : [{ suffix: '', labels: { workflow, direction }, value }],
+        ),
+      ),
+    ),
     counter('deadlocks', 'Runs that ended in a deadlock.', single(total(({ errors }) => errors.deadlock ?? 0))),
     counter(
       'run_timeouts',
@@ -223,6 +232,8 @@ function summed(sources: readonly SourceFigures[]): Map<string, WorkflowCounts> 
       addAll(sum.errors, figures.errors)
       addAll(sum.attempts, figures.attempts)
       addAll(sum.retries, figures.retries ?? {})
+      sum.tokens.input += figures.tokens?.input ?? 0
+      sum.tokens.output += figures.tokens?.output ?? 0
       addHistogram(sum.duration, figures.duration)
       for (const [type, histogram] of Object.entries(figures.tasks)) {
         sum.tasks[type] ??= emptyHistogram()

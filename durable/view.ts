@@ -8,6 +8,7 @@ import {
   type RunError,
   type RunEvent,
   type TaskIndex,
+  type Usage,
 } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { Attempt, Run, TaskStatus } from '../src/workflow/run.ts'
@@ -174,6 +175,10 @@ export function logsView(logs: Held, omit: boolean, load: LoadPayload): { [key: 
   return omit ? { logs_omitted: true } : { logs: held(logs, load) }
 }
 
+function usageView({ usage }: { usage?: Usage }): { usage?: { [key: string]: Json } } {
+  return usage === undefined ? {} : { usage: { ...usage } }
+}
+
 export function attemptsView(attempts: readonly Attempt[]): Json {
   return attempts.map((attempt) => ({
     number: attempt.number,
@@ -182,6 +187,7 @@ export function attemptsView(attempts: readonly Attempt[]): Json {
     finished_at: timestamp(attempt.finishedAt),
     duration_ms: duration(attempt.startedAt, attempt.finishedAt),
     ...(attempt.error === null ? {} : { error: attempt.error as unknown as Json }),
+    ...usageView(attempt),
   }))
 }
 
@@ -299,6 +305,7 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
           started_by: event.token,
           output: held(event.output, load),
           ...logsView(event.logs ?? null, false, load),
+          ...usageView(event),
         },
       }
     case 'TaskReused':
@@ -351,6 +358,7 @@ function failureData(
     error,
     ...(isRetryRefused ? { retry_refused: true } : {}),
     ...logsView(event.logs ?? null, false, load),
+    ...usageView(event),
   }
 }
 

@@ -5,6 +5,7 @@ import type { Metrics } from '../durable/metrics.ts'
 import type { Registry } from '../durable/registry.ts'
 import type { Runner } from '../durable/runner.ts'
 import type { Vault } from '../durable/vault.ts'
+import type { AiBinding } from './tasks/plugin.ts'
 
 declare global {
   namespace Cloudflare {
@@ -34,6 +35,8 @@ declare global {
       ADMIN_KEY?: string
       /** Comma-separated `host`, `host:port` or CIDR that tasks may call although they are not public. */
       EGRESS_ALLOW?: string
+      /** Workers AI, for tasks of type inference that ask for `binding: "AI"`. */
+      AI?: AiBinding
       /** Comma-separated origins that browsers may call from; none by default. */
       CORS_ORIGINS?: string
     }

@@ -112,6 +112,10 @@ const AttemptSchema = z
     finished_at: timestamp.nullable(),
     duration_ms: milliseconds.nullable(),
     error: TaskErrorSchema.exactOptional(),
+    usage: z
+      .strictObject({ input_tokens: count, output_tokens: count })
+      .exactOptional()
+      .meta({ description: 'Tokens of a language model that it took, whatever its outcome.' }),
   })
   .meta({ id: 'Attempt', description: 'One execution of a task.' })
 

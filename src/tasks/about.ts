@@ -35,7 +35,22 @@ export const ABOUT: Abouts = {
     codes: SCRIPT_CODES,
   },
   grpc: null,
-  inference: null,
+  inference: {
+    description: 'Asks a language model: an OpenAI-compatible server, or Workers AI.',
+    gives:
+      '`{text, finish_reason, model, usage}`, with `response_schema` also `json` and `repairs` (0 or 1); of `input` `embeddings` instead of a text. `usage` is `{input_tokens, output_tokens}`, null where the server does not count.',
+    codes: [
+      'http_<status>',
+      'http_network',
+      'egress_denied',
+      'response_too_large',
+      'invalid_response',
+      'inference_refused',
+      'inference_schema',
+      'inference_truncated',
+      'binding_missing',
+    ],
+  },
   transform: { description: 'Computes a value from what came before.', gives: 'The value.', codes: [] },
   publish: null,
   sleep: { description: 'Lets time pass, without a slot.', gives: '`null`.', codes: [] },

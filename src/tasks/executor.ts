@@ -21,6 +21,11 @@ const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T
   http,
   javascript,
   python,
+  // Its readers are loaded when the first question comes.
+  inference: {
+    type: 'inference',
+    execute: async (...call) => (await import('./inference/inference.ts')).inference.execute(...call),
+  },
 }
 
 /** Above this setTimeout fires at once. */
@@ -32,7 +37,7 @@ export class TaskExecutor extends WorkerEntrypoint<Env> {
    * `start(call).result()` is one trip: calls on a promise are pipelined.
    */
   start(call: TaskCall): Attempt {
-    return new Attempt(call, { egressAllow: this.env.EGRESS_ALLOW ?? '' }, vaultsOf(this.env))
+    return new Attempt(call, surroundingsOf(this.env), vaultsOf(this.env))
   }
 
   /**
@@ -118,13 +123,17 @@ async function endingOf(
       surroundings,
     )
     // Bounded first: what is looked through for secrets is no larger than an output may be, and masks only make it smaller.
-    return prepared.hide(bounded(result))
+    return prepared.hide({ ...bounded(result), ...(result.usage === undefined ? {} : { usage: result.usage }) })
   } catch (error) {
     // A bug of a plugin. The log gets its name and place; its message may quote what was sent.
     const at = error instanceof Error ? error.stack?.replace(error.message, '') : undefined
     console.error(JSON.stringify({ event: 'executor_error', type: call.type, task: call.idempotencyKey, at }))
     return failed('executor_error', `The ${call.type} task broke down`)
   }
+}
+
+function surroundingsOf({ EGRESS_ALLOW = '', AI }: Env): PluginSurroundings {
+  return { egressAllow: EGRESS_ALLOW, ...(AI === undefined ? {} : { ai: AI }) }
 }
 
 function vaultsOf(env: Env): Vaults {

@@ -23,7 +23,7 @@ const STATUS_RANGE = /^([1-5]\d\d)-([1-5]\d\d)$/
 /** Header names, RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 /** Visible ASCII, blanks and tabs: how anything else is sent differs from runtime to runtime, and line ends would smuggle headers in. */
-const HEADER_VALUE = /^[\t\x20-\x7e]*$/
+export const HEADER_VALUE = /^[\t\x20-\x7e]*$/
 
 /** Headers that belong to the connection, which fetch manages (RFC 9110 section 7.6.1, and the Fetch standard's list). */
 const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
@@ -69,7 +69,7 @@ const status = choice(isText, [
   z.int().min(100).max(599),
 ])
 
-const url = z
+export const url = z
   .url({ protocol: /^https?$/, error: 'must be a URL of http or https' })
   .refine((text) => !hasCredentials(text), {
     params: fault('invalid_value'),

@@ -2,6 +2,7 @@
 // A plugin knows nothing of runs, history or retries; test/tasks/contract.test.ts holds every plugin to what is said here.
 
 import type { Fault, TaskCode } from '../workflow/codes.ts'
+import type { Usage } from '../workflow/event.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
 import type { SecretsAsked } from '../workflow/secret-marks.ts'
 import type { TraceContext } from '../workflow/trace.ts'
@@ -38,8 +39,8 @@ export interface AttemptError {
   message: string
 }
 
-/** How an attempt ended, and what it printed. The executor turns every throw, time-out and refusal into one of these. */
-export type TaskResult = Ending & { logs?: Json[] }
+/** How an attempt ended, what it printed, and which tokens of a model it took. The executor turns every throw, time-out and refusal into one of these. */
+export type TaskResult = Ending & { logs?: Json[]; usage?: Usage }
 
 type Ending =
   | { kind: 'succeeded'; output: Json }
@@ -51,6 +52,17 @@ type Ending =
 export interface PluginSurroundings {
   /** Comma-separated `host`, `host:port` or CIDR that tasks may call although they are not public. */
   egressAllow: string
+  /** Workers AI, where the deployment is bound to it. */
+  ai?: AiBinding
+}
+
+/** What is used of the Workers AI binding; its own type has an overload for each model. */
+export interface AiBinding {
+  run(
+    model: string,
+    inputs: JsonObject,
+    options: { returnRawResponse: true; signal: AbortSignal; extraHeaders: { [name: string]: string } },
+  ): Promise<Response>
 }
 
 export interface TaskPlugin<Config> {

@@ -5,6 +5,7 @@
 
 import type { TaskTypes } from '../workflow/task-types.ts'
 import { httpHost, httpWith } from './http-with.ts'
+import { inferenceHost, inferenceWith } from './inference-with.ts'
 import { mapWith } from './map-with.ts'
 import { javascriptWith, pythonWith } from './script-with.ts'
 import { sleepWith } from './sleep-with.ts'
@@ -36,7 +37,12 @@ export const TASK_TYPES = {
     isChecked: true,
   },
   grpc: { mayBePlaceholder: true },
-  inference: { mayBePlaceholder: true },
+  inference: {
+    mayBePlaceholder: true,
+    hostOf: inferenceHost,
+    with: { ...inferenceWith, notBuilt: [] },
+    isForItems: true,
+  },
   transform: {
     mayBePlaceholder: false,
     isBuiltIn: true,

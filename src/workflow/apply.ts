@@ -6,7 +6,7 @@ import { applyToItem, isItemEvent, itemsOf } from './items.ts'
 import type { Run } from './run.ts'
 import { Slots } from './slots.ts'
 import { enqueue, leaveUndecided, move, needsSlot, release, settle } from './task-moves.ts'
-import { beginAttempt, beginWaiting, endAttempt, noTries } from './tries.ts'
+import { beginAttempt, beginWaiting, endAttempt, noTries, noteUsage } from './tries.ts'
 
 /** The run as its first event makes it. */
 export function accept(event: AcceptedEvent): Run {
@@ -165,6 +165,7 @@ export function apply(run: Run, event: LaterEvent): void {
     case 'AttemptSucceeded':
       endAttempt(run.tasks[event.task]!, 'succeeded', event.at, null)
       run.tasks[event.task]!.logs = event.logs ?? null
+      noteUsage(run.tasks[event.task]!, event)
       run.tasks[event.task]!.output = event.output
       settle(run, event.task, 'succeeded', event.at, null)
       return
@@ -173,12 +174,14 @@ export function apply(run: Run, event: LaterEvent): void {
       run.tasks[event.task]!.retryAfterMs = event.retryAfterMs ?? null
       run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
       run.tasks[event.task]!.logs = event.logs ?? null
+      noteUsage(run.tasks[event.task]!, event)
       if (event.isUnborn) run.tasks[event.task]!.childRun = null
       return
     case 'AttemptTimedOut':
       leaveUndecided(run, event.task, 'timed_out', event.at, event.error)
       run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
       run.tasks[event.task]!.logs = event.logs ?? null
+      noteUsage(run.tasks[event.task]!, event)
       return
     case 'AttemptInterrupted':
       leaveUndecided(run, event.task, 'interrupted', event.at, null)

@@ -75,6 +75,7 @@ const NO_CALLS: ReadonlySet<string> = new Set([
   'expression_error',
   'expression_limit',
   'executor_error',
+  'binding_missing',
 ])
 
 /**

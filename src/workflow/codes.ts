@@ -319,6 +319,23 @@ export const CODES = {
     retryable: false,
     meaning: 'What the script returned is not JSON; the message has the place.',
   },
+  inference_refused: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The model refused to answer, or a content filter forbids the question or the answer.',
+  },
+  inference_schema: {
+    kind: 'task',
+    retryable: true,
+    meaning:
+      'The model answered twice without the form of `response_schema`, the second time with the faults of the first.',
+  },
+  inference_truncated: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The answer of the model was cut off, by `max_tokens` or by what the model can hold.',
+  },
+  binding_missing: { kind: 'task', retryable: false, meaning: 'The deployment lacks the binding that the task names.' },
   child_cancelled: { kind: 'task', retryable: false, meaning: 'The child run was cancelled.' },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
 

@@ -16,6 +16,7 @@ import {
   type SkipReason,
   type StartOptions,
   type TaskError,
+  type Usage,
   type WaitingFor,
 } from './event.ts'
 import type { Json } from './json.ts'
@@ -62,14 +63,27 @@ function toTuple(event: RunEvent): Tuple {
     case 'ChildStarted':
       return ['C', event.task, event.attempt, event.child, ...trimmed([event.item])]
     case 'AttemptSucceeded':
-      return ['K', event.task, event.token, encodeHeld(event.output), ...trimmed([event.item, logsOut(event)])]
+      return [
+        'K',
+        event.task,
+        event.token,
+        encodeHeld(event.output),
+        ...trimmed([event.item, logsOut(event), usageOut(event)]),
+      ]
     case 'AttemptFailed':
       return [
         'F',
         event.task,
         event.token,
         event.error,
-        ...trimmed([event.retryAfterMs, flag(event.isRetryRefused), flag(event.isUnborn), event.item, logsOut(event)]),
+        ...trimmed([
+          event.retryAfterMs,
+          flag(event.isRetryRefused),
+          flag(event.isUnborn),
+          event.item,
+          logsOut(event),
+          usageOut(event),
+        ]),
       ]
     case 'AttemptTimedOut':
       return [
@@ -77,7 +91,7 @@ function toTuple(event: RunEvent): Tuple {
         event.task,
         event.token,
         event.error,
-        ...trimmed([flag(event.isRetryRefused), event.item, logsOut(event)]),
+        ...trimmed([flag(event.isRetryRefused), event.item, logsOut(event), usageOut(event)]),
       ]
     case 'AttemptInterrupted':
       return ['I', event.task, event.token, ...trimmed([event.item])]
@@ -161,6 +175,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         output: decodeHeld(f[2]),
         ...itemIn(f[3]),
         ...logsIn(f[4]),
+        ...usageIn(f[5]),
       }
     case 'F':
       return {
@@ -174,6 +189,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         ...(f[5] === 1 ? { isUnborn: true } : {}),
         ...itemIn(f[6]),
         ...logsIn(f[7]),
+        ...usageIn(f[8]),
       }
     case 'T':
       return {
@@ -185,6 +201,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         ...(f[3] === 1 ? { isRetryRefused: true } : {}),
         ...itemIn(f[4]),
         ...logsIn(f[5]),
+        ...usageIn(f[6]),
       }
     case 'I':
       return { type: 'AttemptInterrupted', at, task, token: f[1] as number, ...itemIn(f[2]) }
@@ -274,6 +291,16 @@ function logsOut({ logs }: { logs?: Held }): Encoded | undefined {
 
 function logsIn(field: unknown): { logs?: Held } {
   return field == null ? {} : { logs: decodeHeld(field) }
+}
+
+function usageOut({ usage }: { usage?: Usage }): [number, number] | undefined {
+  return usage === undefined ? undefined : [usage.input_tokens, usage.output_tokens]
+}
+
+function usageIn(field: unknown): { usage?: Usage } {
+  if (!Array.isArray(field)) return {}
+  const [input_tokens, output_tokens] = field as [number, number]
+  return { usage: { input_tokens, output_tokens } }
 }
 
 function encodeHeld(value: Held): Encoded {

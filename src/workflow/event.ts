@@ -78,6 +78,13 @@ export interface StartOptions {
   readonly retry?: { readonly of: string; readonly attempt: number }
 }
 
+/** Tokens of a language model, of its questions and of its answers. */
+export interface Usage {
+  input_tokens: number
+  output_tokens: number
+}
+
+// `usage` of an attempt's end: the tokens that it took; absent: none that were counted.
 // `logs` of an attempt's end: what it printed, a list; absent: nothing.
 // `item` of an event: the index of the item of a map that it is about, its first item being 0; absent: it is about the task.
 
@@ -100,7 +107,16 @@ export type RunEvent =
   | { type: 'RunCancelRequested'; at: number }
   | { type: 'RunPaused'; at: number }
   | { type: 'RunResumed'; at: number }
-  | { type: 'AttemptSucceeded'; at: number; task: TaskIndex; token: number; output: Held; item?: number; logs?: Held }
+  | {
+      type: 'AttemptSucceeded'
+      at: number
+      task: TaskIndex
+      token: number
+      output: Held
+      item?: number
+      logs?: Held
+      usage?: Usage
+    }
   /**
    * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
    * budget of retries, so there is none of this attempt; what the budget said is a fact of that moment, never asked again (R2).
@@ -117,6 +133,7 @@ export type RunEvent =
       isUnborn?: true
       item?: number
       logs?: Held
+      usage?: Usage
     }
   | {
       type: 'AttemptTimedOut'
@@ -127,6 +144,7 @@ export type RunEvent =
       isRetryRefused?: true
       item?: number
       logs?: Held
+      usage?: Usage
     }
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; item?: number }
   /** The output was taken over from the run that this one makes again, before this one started. */

@@ -4,7 +4,7 @@
 import { type Held, type LaterEvent, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
 import type { AttemptStatus, Run, TaskStatus } from './run.ts'
 import { spotKey } from './slots.ts'
-import { beginAttempt, beginWaiting, endAttempt, endWait, noTries, type Tries } from './tries.ts'
+import { beginAttempt, beginWaiting, endAttempt, endWait, noTries, noteUsage, type Tries } from './tries.ts'
 
 /** The most items of one map. */
 export const MAX_ITEMS = 10_000
@@ -100,6 +100,7 @@ export function applyToItem(run: Run, event: ItemEvent): void {
       const item = settle(run, event.task, items, index, 'succeeded', event.at, null)
       item.output = event.output
       item.logs = event.logs ?? null
+      noteUsage(item, event)
       items.outputBytes += sizeOf(event.output)
       return
     }
@@ -109,12 +110,14 @@ export function applyToItem(run: Run, event: ItemEvent): void {
       item.isRetryRefused = event.isRetryRefused === true
       if (event.isUnborn) item.childRun = null
       item.logs = event.logs ?? null
+      noteUsage(item, event)
       return
     }
     case 'AttemptTimedOut': {
       const item = leaveUndecided(run, event.task, items, index, 'timed_out', event.at, event.error)
       item.isRetryRefused = event.isRetryRefused === true
       item.logs = event.logs ?? null
+      noteUsage(item, event)
       return
     }
     case 'AttemptInterrupted':

@@ -9,6 +9,7 @@ import type {
   StartOptions,
   TaskError,
   TaskIndex,
+  Usage,
   WaitingFor,
 } from './event.ts'
 import type { Items } from './items.ts'
@@ -39,6 +40,8 @@ export interface Attempt {
   startedAt: number
   finishedAt: number | null
   error: TaskError | null
+  /** Tokens of a model that it took; absent: none that were counted. */
+  usage?: Usage
 }
 
 export interface Task {

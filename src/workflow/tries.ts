@@ -1,6 +1,6 @@
 // What a task and an item of a map have in common: attempts, one after the other, and what the next one waits for.
 
-import type { TaskError, TaskIndex } from './event.ts'
+import type { TaskError, TaskIndex, Usage } from './event.ts'
 import type { AttemptStatus, Run, Task } from './run.ts'
 
 /** The part of a task that is about its attempts. */
@@ -68,6 +68,12 @@ export function endAttempt(tries: Tries, status: AttemptStatus, at: number, erro
   attempt.status = status
   attempt.finishedAt = at
   attempt.error = error
+}
+
+/** What the attempt that has just ended took. */
+export function noteUsage(tries: Tries, { usage }: { usage?: Usage }): void {
+  const attempt = tries.attempts.at(-1)
+  if (usage !== undefined && attempt !== undefined) attempt.usage = usage
 }
 
 /** Waits begin: for another attempt, a circuit, or what the task itself waits for. */

@@ -174,7 +174,9 @@ export class SimulatedWorld {
     if (this.#random.chance(this.#trouble.failure)) return { type: 'AttemptFailed', task, token, error, ...refused }
     if (this.#random.chance(this.#trouble.timedOut))
       return { type: 'AttemptTimedOut', task, token, error: { ...error, code: 'timeout' }, ...refused }
-    return { type: 'AttemptSucceeded', task, token, output: { from: task } }
+    // Some tell what they took; by the token, so that no draw is spent on it.
+    const usage = token % 3 === 0 ? { usage: { input_tokens: token, output_tokens: 1 } } : {}
+    return { type: 'AttemptSucceeded', task, token, output: { from: task }, ...usage }
   }
 
   /** The instance dies; the next one knows the history and that it started none of the attempts in it. */

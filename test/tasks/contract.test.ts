@@ -99,7 +99,66 @@ const python = script(
   'def main(input):\n  return "x" * 2000000',
 )
 
-const CASES: { [type: string]: PluginCases } = { http, javascript, python }
+const inference: PluginCases = (() => {
+  const config = {
+    base_url: 'https://models.test/v1',
+    api_key: secret,
+    model: 'm',
+    messages: [{ role: 'user', content: `My password is ${secret}` }],
+  }
+  const choices = [{ message: { content: 'Hello' }, finish_reason: 'stop' }]
+  const refusal = (answer: () => Response, code: string, retryable: boolean) => ({
+    with: config,
+    arrange: () => void fakeUpstream(answer),
+    code,
+    retryable,
+  })
+  return {
+    success() {
+      fakeUpstream(() => Response.json({ model: 'm1', choices }))
+      return { with: config, output: { text: 'Hello', finish_reason: 'stop', model: 'm1', usage: null } }
+    },
+    refusals: () => [
+      refusal(() => Response.json({ error: { message: `for ${secret}` } }, { status: 429 }), 'http_429', true),
+      refusal(() => Response.json({ error: { message: `wrong key ${secret}` } }, { status: 401 }), 'http_401', false),
+      refusal(() => Response.json({ choices: [{ finish_reason: 'length' }] }), 'inference_truncated', false),
+      refusal(() => Response.json({ choices: [{ finish_reason: 'content_filter' }] }), 'inference_refused', false),
+      refusal(() => Response.json({ answer: secret }), 'invalid_response', false),
+      refusal(
+        () => {
+          throw new TypeError(`could not fetch with ${secret}`)
+        },
+        'http_network',
+        true,
+      ),
+    ],
+    flood() {
+      fakeUpstream(() => new Response(endlessBody('x'.repeat(10_000)).body))
+      return { with: config }
+    },
+    faulty: {
+      with: { base_url: 'ftp://x.test/', model: '', prompt: 'p', input: 'i', temperature: 9, response_schema: 1 },
+      pointers: ['/base_url', '/model', '/input', '/temperature', '/response_schema'],
+    },
+    calls: {
+      secret,
+      silence: () => ({ ...http.calls!.silence(), with: config }),
+      keyed() {
+        const upstream = fakeUpstream(() => Response.json({ choices }))
+        return {
+          with: config,
+          keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')),
+        }
+      },
+      breakdown() {
+        fakeUpstream(() => ({ status: 200 }) as Response)
+        return { with: config }
+      },
+    },
+  }
+})()
+
+const CASES: { [type: string]: PluginCases } = { http, javascript, python, inference }
 
 for (const [type, cases] of Object.entries(CASES)) describePlugin(type, cases)
 

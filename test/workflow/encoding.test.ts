@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
-import { PayloadRef, type RunEvent, type StartOptions } from '../../src/workflow/event.ts'
+import { PayloadRef, type RunEvent, type StartOptions, type Usage } from '../../src/workflow/event.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { aDefinition } from '../support/builders.ts'
 
@@ -13,6 +13,7 @@ const workflow = compile(aDefinition({ a: [], b: ['a'] }))
 const runId = 'run_0001HZZZZZZZZZZZZZZZZZZZZZZZ'
 const at = 1_800_000_000_123
 const error = { code: 'http_500', message: 'answered 500', retryable: true }
+const usage = { input_tokens: 12, output_tokens: 3 }
 
 const everyEvent: RunEvent[] = [
   { type: 'RunAccepted', at, runId, workflow, version: 3, input: { who: 'Ada' }, timeoutMs: 5_000 },
@@ -91,6 +92,11 @@ const everyEvent: RunEvent[] = [
   { type: 'AttemptFailed', at, task: 0, token: 3, error, retryAfterMs: 5, isRetryRefused: true, item: 1, logs: [1] },
   { type: 'AttemptTimedOut', at, task: 0, token: 3, error, logs: new PayloadRef(4, 20_000) },
   { type: 'AttemptTimedOut', at, task: 0, token: 3, error, isRetryRefused: true, item: 1, logs: [1] },
+  { type: 'AttemptSucceeded', at, task: 0, token: 3, output: 1, usage: { input_tokens: 12, output_tokens: 0 } },
+  { type: 'AttemptSucceeded', at, task: 0, token: 3, output: 1, item: 0, logs: [1], usage },
+  { type: 'AttemptFailed', at, task: 0, token: 3, error, usage },
+  { type: 'AttemptFailed', at, task: 0, token: 3, error, retryAfterMs: 5, isRetryRefused: true, item: 1, usage },
+  { type: 'AttemptTimedOut', at, task: 0, token: 3, error, usage },
   { type: 'RunTimedOut', at },
   { type: 'RunCancelRequested', at },
   { type: 'RunStopped', at, error: { ...error, tasks: ['b'] } },
@@ -139,6 +145,7 @@ describe('golden histories', () => {
       lines: string[]
       expected: { status: string; tasks: string[]; error: string | null; attempts: number }
       options?: StartOptions
+      usage?: Usage[]
     }
     const restored = { runId: golden.runId, workflow: compile(golden.definition) }
     const [first, ...later] = golden.lines.flatMap((line) => decodeCommit(line, restored))
@@ -153,5 +160,7 @@ describe('golden histories', () => {
       attempts: run.tasks.reduce((sum, { attempts }) => sum + attempts.length, 0),
     }).toEqual(golden.expected)
     expect(run.options).toEqual(golden.options ?? {})
+    const used = run.tasks.flatMap(({ attempts }) => attempts.flatMap((attempt) => attempt.usage ?? []))
+    expect(used).toEqual(golden.usage ?? [])
   })
 })
