@@ -2,6 +2,7 @@
 // schemas.ts; the compiler asks for an entry here for each type that is built.
 
 import { CODES, isRetryableStatus, type TaskCode } from '../workflow/codes.ts'
+import { GRPC_CODES } from './grpc/status.ts'
 import type { TASK_TYPES, TaskTypeName } from './schemas.ts'
 
 interface About {
@@ -34,7 +35,12 @@ export const ABOUT: Abouts = {
     gives: 'What `main` returns, as JSON; what it prints is in `logs`.',
     codes: SCRIPT_CODES,
   },
-  grpc: null,
+  grpc: {
+    description: 'Makes one gRPC call: by Connect, by gRPC-Web, or by gRPC itself to servers without TLS.',
+    gives:
+      '`{message, headers, trailers}`: the message as ProtoJSON with its defaults written out, 64-bit integers as texts; metadata by lower-case names.',
+    codes: [...GRPC_CODES, 'egress_denied', 'response_too_large', 'invalid_response'],
+  },
   inference: {
     description: 'Asks a language model: an OpenAI-compatible server, or Workers AI.',
     gives:

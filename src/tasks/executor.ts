@@ -10,6 +10,7 @@ import { checkShape } from '../workflow/faults.ts'
 import type { JsonObject } from '../workflow/json.ts'
 import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from '../workflow/output-bounds.ts'
 import { failed } from './failure.ts'
+import { grpc } from './grpc/grpc.ts'
 import { http } from './http.ts'
 import type { PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
 import { type BuiltTaskType, TASK_TYPES } from './schemas.ts'
@@ -21,6 +22,7 @@ const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T
   http,
   javascript,
   python,
+  grpc,
   // Its readers are loaded when the first question comes.
   inference: {
     type: 'inference',
@@ -113,13 +115,13 @@ async function endingOf(
 ): Promise<TaskResult> {
   try {
     if (!isBuilt(call.type)) return failed('executor_error', `This release has no task type "${call.type}"`)
-    const { type, idempotencyKey, trace, scope = {} } = call
+    const { type, idempotencyKey, timeoutMs, trace, scope = {} } = call
     const prepared = await withSecrets(call, vaults)
     if (!prepared.ok) return prepared.end
     const checked = checkShape(TASK_TYPES[type].with.rendered, prepared.with, { at: '/with' })
     if (!checked.ok) return prepared.hide(failed('invalid_with', listed(checked.faults)))
     const result = await (PLUGINS[type] as TaskPlugin<unknown>).execute(
-      { config: checked.value, scope, idempotencyKey, signal, ...(trace === undefined ? {} : { trace }) },
+      { config: checked.value, scope, idempotencyKey, timeoutMs, signal, ...(trace === undefined ? {} : { trace }) },
       surroundings,
     )
     // Bounded first: what is looked through for secrets is no larger than an output may be, and masks only make it smaller.

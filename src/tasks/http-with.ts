@@ -26,7 +26,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 export const HEADER_VALUE = /^[\t\x20-\x7e]*$/
 
 /** Headers that belong to the connection, which fetch manages (RFC 9110 section 7.6.1, and the Fetch standard's list). */
-const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
+export const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',

@@ -30,6 +30,8 @@ export interface PluginCall<Config> {
   /** Empty for types that do not ask for it. */
   scope: JsonObject
   idempotencyKey: string
+  /** The longest that this attempt may take, in ms: for servers that can be told. */
+  timeoutMs: number
   signal: AbortSignal
   trace?: TraceContext
 }

@@ -4,6 +4,7 @@
 // Faults that zod has no word for are custom issues which carry their code in `params.code`.
 
 import type { TaskTypes } from '../workflow/task-types.ts'
+import { grpcWith } from './grpc-with.ts'
 import { httpHost, httpWith } from './http-with.ts'
 import { inferenceHost, inferenceWith } from './inference-with.ts'
 import { mapWith } from './map-with.ts'
@@ -36,7 +37,13 @@ export const TASK_TYPES = {
     takesScope: true,
     isChecked: true,
   },
-  grpc: { mayBePlaceholder: true },
+  grpc: {
+    mayBePlaceholder: true,
+    hostOf: httpHost,
+    with: { rendered: grpcWith, inDefinition: withTemplates(grpcWith), notBuilt: [] },
+    isForItems: true,
+    isChecked: true,
+  },
   inference: {
     mayBePlaceholder: true,
     hostOf: inferenceHost,

@@ -8,8 +8,8 @@ import { about, triesOf } from './tries.ts'
 /** The longest that a server which a compensation calls may ask it to wait, in ms. */
 const MAX_ASKED_WHILE_UNDOING_MS = 3_600_000
 
-/** Statuses with which a server puts a caller off rather than failing it; with Retry-After they spend no attempt. */
-const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503'])
+/** Statuses with which a server puts a caller off rather than failing it; with Retry-After, or gRPC's RetryInfo, they spend no attempt. */
+const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503', 'grpc_resource_exhausted', 'grpc_unavailable'])
 
 export function endedAttempts(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []

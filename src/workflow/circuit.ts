@@ -66,7 +66,16 @@ export const CLOSED: Circuit = { state: 'closed', outcomes: [] }
 /** What the end of a call says about its server: nothing, if no call was made or the caller itself was at fault. */
 export type Verdict = 'success' | 'failure' | 'none'
 
-const FAILURES: ReadonlySet<string> = new Set(['http_network', 'timeout'])
+const FAILURES: ReadonlySet<string> = new Set([
+  'http_network',
+  'timeout',
+  // What gRPC has for no answer and for 5xx.
+  'grpc_unavailable',
+  'grpc_deadline_exceeded',
+  'grpc_internal',
+  'grpc_unknown',
+  'grpc_data_loss',
+])
 
 /** Ends that come before any call, or from this service itself. */
 const NO_CALLS: ReadonlySet<string> = new Set([
@@ -80,21 +89,24 @@ const NO_CALLS: ReadonlySet<string> = new Set([
 
 /**
  * What an attempt that ended with this code says about its server: no answer, a time-out and 5xx are failures; 4xx is the
- * caller's own fault and says nothing; any other answer is a success, whatever the task made of it.
+ * caller's own fault and says nothing, as do the statuses of gRPC that mean as much; any other answer is a success, whatever
+ * the task made of it.
  * @param code of the attempt's error; null if it succeeded
  */
 export function verdictOf(code: string | null): Verdict {
   if (code === null) return 'success'
   if (FAILURES.has(code) || /^http_5\d\d$/.test(code)) return 'failure'
-  return NO_CALLS.has(code) || /^http_4\d\d$/.test(code) ? 'none' : 'success'
+  return NO_CALLS.has(code) || /^http_4\d\d$|^grpc_/.test(code) ? 'none' : 'success'
 }
 
 /**
  * What it says when the call was a trial. A trial asks whether the server answers at all, and a 4xx does; without that a
- * server which is back and refuses this caller would stay half-open for ever. A server that is busy (408, 425, 429) is not back.
+ * server which is back and refuses this caller would stay half-open for ever. A server that is busy (408, 425, 429, and
+ * RESOURCE_EXHAUSTED of gRPC) is not back.
  */
 export function trialVerdictOf(code: string | null): Verdict {
   const verdict = verdictOf(code)
+  if (verdict === 'none' && code?.startsWith('grpc_') === true && code !== 'grpc_resource_exhausted') return 'success'
   const status = /^http_(4\d\d)$/.exec(code ?? '')?.[1]
   return status !== undefined && !isRetryableStatus(Number(status)) ? 'success' : verdict
 }

@@ -221,7 +221,11 @@ export const CODES = {
     meaning: 'The attempt, or what a task waited for, took longer than it may.',
   },
   response_too_large: { kind: 'task', retryable: false, meaning: 'The answer is larger than max_bytes.' },
-  invalid_response: { kind: 'task', retryable: false, meaning: 'The answer is not what `parse` says it is.' },
+  invalid_response: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The answer is not what `parse`, or the `descriptors` of a gRPC task, say that it is.',
+  },
   egress_denied: {
     kind: 'task',
     retryable: false,
@@ -338,6 +342,68 @@ export const CODES = {
   binding_missing: { kind: 'task', retryable: false, meaning: 'The deployment lacks the binding that the task names.' },
   child_cancelled: { kind: 'task', retryable: false, meaning: 'The child run was cancelled.' },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
+
+  // How a gRPC server failed a task: the statuses of gRPC but OK.
+  grpc_cancelled: { kind: 'task', retryable: false, meaning: 'The gRPC server says that the call was cancelled.' },
+  grpc_unknown: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The gRPC server failed without saying how, as one whose code threw.',
+  },
+  grpc_invalid_argument: { kind: 'task', retryable: false, meaning: 'The gRPC server does not take the message.' },
+  grpc_deadline_exceeded: {
+    kind: 'task',
+    retryable: true,
+    meaning: 'The gRPC server had not answered when the time of the attempt was over.',
+  },
+  grpc_not_found: { kind: 'task', retryable: false, meaning: 'The gRPC server does not have what was asked for.' },
+  grpc_already_exists: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'What was to be made is there already, says the gRPC server.',
+  },
+  grpc_permission_denied: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The gRPC server does not let the caller do this.',
+  },
+  grpc_resource_exhausted: {
+    kind: 'task',
+    retryable: true,
+    meaning: 'The gRPC server has no room for the call: a quota, a rate, or its memory.',
+  },
+  grpc_failed_precondition: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The gRPC server is not in a state that the call needs.',
+  },
+  grpc_aborted: {
+    kind: 'task',
+    retryable: true,
+    meaning: 'The gRPC server gave the call up, mostly because of another one at the same time.',
+  },
+  grpc_out_of_range: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The gRPC server was asked for something beyond its range.',
+  },
+  grpc_unimplemented: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The gRPC server has no such service or method, or does not speak this `protocol`.',
+  },
+  grpc_internal: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The gRPC server broke down, or what it answered is not gRPC.',
+  },
+  grpc_unavailable: {
+    kind: 'task',
+    retryable: true,
+    meaning: 'The gRPC server could not be reached, the connection broke, or it takes no calls for now.',
+  },
+  grpc_data_loss: { kind: 'task', retryable: false, meaning: 'The gRPC server has lost data.' },
+  grpc_unauthenticated: { kind: 'task', retryable: false, meaning: 'The gRPC server does not know the caller.' },
 
   // How a run failed, when it was no task.
   run_timeout: { kind: 'run', meaning: 'The run was not done within its timeout.' },

@@ -40,7 +40,7 @@ describe('a map is refused', () => {
       ['/tasks/0/with/task/with/workflow not_available'],
     ],
     ['of placeholders', { task: { type: 'http' } }, ['/tasks/0/with/task/with required']],
-    ['of a type that is not built', { task: { type: 'grpc', with: {} } }, ['/tasks/0/with/task/type not_available']],
+    ['of a type that is not built', { task: { type: 'publish', with: {} } }, ['/tasks/0/with/task/type not_available']],
     ['of calls without a url', { task: { type: 'http', with: {} } }, ['/tasks/0/with/task/with/url required']],
     ['that would run too much at once', { max_parallel: 65 }, ['/tasks/0/with/max_parallel out_of_bounds']],
     ['that tolerates a half', { tolerated_failures: 0.5 }, ['/tasks/0/with/tolerated_failures invalid_type']],

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import type { Json } from '../../src/workflow/json.ts'
+import { EMPTY_REPLY, replyBytes, SAY } from '../support/echo-service.ts'
 import { endlessBody, fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { attempt, describePlugin, type PluginCases, start } from '../support/plugin-contract.ts'
 
@@ -158,7 +159,83 @@ const inference: PluginCases = (() => {
   }
 })()
 
-const CASES: { [type: string]: PluginCases } = { http, javascript, python, inference }
+const server = 'https://upstream.test'
+
+/** An answer of Connect. */
+const reply = (json: Json, headers: Record<string, string> = {}) =>
+  new Response(replyBytes(json), { headers: { 'content-type': 'application/proto', ...headers } })
+
+const grpc: PluginCases = {
+  success() {
+    fakeUpstream(() => reply({ text: 'é', big: '9007199254740993' }, { 'x-answer': 'yes', 'trailer-x-late': 'a' }))
+    const message = { ...EMPTY_REPLY, text: 'é', big: '9007199254740993' }
+    const output = { message, headers: { 'x-answer': 'yes' }, trailers: { 'x-late': 'a' } }
+    return { with: { url: server, ...SAY }, output }
+  },
+  refusals() {
+    const config = { url: server, ...SAY, metadata: { authorization: secret }, message: { text: secret } }
+    const answering = (answer: () => Response) => () => void fakeUpstream(answer)
+    const failing = answering(() => {
+      throw new TypeError(`could not send ${secret}`)
+    })
+    const refusing = (code: string, status: number) =>
+      answering(() => Response.json({ code, message: 'no' }, { status }))
+    return [
+      { with: config, arrange: refusing('unavailable', 503), code: 'grpc_unavailable', retryable: true },
+      { with: config, arrange: refusing('not_found', 404), code: 'grpc_not_found', retryable: false },
+      { with: config, arrange: failing, code: 'grpc_unavailable', retryable: true },
+      {
+        with: { ...config, message: { text: [secret], [secret]: 1 } },
+        arrange: failing,
+        code: 'invalid_with',
+        retryable: false,
+      },
+    ]
+  },
+  flood() {
+    const headers = { 'content-type': 'application/proto' }
+    fakeUpstream(() => new Response(endlessBody('x'.repeat(10_000)).body, { headers }))
+    return { with: { url: server, ...SAY } }
+  },
+  faulty: {
+    with: {
+      url: 'ftp://files.test/',
+      service: 'a b',
+      method: '',
+      descriptors: '!',
+      metadata: { 'grpc-timeout': '1' },
+      x: 1,
+    },
+    pointers: ['/url', '/service', '/method', '/descriptors', '/metadata/grpc-timeout', '/x'],
+  },
+  calls: {
+    secret,
+    silence() {
+      let isReached = false
+      let isLeft = false
+      fakeUpstream((request) => {
+        isReached = true
+        return silence(request).finally(() => {
+          isLeft = true
+        })
+      })
+      return { with: { url: server, ...SAY }, isReached: () => isReached, isLeft: () => isLeft }
+    },
+    keyed() {
+      const upstream = fakeUpstream(() => reply({}))
+      return {
+        with: { url: server, ...SAY },
+        keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')),
+      }
+    },
+    breakdown() {
+      fakeUpstream(() => ({}) as Response)
+      return { with: { url: server, ...SAY } }
+    },
+  },
+}
+
+const CASES: { [type: string]: PluginCases } = { http, javascript, python, grpc, inference }
 
 for (const [type, cases] of Object.entries(CASES)) describePlugin(type, cases)
 

@@ -623,6 +623,7 @@ describe('the binding', () => {
         config: checked.value as InferenceWith,
         scope: {},
         idempotencyKey: 'run_1/ask',
+        timeoutMs: 1_000,
         signal: new AbortController().signal,
       },
       { egressAllow: '', ...(ai === undefined ? {} : { ai }) },

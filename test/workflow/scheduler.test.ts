@@ -330,16 +330,19 @@ describe('a task with a retry policy', () => {
     expect(run.error).toMatchObject({ code: 'deadline_before_retry', cause: { code: 'http_503' } })
   })
 
-  test('waits as long as the server asks, and spends no attempt on it', () => {
-    const run = retrying()
-    step(run, [failedWith(run, 'http_429', true, 7_000)])
-    expect(run.tasks[0]!.wakeAt).toBe(7_000)
-    step(run, [], 7_000)
-    expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
-      [1, 'snoozed'],
-      [1, 'running'],
-    ])
-  })
+  test.each(['http_429', 'http_503', 'grpc_unavailable', 'grpc_resource_exhausted'])(
+    'waits as long as the server asks, and spends no attempt on it (%s)',
+    (code) => {
+      const run = retrying()
+      step(run, [failedWith(run, code, true, 7_000)])
+      expect(run.tasks[0]!.wakeAt).toBe(7_000)
+      step(run, [], 7_000)
+      expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+        [1, 'snoozed'],
+        [1, 'running'],
+      ])
+    },
+  )
 
   test('is not put off for ever: after twenty times Retry-After spends attempts too', () => {
     const run = retrying({ max_attempts: 2 }, 1e9)

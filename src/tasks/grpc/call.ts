@@ -1,0 +1,165 @@
+// One gRPC call: message in, protocol chosen, answer made an output. Loaded when the first task of the type comes, since the
+// library of Protocol Buffers is most of what it needs.
+
+import { fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
+import type { Json, JsonObject } from '../../workflow/json.ts'
+import { egressFault } from '../egress.ts'
+import { failed } from '../failure.ts'
+import type { GrpcWith } from '../grpc-with.ts'
+import type { PluginCall, PluginSurroundings, TaskResult } from '../plugin.ts'
+import { type Method, methodOf, unfit } from './descriptors.ts'
+import { retryDelayOf } from './details.ts'
+import type { Answer, Metadata, Speak } from './exchange.ts'
+import { speakH2c } from './h2c.ts'
+import { isLongerAsJson } from './json-size.ts'
+import { speakConnect, speakGrpcWeb } from './over-http.ts'
+import { nameOf } from './status.ts'
+
+const PROTOCOLS: { [P in GrpcWith['protocol']]: Speak } = {
+  connect: speakConnect,
+  grpc_web: speakGrpcWeb,
+  grpc_h2c: speakH2c,
+}
+
+/** Of the messages that a server writes, as of the bodies that it sends. */
+const MAX_SAID = 200
+const MAX_DETAILS_SAID = 400
+
+/** Of names alone: beyond it the output would be too large in any case. */
+const MAX_JSON_CHARACTERS = 4 * 1_048_576
+
+export async function call(call: PluginCall<GrpcWith>, { egressAllow }: PluginSurroundings): Promise<TaskResult> {
+  const { config, timeoutMs, signal } = call
+  const url = urlOf(config)
+  const told = `${url.host}${url.pathname}`.slice(0, 300)
+  const refusal = egressFault(url, egressAllow)
+  if (refusal !== null) return failed('egress_denied', `${told} was not called: ${refusal}`)
+
+  const found = await methodOf(config)
+  if ('field' in found) return failed('invalid_with', `/with/${found.field} ${found.message}`)
+  const message = encoded(found, config.message)
+  if (typeof message === 'string') return failed('invalid_with', `/with/message ${message}`)
+
+  const metadata = metadataOf(call)
+  const answer = await PROTOCOLS[config.protocol]({ url, metadata, message, timeoutMs, signal })
+  return resultOf(answer, found, told)
+}
+
+function resultOf(answer: Answer, { method, registry }: Method, told: string): TaskResult {
+  switch (answer.kind) {
+    case 'failed':
+      return failed(answer.code, `${told} ${answer.what}`)
+    case 'refused': {
+      const said = [oneLine(answer.message, MAX_SAID), detailsSaid(answer, registry)].filter((text) => text !== '')
+      const message = [`${told} ended with ${nameOf(answer.code)}`, ...said].join(': ')
+      const retryAfterMs = retryDelayOf(answer.details) ?? answer.retryAfterMs
+      const failure = failed(answer.code, message)
+      return retryAfterMs === null ? failure : { ...failure, retryAfterMs }
+    }
+    case 'message': {
+      const read = readMessage(method, answer.bytes, registry)
+      if (typeof read === 'string') return failed(read, `${told} answered with a message that ${UNREADABLE[read]}`)
+      const headers = plain(answer.headers)
+      return { kind: 'succeeded', output: { message: read.message, headers, trailers: plain(answer.trailers) } }
+    }
+    default:
+      return answer satisfies never
+  }
+}
+
+const UNREADABLE = {
+  invalid_response: 'is not of the type that the descriptors give',
+  output_too_large: 'is too large as JSON',
+} as const
+
+function readMessage(
+  { output }: Method['method'],
+  bytes: Uint8Array,
+  registry: Method['registry'],
+): { message: Json } | keyof typeof UNREADABLE {
+  try {
+    const message = fromBinary(output, bytes)
+    if (isLongerAsJson(output, message, registry, MAX_JSON_CHARACTERS)) return 'output_too_large'
+    // Fields that hold their default are written out: an expression that reads a count of 0 has to find it.
+    return { message: toJson(output, message, { registry, alwaysEmitImplicit: true }) as Json }
+  } catch {
+    return 'invalid_response' // The library's text may quote what the server sent.
+  }
+}
+
+/** The address of the method: what the URL says, then the path that gRPC prescribes. */
+function urlOf({ url, service, method }: GrpcWith): URL {
+  const base = new URL(url)
+  return new URL(`${base.origin}${base.pathname.replace(/\/+$/, '')}/${service}/${method}`)
+}
+
+/** @returns the bytes of the message, or why it is none */
+function encoded({ method, registry }: Method, message: Json): Uint8Array<ArrayBuffer> | string {
+  try {
+    return toBinary(method.input, fromJson(method.input, message as JsonValue, { registry })) as Uint8Array<ArrayBuffer>
+  } catch (error) {
+    return unfit(error)
+  }
+}
+
+function metadataOf({ config, idempotencyKey, trace }: PluginCall<GrpcWith>): Headers {
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(config.metadata ?? {})) {
+    for (const value of [values].flat()) headers.append(name, value)
+  }
+  if (!headers.has('idempotency-key')) headers.set('idempotency-key', idempotencyKey)
+  // A task that says which trace it belongs to says so alone: the two headers go together.
+  if (trace !== undefined && !headers.has('traceparent')) {
+    headers.set('traceparent', trace.traceparent)
+    if (trace.tracestate !== undefined && !headers.has('tracestate')) headers.set('tracestate', trace.tracestate)
+  }
+  if (!headers.has('user-agent')) headers.set('user-agent', 'edge-orchestrator')
+  return headers
+}
+
+/** What the protocols put into headers for themselves. */
+const OF_PROTOCOL =
+  /^(?:grpc-|connect-|content-(?:type|length|encoding)$|transfer-encoding$|connection$|keep-alive$|trailer$)/
+
+/** Metadata that the server sent, values of one name joined by ", "; those of names that end in "-bin" are base64. */
+function plain(metadata: Metadata): JsonObject {
+  const values = new Map<string, string>()
+  for (const [name, value] of metadata) {
+    if (OF_PROTOCOL.test(name)) continue
+    const before = values.get(name)
+    values.set(name, before === undefined ? value : `${before}, ${value}`)
+  }
+  return Object.fromEntries(values)
+}
+
+/** "BadRequest {...}, QuotaFailure": the details of an error, with what is in them where the descriptors know their types. */
+function detailsSaid(answer: Extract<Answer, { kind: 'refused' }>, registry: Method['registry']): string {
+  const texts = answer.details.map(({ type, bytes }) => {
+    const value = detailOf(type, bytes, registry)
+    const name = type.slice(type.lastIndexOf('.') + 1)
+    return value === undefined ? name : `${name} ${JSON.stringify(value)}`
+  })
+  return oneLine(texts.join(', '), MAX_DETAILS_SAID)
+}
+
+function oneLine(text: string, length: number): string {
+  const line = text
+    .slice(0, length * 4)
+    .replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ')
+    .trim()
+  return Array.from(line).slice(0, length).join('')
+}
+
+/** undefined: of a type that is not known, not what that type says, or too long to be told. */
+function detailOf(type: string, bytes: Uint8Array, registry: Method['registry']): JsonValue | undefined {
+  const known = registry.getMessage(type)
+  if (known === undefined) return undefined
+  try {
+    const message = fromBinary(known, bytes)
+    return isLongerAsJson(known, message, registry, MAX_JSON_CHARACTERS)
+      ? undefined
+      : toJson(known, message, { registry })
+  } catch {
+    return undefined // The error stands without it.
+  }
+}

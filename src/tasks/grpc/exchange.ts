@@ -1,0 +1,62 @@
+// What every protocol of gRPC is given, and what it makes of the answer.
+
+import type { TaskCode } from '../../workflow/codes.ts'
+import type { GrpcCode } from './status.ts'
+
+/** The largest message of an answer, in bytes: the output that it ends in may be no larger either. */
+export const MAX_MESSAGE_BYTES = 1_048_576
+/** What an answer may hold beside its message. */
+export const MAX_TRAILER_BYTES = 65_536
+
+/** One call; its address has passed the egress policy. */
+export interface Exchange {
+  /** Of the method. */
+  url: URL
+  /** Metadata, without what the protocol adds. */
+  metadata: Headers
+  message: Uint8Array<ArrayBuffer>
+  /** Told to the server. Whoever calls keeps it, by the signal. */
+  timeoutMs: number
+  signal: AbortSignal
+}
+
+/** Metadata as it came: names in lower case, which may stand twice. */
+export type Metadata = readonly (readonly [name: string, value: string])[]
+
+/** What a server says of an error beside its message: a message of the type named. */
+export interface Detail {
+  /** Full name, without the URL's part before it. */
+  type: string
+  bytes: Uint8Array
+}
+
+/** How a call ended, as its protocol tells it. */
+export type Answer =
+  | { kind: 'message'; bytes: Uint8Array; headers: Metadata; trailers: Metadata }
+  /** The server, or a proxy before it, said no. */
+  | { kind: 'refused'; code: GrpcCode; message: string; details: readonly Detail[]; retryAfterMs: number | null }
+  /** No answer that could be read. @property what - a predicate: "had no answer" */
+  | { kind: 'failed'; code: TaskCode; what: string }
+
+export type Speak = (exchange: Exchange) => Promise<Answer>
+
+export const NO_ANSWER: Answer = {
+  kind: 'failed',
+  code: 'grpc_unavailable',
+  what: 'had no answer: the connection failed',
+}
+export const BROKEN_OFF: Answer = {
+  kind: 'failed',
+  code: 'grpc_unavailable',
+  what: 'broke off in the middle of its answer',
+}
+export const TOO_LARGE: Answer = {
+  kind: 'failed',
+  code: 'response_too_large',
+  what: `answered with more than ${MAX_MESSAGE_BYTES} bytes`,
+}
+
+/** An answer against the rules of its protocol. */
+export function notGrpc(what: string): Answer {
+  return { kind: 'failed', code: 'grpc_internal', what }
+}

@@ -1,0 +1,16 @@
+// The `grpc` task. All that needs the library of Protocol Buffers is loaded when the first task of the type comes.
+
+import type { GrpcWith } from '../grpc-with.ts'
+import type { TaskPlugin } from '../plugin.ts'
+
+export const grpc: TaskPlugin<GrpcWith> = {
+  type: 'grpc',
+  async execute(call, surroundings) {
+    const module = await import('./call.ts')
+    return module.call(call, surroundings)
+  },
+  async check(config, at) {
+    const { faultsOf } = await import('./check.ts')
+    return faultsOf(config, at)
+  },
+}
