@@ -27,6 +27,7 @@ export default defineConfig({
         test: {
           name: 'workerd',
           include: ['test/{tasks,api,durable}/**/*.test.ts'],
+          globalSetup: 'test/support/python-programs.ts',
           testTimeout: 30_000,
         },
       },

@@ -243,9 +243,9 @@ const PYTHON: [name: string, source: string][] = [
   ['machine', 'import machine\nreturn "ESCAPED"'],
   [
     'memory that is the interpreter’s',
-    'import uctypes\nb = uctypes.bytearray_at(1024, 1 << 20)\nfor i in range(len(b)):\n    b[i] = 0\nreturn "survived"',
+    'from _patch import uctypes\nb = uctypes.bytearray_at(1024, 1 << 20)\nfor i in range(len(b)):\n    b[i] = 0\nreturn "survived"',
   ],
-  ['memory beyond the end', 'import uctypes\nreturn uctypes.bytearray_at(0, 1 << 31)[(1 << 31) - 1]'],
+  ['memory beyond the end', 'from _patch import uctypes\nreturn uctypes.bytearray_at(0, 1 << 31)[(1 << 31) - 1]'],
   ['machine code', '@micropython.native\ndef f():\n    return 1\nreturn "ESCAPED" if f() == 2 else "nothing"'],
   [
     'viper',

@@ -1,47 +1,92 @@
-import { test } from 'vitest'
+// The Python engine by itself: how `main` is called, what its result may be, how calls end.
+
+import { describe, expect, test } from 'vitest'
 import { checkPython, runPython } from '../../src/tasks/script/python-engine.ts'
 
 const limits = { fuel: 1e8, memoryBytes: 32 * 1024 * 1024, outputBytes: 1024 * 1024 }
-test('x', () => {
-  for (const code of [
-    'def main(input):\n  return {"a": input["n"] + 1, "t": (1, 2)}',
-    'def main(input, ctx):\n  print("hi", input)\n  print("yo")\n  return [ctx, 0.1 + 0.2]',
-    'def main(input, ctx=None):\n  return ctx',
-    'x = 1',
-    'def main(i):\n  return {"a": [1, {2, 3}]}',
-    'def main(i):\n  return 2**53',
-    'def main(i):\n  return float("nan")',
-    'def main(i):\n  return {1: 2}',
-    'def main(i):\n  a = []\n  a.append(a)\n  return a',
-    'def f(x):\n  raise ValueError("bad")\ndef main(i):\n  return f(i)',
-    'def main(i):\n  return f(i)\ndef f(i): return f(i)',
-    'import nope',
-    'import js',
-    'def main(i):\n  x = 1 +\n',
-    'def main(i):\n  while True: pass',
-    'def main(i):\n  a = []\n  while True: a.append("x" * 1000)',
-    'def main(i):\n  return "x" * 2000000',
-    'def main(i):\n  print("\\x1e=1"); return "ü\\u2028"',
-    'def main(i):\n  while True: print("spam")',
-    'def main(i):\n  return "\\ud800"',
-    'import time\ndef main(i):\n  return time.time()',
-    'def main(i):\n  exit()',
-    'import uctypes\ndef main(i):\n  return str(uctypes.bytes_at(0, 10))',
-    'import uctypes\ndef main(i):\n  return str(uctypes.bytearray_at(0, 1<<30)[1<<29])',
-    'async def main(i):\n  return 1',
-  ]) {
-    const at = performance.now()
-    const r = runPython(code, { input: { n: 1 } }, limits, Date.UTC(2026, 0, 2))
-    console.log(
-      code.slice(0, 70),
-      '=>',
-      JSON.stringify({ ...r, logs: r.logs.length > 5 ? r.logs.length : r.logs }),
-      Math.round(performance.now() - at),
-    )
-  }
-  console.log(
-    checkPython('def main(i):\n  return 1', limits),
-    checkPython('def main(i):\n  x = 1 +\n', limits),
-    checkPython('('.repeat(20000), limits),
+
+function run(code: string) {
+  return runPython(code, { input: { n: 1 } }, limits, Date.UTC(2026, 0, 2))
+}
+
+test.each([
+  ['def main(input):\n  return {"a": input["n"] + 1, "t": (1, 2)}', { a: 2, t: [1, 2] }],
+  ['def main(input, ctx):\n  return [ctx, 0.1 + 0.2]', [{ input: { n: 1 } }, 0.1 + 0.2]],
+  ['def main(input, ctx=None):\n  return ctx', null],
+  ['def main(i):\n  return "ü\\u2028\\U0001F600"', 'ü\u2028\u{1F600}'],
+  [
+    'def main(i):\n  return [-0.1, 1e300, 5e-324, 9007199254740991, True, None]',
+    [-0.1, 1e300, 5e-324, 9007199254740991, true, null],
+  ],
+  ['import time\ndef main(i):\n  return time.time()', 1767312000],
+  ['class A:\n  def __call__(self, input): return input\nmain = A()', { n: 1 }],
+])('%j gives its result', (code, output) => {
+  expect(run(code)).toMatchObject({ ok: true, output })
+})
+
+test('what is printed is logged, the forged answer too', () => {
+  const { logs, ...outcome } = run(
+    'def main(i):\n  print("a", i)\n  print("\\x1e=1")\n  print("no newline", end="")\n  return 2',
   )
+  expect(logs.map((entry) => ('text' in entry ? entry.text : ''))).toEqual(["a {'n': 1}", '=1', 'no newline'])
+  expect(outcome).toMatchObject({ ok: true, output: 2 })
+})
+
+test.each([
+  ['x = 1', 'script_error', 'The script defines no main(input)'],
+  ['def main(i):\n  x = 1 +\n', 'script_syntax', 'line 2: invalid syntax'],
+  ['def main(i):\n  return {"a": [1, {2, 3}]}', 'script_result', '/a/1 is of type set, which JSON does not have'],
+  ['def main(i):\n  return "\\ud800"', 'script_result', 'The result is not text of UTF-8'],
+  ['async def main(i):\n  return 1', 'script_result', 'the result is of type generator, which JSON does not have'],
+  ['def main(i):\n  return f(i)\ndef f(i): return f(i)', 'script_limit', 'The script calls itself too deeply'],
+  ['def main(i):\n  while True: pass', 'script_limit', expect.stringContaining('used up its cpu')],
+  ['def main(i):\n  while True: print("spam")', 'script_limit', expect.stringContaining('used up its cpu')],
+  [
+    'def main(i):\n  a = []\n  while True: a.append("x" * 1000)',
+    'script_limit',
+    expect.stringContaining('used up its memory'),
+  ],
+  [
+    'def main(i):\n  return "x" * 1048577',
+    'script_limit',
+    expect.stringMatching(/more than 1048576 bytes|used up its cpu/),
+  ],
+  [
+    'def f(x):\n  raise ValueError("bad")\ndef main(i):\n  return f(i)',
+    'script_error',
+    'Traceback (most recent call last):\n  File "script.py", line 4, in main\n  File "script.py", line 2, in f\nValueError: bad',
+  ],
+  ['def main(a, b, c):\n  return 1', 'script_error', 'TypeError: main() takes 3 positional arguments but 1 were given'],
+])('%j ends as an error', (code, error, message) => {
+  expect(run(code)).toMatchObject({ ok: false, error: { code: error, message } })
+})
+
+test('input deeper and larger than usual comes back as it was', () => {
+  const deep = JSON.parse('['.repeat(150) + ']'.repeat(150))
+  const wide = Array.from({ length: 5_000 }, (_, index) => ({ index, half: index / 2 }))
+  for (const input of [deep, wide]) {
+    expect(runPython('def main(input): return input', { input }, limits, 0)).toMatchObject({ ok: true, output: input })
+  }
+})
+
+test('a result that is nested too deeply is refused as that', () => {
+  const code = 'def main(i):\n  a = []\n  for _ in range(150): a = [a]\n  return a'
+  expect(run(code)).toMatchObject({
+    error: { code: 'script_result', message: 'the result is nested deeper than 150 levels' },
+  })
+})
+
+describe('the check at registration', () => {
+  test.each([
+    ['def main(i):\n  return 1', null],
+    ['def main(i):\n  x = 1 +\n', { line: 2, message: 'invalid syntax' }],
+    ['def main(i):\n  return [*i, 1]', { line: 2, message: '*x must be assignment target' }],
+    ['raise SystemExit', null],
+  ])('%j', (code, fault) => {
+    expect(checkPython(code, limits)).toEqual(fault)
+  })
+
+  test('ends on what would take for ever to read', () => {
+    expect(checkPython('('.repeat(20_000), limits)).toMatchObject({ line: 1 })
+  })
 })

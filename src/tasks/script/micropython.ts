@@ -11,11 +11,17 @@ import wasm from './wasm/micropython.wasm'
 
 const PAGE_BYTES = 65_536
 
-/** Of the interpreter's own stack: about a thousand calls, beyond which it says that the recursion is too deep. */
+/** Of the interpreter's own stack; what bounds recursion before it is its stack in C. */
 const PYSTACK_BYTES = 64 * 1_024
+
+/** What the interpreter was built with, and what it may use of the 64 KiB that it has. */
+const CSTACK_BYTES = 32_768
+const USED_CSTACK_BYTES = 57_344
 
 /** Doubles while memory is granted. */
 const FIRST_HEAP_BYTES = 1_024 * 1_024
+
+const IMAGE_PART_BYTES = 16_384
 
 /** errno of musl. */
 const ENOENT = 2
@@ -51,6 +57,14 @@ export interface Exception {
   trace: string
 }
 
+/** An interpreter as it stood, from which others begin: cheaper than to start one and to load modules. */
+export interface Image {
+  /** Its memory where that is not zero as it is in every instance, and how long it is altogether. */
+  parts: readonly { at: number; bytes: Uint8Array }[]
+  length: number
+  stack: number
+}
+
 export class MicroPython {
   readonly #wasm: Exports
   readonly #maxBytes: number
@@ -59,18 +73,22 @@ export class MicroPython {
   readonly #files = new Map<number, { bytes: Uint8Array; at: number }>()
   #nextFile = 3
   readonly #modules: Readonly<Record<string, string>>
+  /** Parts that are not zero in an instance from its beginning, so that an image has to say what they are. */
+  readonly #born: ReadonlySet<number> = new Set()
   readonly #onText: (bytes: Uint8Array) => void
 
   /**
    * @param at what its clock shows, ms since the epoch
-   * @param modules sources that `import` finds, by name; they come before what the interpreter brings itself
+   * @param modules sources that `import` finds, by path without `.py`; they come before most of what the interpreter brings itself
    * @param onText is given what is written; what it throws ends the call
+   * @param image what it begins from, that of an interpreter between two calls of `exec`
    */
   constructor(
     limits: Pick<ScriptLimits, 'fuel' | 'memoryBytes'>,
     at: number,
     modules: Readonly<Record<string, string>>,
     onText: (bytes: Uint8Array) => void,
+    image?: Image,
   ) {
     this.#maxBytes = limits.memoryBytes
     this.#at = at
@@ -83,10 +101,51 @@ export class MicroPython {
     }
     this.#wasm = new WebAssembly.Instance(wasm, imports).exports as unknown as Exports
     this.#wasm.emscripten_stack_init()
-    this.#wasm.__wasm_call_ctors()
-    this.#wasm.mp_js_init(PYSTACK_BYTES, FIRST_HEAP_BYTES)
-    this.#wasm.proxy_c_init()
+    if (image === undefined) {
+      this.#born = new Set(this.#parts().map(({ at }) => at))
+      this.#wasm.__wasm_call_ctors()
+      this.#wasm.mp_js_init(PYSTACK_BYTES, FIRST_HEAP_BYTES)
+      this.#useStack()
+      this.#wasm.proxy_c_init()
+    } else {
+      const { memory } = this.#wasm
+      memory.grow((image.length - memory.buffer.byteLength) / PAGE_BYTES)
+      const memoryBytes = this.#bytes()
+      for (const { at, bytes } of image.parts) memoryBytes.set(bytes, at)
+      this.#wasm._emscripten_stack_restore(image.stack)
+    }
     this.#wasm.__fuel.value = limits.fuel
+  }
+
+  /**
+   * The interpreter uses half of its stack in C only, which ends recursion after 160 calls. Where it keeps that bound, beside where
+   * the stack begins, is found by both; the rest is left for what does not look at the bound.
+   * @throws if it is not found, as the wasm is another one then
+   */
+  #useStack(): void {
+    const top = this.#wasm.emscripten_stack_get_current()
+    const words = new Uint32Array(this.#wasm.memory.buffer)
+    const found: number[] = []
+    for (let at = words.indexOf(CSTACK_BYTES); at !== -1; at = words.indexOf(CSTACK_BYTES, at + 1)) {
+      if (words[at - 1]! <= top && words[at - 1]! > top - 512) found.push(at)
+    }
+    if (found.length !== 1) throw new Error("the bound of the interpreter's stack was not found")
+    words[found[0]!] = USED_CSTACK_BYTES
+  }
+
+  /** Everything it knows is in its memory, but for where its stack is. */
+  image(): Image {
+    const parts = this.#parts((at) => this.#born.has(at)).map(({ at, bytes }) => ({ at, bytes: bytes.slice() }))
+    return { parts, length: this.#wasm.memory.buffer.byteLength, stack: this.#wasm.emscripten_stack_get_current() }
+  }
+
+  /** Where its memory is not zero, and where it is wanted anyhow. */
+  #parts(isWanted: (at: number) => boolean = () => false): { at: number; bytes: Uint8Array }[] {
+    const memory = this.#bytes()
+    return Array.from({ length: memory.length / IMAGE_PART_BYTES }, (_, index) => {
+      const at = index * IMAGE_PART_BYTES
+      return { at, bytes: memory.subarray(at, at + IMAGE_PART_BYTES) }
+    }).filter(({ at, bytes }) => isWanted(at) || bytes.some((byte) => byte !== 0))
   }
 
   get fuel(): WebAssembly.Global {
@@ -132,8 +191,13 @@ export class MicroPython {
   }
 
   #moduleAt(path: number): string | undefined {
-    const [, name] = /^(?:\.?\/)?(\w+)\.py$/.exec(this.#path(path)) ?? []
+    const [, name] = /^(?:\.?\/)?([\w/]+)\.py$/.exec(this.#path(path)) ?? []
     return name !== undefined && Object.hasOwn(this.#modules, name) ? this.#modules[name] : undefined
+  }
+
+  #isPackage(path: number): boolean {
+    const [, name] = /^(?:\.?\/)?(\w+)$/.exec(this.#path(path)) ?? []
+    return name !== undefined && Object.hasOwn(this.#modules, `${name}/__init__`)
   }
 
   #import(name: string): (...args: number[]) => number | undefined {
@@ -159,7 +223,7 @@ export class MicroPython {
       case '__syscall_openat':
         return (_folder, path) => this.#open(path!)
       case '__syscall_stat64':
-        return (path, into) => this.#stat(this.#moduleAt(path!), into!)
+        return (path, into) => this.#stat(path!, into!)
       case 'js_check_existing':
         return () => -1
       case 'proxy_js_free_obj':
@@ -236,12 +300,14 @@ export class MicroPython {
   }
 
   /** Emscripten's `struct stat`: only kind and size are looked at. */
-  #stat(module: string | undefined, into: number): number {
-    if (module === undefined) return -ENOENT
+  #stat(path: number, into: number): number {
+    const isPackage = this.#isPackage(path)
+    const module = this.#moduleAt(path)
+    if (module === undefined && !isPackage) return -ENOENT
     this.#bytes().fill(0, into, into + 96)
     const view = this.#view()
-    view.setUint32(into + 4, 0o100_444, true)
-    view.setBigUint64(into + 24, BigInt(encoder.encode(module).length), true)
+    view.setUint32(into + 4, isPackage ? 0o040_555 : 0o100_444, true)
+    view.setBigUint64(into + 24, BigInt(isPackage ? 0 : encoder.encode(module).length), true)
     return 0
   }
 }

@@ -1,9 +1,10 @@
 // Runs one script in MicroPython (micropython.ts): calls its `main`, takes its result and what it prints, and says how it ended.
 
 import type { Json } from '../../workflow/json.ts'
+import { nearest } from '../../workflow/nearest.ts'
 import { FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
 import { ScriptLogs } from './logs.ts'
-import { type Exception, Forbidden, MicroPython } from './micropython.ts'
+import { type Exception, Forbidden, type Image, MicroPython } from './micropython.ts'
 import {
   BROKEN_MESSAGE,
   LIMIT_MESSAGES,
@@ -12,11 +13,17 @@ import {
   type SyntaxFault,
   syntaxMessage,
 } from './outcome.ts'
-import { PYTHON_MODULES } from './python-modules.ts'
+import { modulesFor, PYTHON_MODULE_NAMES, preludeFor } from './python-modules.ts'
 
 /** What `_host.py` puts before its answer. */
 const ANSWER = 0x1e
 const NEWLINE = 0x0a
+
+/** Which modules draw random numbers. */
+const DRAWS = /\b(?:random|uuid)\b/
+
+/** For what is ours and runs before the script: enough for all modules at once. */
+const PRELUDE_LIMITS = { fuel: 1_000_000_000, memoryBytes: 32 * 1024 * 1024 }
 
 /** The longest line of the script's output that is taken in; the rest of it is dropped. */
 const MAX_LINE_BYTES = 64 * 1_024
@@ -39,12 +46,13 @@ class Ended extends Error {
 export function runPython(code: string, argument: { input: Json }, limits: ScriptLimits, at: number): ScriptOutcome {
   const logs = new ScriptLogs()
   const output = new Output(logs, limits.outputBytes)
-  const python = new MicroPython(limits, at, PYTHON_MODULES, (bytes) => {
+  const onText = (bytes: Uint8Array) => {
     python.fuel.value = (python.fuel.value as number) - bytes.length
     output.write(bytes, () => {
       python.fuel.value = (python.fuel.value as number) - FUEL_PER_LOG
     })
-  })
+  }
+  const python = new MicroPython(limits, at, modulesFor(code), onText, imageOf(preludeFor(code)))
   try {
     const result = resultOf(python, output, code, argument)
     return { ...result, logs: logs.all(), fuelLeft: python.fuel.value as number }
@@ -56,7 +64,7 @@ export function runPython(code: string, argument: { input: Json }, limits: Scrip
 
 /** Where the script cannot be read; null if it can. Nothing of it runs. */
 export function checkPython(code: string, limits: ScriptLimits): SyntaxFault | null {
-  const python = new MicroPython(limits, 0, {}, () => {})
+  const python = new MicroPython(limits, 0, {}, () => {}, imageOf(preludeFor('')))
   try {
     const thrown = python.exec(`compile(${literal(code)}, "script.py", "exec")`)
     return thrown === null ? null : syntaxFaultOf(thrown)
@@ -65,16 +73,41 @@ export function checkPython(code: string, limits: ScriptLimits): SyntaxFault | n
   }
 }
 
+/** What preludes left, the latest last: only what they load, nothing of any script. */
+const images = new Map<string, Image>()
+
+/** An image is about half a MB; scripts of one isolate name few sets of modules. */
+const MAX_IMAGES = 16
+
+/** The interpreter after a prelude. Loading modules takes ten times as long as starting from what that left. */
+function imageOf(prelude: string): Image {
+  const known = images.get(prelude)
+  if (known !== undefined) {
+    images.delete(prelude)
+    images.set(prelude, known)
+    return known
+  }
+  const python = new MicroPython(PRELUDE_LIMITS, 0, modulesFor(''), () => {})
+  const thrown = python.exec(`${prelude}\n__import__("gc").collect()`)
+  if (thrown !== null) throw new Error(`the prelude failed: ${thrown.trace}`)
+  const image = python.image()
+  images.set(prelude, image)
+  if (images.size > MAX_IMAGES) images.delete(images.keys().next().value!)
+  return image
+}
+
 function resultOf(
   python: MicroPython,
   output: Output,
   code: string,
   argument: Json,
 ): { ok: true; output: Json } | { ok: false; error: ScriptError } {
+  // All that begin from one image would draw the same random numbers.
+  if (DRAWS.test(code)) python.exec('__import__("urandom").seed()')
   const loaded = python.exec(code)
-  if (loaded !== null) return { ok: false, error: errorOfException(loaded, null) }
-  const called = python.exec(`import _host\n_host.call(globals(), ${literal(JSON.stringify(argument))})`)
-  if (called !== null) return { ok: false, error: errorOfException(called, '_host.py') }
+  if (loaded !== null) return { ok: false, error: errorOfException(loaded) }
+  const called = python.exec(`__import__("_host").call(globals(), ${literal(JSON.stringify(argument))})`)
+  if (called !== null) return { ok: false, error: errorOfException(called) }
   const answer = output.answer()
   if (answer === null)
     return { ok: false, error: { code: 'script_result', message: 'The result is not text of UTF-8' } }
@@ -164,31 +197,38 @@ function literal(text: string): string {
   return JSON.stringify(text)
 }
 
-/**
- * What an exception means.
- * @param host the file of ours whose frames, and those above them, are none of the script's
- */
-function errorOfException({ type, trace }: Exception, host: string | null): ScriptError {
-  if (type === 'SyntaxError' && host === null) {
+/** What an exception means. */
+function errorOfException({ type, trace }: Exception): ScriptError {
+  if (type === 'SyntaxError') {
     return { code: 'script_syntax', message: syntaxMessage(syntaxFaultOf({ type, trace })) }
   }
   if (type === 'MemoryError') return { code: 'script_limit', message: LIMIT_MESSAGES.memory }
   if (type === 'RuntimeError' && trace.trimEnd().endsWith('maximum recursion depth exceeded')) {
     return { code: 'script_limit', message: LIMIT_MESSAGES.stack }
   }
-  return { code: 'script_error', message: ownTrace(trace, host) }
+  const missing = type === 'ImportError' && /no module named '([^']*)'\s*$/.exec(trace)?.[1]
+  const message = ownTrace(trace)
+  return { code: 'script_error', message: missing ? `${message}; ${whatThereIs(missing)}` : message }
 }
 
-/** The trace in the script's own lines, repeats said once. */
-function ownTrace(trace: string, host: string | null): string {
-  const lines = trace.trimEnd().split('\n')
-  const last = host === null ? -1 : lines.findLastIndex((line) => line.startsWith(`  File "${host}"`))
-  const own = last === -1 ? lines : ['Traceback (most recent call last):', ...lines.slice(last + 1)]
+/** The nearest name first, then all. */
+function whatThereIs(missing: string): string {
+  const near = nearest(missing, PYTHON_MODULE_NAMES)
+  return `there are: ${(near === null ? PYTHON_MODULE_NAMES : [near, ...PYTHON_MODULE_NAMES.filter((name) => name !== near)]).join(', ')}`
+}
+
+/** The trace in the script's own lines, repeats said once; how it got to `main` and where it went through modules is left out. */
+function ownTrace(trace: string): string {
+  const all = trace.trimEnd().split('\n')
+  const host = all.findLastIndex((line) => line.startsWith('  File "_host.py"'))
+  const lines = all.filter((line, index) => {
+    return line.startsWith('  File ') ? index > host && line.startsWith('  File "<') : index === 0 || index > host
+  })
   const told: string[] = []
   let repeats = 0
-  for (const [index, line] of own.entries()) {
+  for (const [index, line] of lines.entries()) {
     const isFrame = line.startsWith('  File ')
-    if (isFrame && line === own[index - 1]) repeats++
+    if (isFrame && line === lines[index - 1]) repeats++
     else {
       if (repeats > 0) told.push(`  [Previous line repeated ${repeats} more times]`)
       repeats = 0

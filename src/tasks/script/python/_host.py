@@ -1,60 +1,90 @@
 # Calls a script's `main` and gives its result as text: what the host knows of Python is here. The answer begins with a character
 # that JSON cannot hold raw and that `print` is not given, so that it can be told from what the script prints.
 
-import json
+import ujson as json
 
 _ANSWER = "\x1e"
 
 
 class ResultFault(Exception):
-    pass
+    def __init__(self, why):
+        super().__init__(why)
+        self.path = ""
 
 
-def _fault(path, why):
-    return ResultFault((path or "the result") + " " + why)
-
-
-def _escaped(key):
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def _check(value, path, above):
+def _plain(value, above):
+    # The value as what JSON has; itself where it is that already.
     if value is None or value is True or value is False:
-        return
+        return value
     kind = type(value)
     if kind is str:
-        return
+        return value
     if kind is int:
         if not -9007199254740991 <= value <= 9007199254740991:
-            raise _fault(path, "is an integer beyond 2**53, which JSON cannot hold exactly; give it as text")
-        return
+            raise ResultFault("is an integer beyond 2**53, which JSON cannot hold exactly; give it as text")
+        return value
     if kind is float:
         if value != value or value in (float("inf"), float("-inf")):
-            raise _fault(path, "is " + str(value) + ", which JSON does not have")
-        return
+            raise ResultFault("is " + str(value) + ", which JSON does not have")
+        return value
     if isinstance(value, (list, tuple)):
-        _enter(value, path, above)
-        for index, one in enumerate(value):
-            _check(one, path + "/" + str(index), above)
-    elif isinstance(value, dict):
-        _enter(value, path, above)
+        made = None if kind is list or kind is tuple else list(value)
+        _enter(value, above)
+        index = 0
+        try:
+            for one in value:
+                plain = _plain(one, above)
+                if plain is not one:
+                    if made is None:
+                        made = list(value)
+                    made[index] = plain
+                index += 1
+        except ResultFault as fault:
+            fault.path = "/" + str(index) + fault.path
+            raise
+        above.pop()
+        return value if made is None else made
+    if isinstance(value, dict):
+        made = None if kind is dict else dict(value.items())
+        _enter(value, above)
         for key, one in value.items():
             if type(key) is not str:
-                raise _fault(path, "has the key " + repr(key) + ", which is no text")
-            _check(one, path + "/" + _escaped(key), above)
-    elif isinstance(value, (str, int, float)):
-        return
-    else:
-        raise _fault(path, "is of type " + kind.__name__ + ", which JSON does not have")
-    above.pop()
+                raise ResultFault("has the key " + repr(key) + ", which is no text")
+            try:
+                plain = _plain(one, above)
+            except ResultFault as fault:
+                fault.path = "/" + key.replace("~", "~0").replace("/", "~1") + fault.path
+                raise
+            if plain is not one:
+                if made is None:
+                    made = dict(value.items())
+                made[key] = plain
+        above.pop()
+        return value if made is None else made
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return _plain(int(value), above)
+    if isinstance(value, float):
+        return _plain(getattr(value, "value", value) * 1.0, above)
+    raise ResultFault("is of type " + kind.__name__ + ", which JSON does not have")
 
 
-def _enter(value, path, above):
-    if len(above) > 500:
-        raise _fault("", "is nested deeper than 500 levels")
-    if any(one is value for one in above):
-        raise _fault(path, "holds itself")
+# The interpreter's own stack holds somewhat more.
+_MAX_DEPTH = 150
+
+
+def _enter(value, above):
+    if len(above) >= _MAX_DEPTH:
+        raise NestedTooDeep()
+    for one in above:
+        if one is value:
+            raise ResultFault("holds itself")
     above.append(value)
+
+
+class NestedTooDeep(Exception):
+    pass
 
 
 def _run(main, given):
@@ -80,8 +110,11 @@ def call(scope, text):
         return
     output = _run(main, json.loads(text))
     try:
-        _check(output, "", [])
+        output = _plain(output, [])
     except ResultFault as fault:
-        print(_ANSWER + "r" + str(fault), end="")
+        print(_ANSWER + "r" + (fault.path or "the result") + " " + str(fault), end="")
+        return
+    except NestedTooDeep:
+        print(_ANSWER + "rthe result is nested deeper than " + str(_MAX_DEPTH) + " levels", end="")
         return
     print(_ANSWER + "=" + json.dumps(output), end="")

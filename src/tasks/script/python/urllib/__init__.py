@@ -1,0 +1,1 @@
+# What there is of it: urllib.parse. A script has no network: an `http` task fetches.
