@@ -1,4 +1,4 @@
-// `npm run demo`: boots the real Worker on embedded storage, registers two workflows, runs both, and shows what happened:
+// `npm run demo`: boots the real Worker on embedded storage, registers three workflows, runs them, and shows what happened:
 // each run as a table with a bar per task on a time axis, and the metrics that changed. Leaves nothing running or behind.
 
 import { once } from 'node:events'
@@ -44,6 +44,7 @@ try {
   const input = { api: urlOf(api), customer: 'c-7' }
   for (const [file, start] of [
     ['examples/invoice.json', { workflow: 'invoice', input }],
+    ['examples/analyze.json', { workflow: 'analyze', input }],
     ['examples/nightly-report.json', { workflow: 'nightly-report' }],
   ] as const) {
     const registered = await post<{ name: string; version: number; warnings?: unknown[] }>(
@@ -118,6 +119,11 @@ async function serveApi(): Promise<Server> {
       ],
     },
     'GET /rates/EUR': { after: 40, status: 200, body: { currency: 'EUR', rate: 0.92 } },
+    'GET /timings': {
+      after: 30,
+      status: 200,
+      body: [41, 39, 44, 40, 38, 43, 41, 42, 40, 190].map((ms, n) => ({ path: `/items/${n}`, ms })),
+    },
     'POST /invoices': { after: 80, status: 201, body: { id: 'inv-2041' } },
   }
   const server = createServer((request, response) => {
