@@ -6,10 +6,10 @@ import { TASK_TYPES } from '../src/tasks/schemas.ts'
 import type { Fact } from '../src/workflow/advance.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
-import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
 import { scopeValue } from '../src/workflow/handed-scope.ts'
 import type { JsonObject } from '../src/workflow/json.ts'
 import { itemScope } from '../src/workflow/map.ts'
+import { renderConfig, responseScope } from '../src/workflow/response-fields.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
@@ -88,20 +88,24 @@ export class Attempts {
    * @param right with which it may call although its circuit is not closed
    */
   start(run: Run, { task, item }: Spot, now: number, load: LoadPayload, right: Trial | null = null): void {
-    const { token } = triesOf(run, task, item)
+    const tries = triesOf(run, task, item)
+    const { token } = tries
     const about = item === undefined ? {} : { item }
     const definition = run.workflow.definition.tasks[task]!
     const { type, with: template = {} } = item === undefined ? definition : run.workflow.plans[task]!.items!
     const marks = new SecretMarks(() => crypto.randomUUID())
     const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
-    const rendered = hasExpressions(template)
-      ? renderTemplate(template, item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load))
-      : { ok: true as const, value: template }
+    const known = taskType(TASK_TYPES, type)
+    const seen = item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load)
+    const rendered = renderConfig(known, template, seen)
     if (!rendered.ok) {
       // Nothing that its expressions read has changed since its circuit was asked, so no right is lost here.
       this.#report(run.id, { type: 'AttemptFailed', task, token, error: rendered.error, ...about })
       return
     }
+    const handed = known?.takesScope === true ? scopeValue(run, task, item, load) : null
+    const judging = responseScope(run, task, item, known, template, load)
+    const count = { nth: tries.polls + 1, elapsedMs: now - (tries.startedAt ?? now) }
     const { trace } = run.options
     const limit = attemptLimit(run, task, item, now)
     const secrets = marks.asked(this.#tenant)
@@ -110,7 +114,8 @@ export class Attempts {
       with: rendered.value as JsonObject,
       ...(secrets === null ? {} : { secrets }),
       idempotencyKey: idempotencyKey(run, task, item),
-      ...(takesScope(type) ? { scope: scopeValue(run, task, item, load) } : {}),
+      ...(handed === null ? {} : { scope: handed }),
+      ...(judging === null ? {} : { scope: judging, ...count }),
       timeoutMs: limit.ms,
       ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
     })
@@ -166,10 +171,6 @@ export class Attempts {
   }
 }
 
-function takesScope(type: string): boolean {
-  return taskType(TASK_TYPES, type)?.takesScope === true
-}
-
 /** The same on every attempt of a task, so that the server called can tell a repeat (R6). */
 function idempotencyKey({ id, workflow }: Run, task: TaskIndex, item: number | undefined): string {
   const { undoes } = workflow.plans[task]!
@@ -210,6 +211,8 @@ function toFact(task: TaskIndex, token: number, result: TaskResult, { isOwn }: L
         ...(result.retryAfterMs === undefined ? {} : { retryAfterMs: result.retryAfterMs }),
         ...told,
       }
+    case 'snoozed':
+      return { type: 'AttemptSnoozed', task, token, afterMs: result.afterMs, ...told }
     case 'timed_out':
       // The run's deadline passes before the backstop does, unless a pause has moved it: then the attempt was cut off by what
       // had counted before, and is made again in the time that the run has now.

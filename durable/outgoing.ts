@@ -6,14 +6,14 @@ import type { Fact } from '../src/workflow/advance.ts'
 import { wantsRetry } from '../src/workflow/attempt-end.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
-import { hasExpressions, renderTemplate } from '../src/workflow/expression.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
 import { itemScope } from '../src/workflow/map.ts'
+import { renderConfig } from '../src/workflow/response-fields.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
 import type { Spot } from '../src/workflow/slots.ts'
-import type { TaskTypes } from '../src/workflow/task-types.ts'
+import { type TaskTypes, taskType } from '../src/workflow/task-types.ts'
 import { triesOf } from '../src/workflow/tries.ts'
 import type { CircuitCall, Circuits } from './circuits.ts'
 import type { RetryBudgets } from './retry-budgets.ts'
@@ -43,12 +43,12 @@ function callOf(run: Run, task: TaskIndex, config: Json, trial: Trial | null, no
 /** The circuit that a task, or an item of it, would call through now. Its expressions are filled in for that, so it is asked only when need be. */
 export function circuitOf(run: Run, { task, item }: Spot, load: LoadPayload): CircuitCall | null {
   const { with: template = {} } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
+  const { type } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
   // Nobody is called by what is rendered here, so it does not matter that everybody knows the nonce.
   const marks = new SecretMarks(() => '')
   const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
-  const rendered = hasExpressions(template)
-    ? renderTemplate(template, item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load))
-    : { ok: true as const, value: template }
+  const seen = item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load)
+  const rendered = renderConfig(taskType(TASK_TYPES, type), template, seen)
   // What cannot be filled in fails when the attempt starts, and calls nobody.
   return rendered.ok ? (callOf(run, task, rendered.value, null, 0)?.circuit ?? null) : null
 }
@@ -102,6 +102,7 @@ export class Outgoing {
 function codeOf(fact: Fact): string | null {
   switch (fact.type) {
     case 'AttemptSucceeded':
+    case 'AttemptSnoozed':
       return null
     case 'AttemptFailed':
     case 'AttemptTimedOut':

@@ -320,6 +320,11 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
         name: 'attempt.timed_out',
         data: failureData(event, load),
       }
+    case 'AttemptSnoozed':
+      return {
+        name: 'attempt.snoozed',
+        data: { started_by: event.token, after_ms: event.afterMs, ...logsView(event.logs ?? null, false, load) },
+      }
     case 'AttemptInterrupted':
       return { name: 'attempt.interrupted', data: { started_by: event.token } }
     case 'TaskWaiting':

@@ -81,6 +81,12 @@ const FAULTS: Fault[] = [
     to: 'backoffMs',
   },
   {
+    name: 'a poll is made again before its time',
+    file: 'src/workflow/attempt-end.ts',
+    from: 'const until = at + retryAfterMs!',
+    to: 'const until = at',
+  },
+  {
     name: 'a policy gives one attempt too many',
     file: 'src/workflow/attempt-end.ts',
     from: 'attempt >= policy.max_attempts',

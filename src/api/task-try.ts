@@ -6,11 +6,12 @@ import type { Executor } from '../../durable/attempts.ts'
 import type { TaskResult } from '../tasks/plugin.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
 import type { TaskError } from '../workflow/event.ts'
-import { type ExpressionNames, type ExpressionScope, renderTemplate } from '../workflow/expression.ts'
+import type { ExpressionNames, ExpressionScope } from '../workflow/expression.ts'
 import { checkShape } from '../workflow/faults.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
 import { didYouMeanOrAll, quoted } from '../workflow/nearest.ts'
 import { checkLoneTask } from '../workflow/parse.ts'
+import { renderConfig } from '../workflow/response-fields.ts'
 import { SecretMarks } from '../workflow/secret-marks.ts'
 import { soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
@@ -35,7 +36,7 @@ export interface Try {
 }
 
 interface Tried {
-  status: 'succeeded' | 'failed' | 'timed_out'
+  status: 'succeeded' | 'failed' | 'timed_out' | 'snoozed'
   output: Json
   error: { code: string; message: string; retryable: boolean } | null
   logs?: Json[]
@@ -100,8 +101,9 @@ async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omi
     const computed = transformed(attempt.with.value!, scope)
     return computed.ok ? { status: 'succeeded', output: computed.output, error: null } : failure(computed.error)
   }
+  const known = taskType(TASK_TYPES, type)
   const marks = new SecretMarks(() => crypto.randomUUID())
-  const rendered = renderTemplate(attempt.with, { ...scope, secret: (secret) => marks.mark(secret) })
+  const rendered = renderConfig(known, attempt.with, { ...scope, secret: (secret) => marks.mark(secret) })
   if (!rendered.ok) return failure(rendered.error)
   const secrets = marks.asked(() => tenant)
   const executor = exports.TaskExecutor as unknown as Executor
@@ -110,8 +112,10 @@ async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omi
     with: rendered.value as JsonObject,
     ...(secrets === null ? {} : { secrets }),
     idempotencyKey: `try_${crypto.randomUUID()}/${type}`,
+    nth: 1,
+    elapsedMs: 0,
     timeoutMs: attempt.timeoutMs,
-    ...(taskType(TASK_TYPES, type)?.takesScope === true ? { scope: scopeValueOf(attempt) } : {}),
+    ...(known?.takesScope === true || known?.with?.ofResponse !== undefined ? { scope: scopeValueOf(attempt) } : {}),
   })
   try {
     return shown(await started.result())
@@ -136,6 +140,7 @@ function scopeValueOf({ input, tasks }: Try): JsonObject {
 function shown(result: TaskResult): Omit<Tried, 'duration_ms'> {
   const logs = result.logs === undefined ? {} : { logs: result.logs }
   if (result.kind === 'succeeded') return { status: 'succeeded', output: result.output, error: null, ...logs }
+  if (result.kind === 'snoozed') return { status: 'snoozed', output: null, error: null, ...logs }
   const retryable = result.kind === 'timed_out' || result.retryable
   return { status: result.kind, output: null, error: { ...result.error, retryable }, ...logs }
 }

@@ -50,12 +50,14 @@ export const TrySchema = z
 
 export const TriedSchema = z
   .strictObject({
-    status: z.enum(['succeeded', 'failed', 'timed_out']),
+    status: z.enum(['succeeded', 'failed', 'timed_out', 'snoozed']).meta({
+      description: '`snoozed`: a run would wait now and call again (`poll`).',
+    }),
     output: anyJson,
     error: z
       .strictObject({ code: z.string(), message: z.string(), retryable: z.boolean() })
       .nullable()
-      .meta({ description: 'Null if it succeeded.' }),
+      .meta({ description: 'Null unless it failed or timed out.' }),
     logs: z.array(z.unknown()).exactOptional().meta({ description: 'What a script printed.' }),
     duration_ms: milliseconds,
   })

@@ -22,8 +22,16 @@ const SCRIPT_CODES = ['script_syntax', 'script_error', 'script_limit', 'script_r
 export const ABOUT: Abouts = {
   http: {
     description: 'Calls a server by HTTP.',
-    gives: '`{status, headers, body}`: the status, the headers by their lower-case names, the body as `parse` says.',
-    codes: ['http_<status>', 'http_network', 'egress_denied', 'response_too_large', 'invalid_response'],
+    gives:
+      '`{status, headers, body}`: the status, the headers by their lower-case names, the body as `parse` says; with `paginate` also `pages` and `next`.',
+    codes: [
+      'http_<status>',
+      'http_network',
+      'egress_denied',
+      'response_too_large',
+      'invalid_response',
+      'poll_exhausted',
+    ],
   },
   javascript: {
     description: 'Runs JavaScript in a sandbox, without network and clock.',

@@ -115,13 +115,14 @@ async function endingOf(
 ): Promise<TaskResult> {
   try {
     if (!isBuilt(call.type)) return failed('executor_error', `This release has no task type "${call.type}"`)
-    const { type, idempotencyKey, timeoutMs, trace, scope = {} } = call
+    const { type, idempotencyKey, nth = 1, elapsedMs = 0, timeoutMs, trace, scope = {} } = call
     const prepared = await withSecrets(call, vaults)
     if (!prepared.ok) return prepared.end
     const checked = checkShape(TASK_TYPES[type].with.rendered, prepared.with, { at: '/with' })
     if (!checked.ok) return prepared.hide(failed('invalid_with', listed(checked.faults)))
+    const attempt = { config: checked.value, scope, idempotencyKey, nth, elapsedMs, timeoutMs, signal }
     const result = await (PLUGINS[type] as TaskPlugin<unknown>).execute(
-      { config: checked.value, scope, idempotencyKey, timeoutMs, signal, ...(trace === undefined ? {} : { trace }) },
+      { ...attempt, ...(trace === undefined ? {} : { trace }) },
       surroundings,
     )
     // Bounded first: what is looked through for secrets is no larger than an output may be, and masks only make it smaller.

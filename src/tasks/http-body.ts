@@ -2,6 +2,7 @@
 
 import type { Json } from '../workflow/json.ts'
 import { toBase64 } from './base64.ts'
+import { hex } from './multipart.ts'
 
 /** What reading gave: the bytes, as many as the limit when `isCut`, and `isBroken` when the connection ended before the body did. */
 export interface ReadBody {
@@ -26,25 +27,76 @@ export async function readBody(response: Response, limit: number, signal: AbortS
   }
   const chunks: Uint8Array[] = []
   let length = 0
-  let isBroken = false
-  if (body !== null) {
-    const reader = body.getReader()
-    const cancel = () => void reader.cancel().catch(() => {}) // The stream may have failed already: nothing is left to cancel.
-    signal.addEventListener('abort', cancel, { once: true })
-    try {
-      while (length <= limit && !signal.aborted) {
-        const { done, value } = await reader.read()
-        if (done) break
-        chunks.push(value)
-        length += value.byteLength
-      }
-    } catch {
-      isBroken = true // The stream fails by the network alone; what it says of it may hold the URL.
-    }
-    signal.removeEventListener('abort', cancel)
-    if (length > limit) cancel()
+  const { isBroken } = await eachChunk(response, signal, (chunk) => {
+    chunks.push(chunk)
+    length += chunk.byteLength
+    return length <= limit
+  })
+  return { bytes: joined(chunks, Math.min(length, limit)), isCut: length > limit, isBroken }
+}
+
+/** What hashing gave: no byte of the body is kept. */
+export interface HashedBody {
+  /** In hexadecimal. */
+  sha256: string
+  length: number
+  isCut: boolean
+  isBroken: boolean
+}
+
+/** Hashes at most `limit` bytes as they come, and cancels the rest. Ends soon after the signal fires, as `isBroken`. */
+export async function hashBody(response: Response, limit: number, signal: AbortSignal): Promise<HashedBody> {
+  const declared = declaredBytes(response.headers)
+  if (declared > limit && Number.isFinite(declared)) {
+    response.body?.cancel().catch(() => {}) // It may have failed already: nothing is left to cancel.
+    return { sha256: '', length: 0, isCut: true, isBroken: false }
   }
-  return { bytes: joined(chunks, Math.min(length, limit)), isCut: length > limit, isBroken: isBroken || signal.aborted }
+  const digest = new crypto.DigestStream('SHA-256')
+  const writer = digest.getWriter()
+  let length = 0
+  const { isBroken } = await eachChunk(response, signal, async (chunk) => {
+    length += chunk.byteLength
+    if (length > limit) return false
+    await writer.write(chunk)
+    return true
+  })
+  const isCut = length > limit
+  if (isCut || isBroken) {
+    digest.digest.catch(() => {}) // Nobody asks for it any more.
+    await writer.abort()
+    return { sha256: '', length, isCut, isBroken }
+  }
+  await writer.close()
+  return { sha256: hex(new Uint8Array(await digest.digest)), length, isCut, isBroken }
+}
+
+/**
+ * Reads a body chunk by chunk until `take` gives false; what is left is cancelled. The stream fails by the network alone, and what
+ * it says of that may hold the URL, so it is not told.
+ */
+async function eachChunk(
+  { body }: Response,
+  signal: AbortSignal,
+  take: (chunk: Uint8Array) => boolean | Promise<boolean>,
+): Promise<{ isBroken: boolean }> {
+  if (body === null) return { isBroken: signal.aborted }
+  const reader = body.getReader()
+  const cancel = () => void reader.cancel().catch(() => {}) // The stream may have failed already: nothing is left to cancel.
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    for (;;) {
+      if (signal.aborted) return { isBroken: true }
+      const { done, value } = await reader.read()
+      if (done) return { isBroken: signal.aborted }
+      if (await take(value)) continue
+      cancel()
+      return { isBroken: signal.aborted }
+    }
+  } catch {
+    return { isBroken: true }
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
 }
 
 /** What HTTP will not let the body exceed (RFC 9110, 8.6); Infinity if it may: a body that is compressed grows. */

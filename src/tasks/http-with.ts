@@ -1,14 +1,19 @@
-// PURE. The schema of `with` of an `http` task, written for rendered values; schemas.ts makes the form for definitions.
+// PURE. The schema of `with` of an `http` task, written for rendered values; the form for definitions is derived from it.
 // Every default, bound and rule of a call stands here and nowhere else; http.ts does what it says.
 
 import { z } from 'zod'
 import { choice } from '../workflow/choice.ts'
 import type { FaultCode } from '../workflow/codes.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
-import { sizeSchema } from './size.ts'
+import { multipartSchema } from './multipart-with.ts'
+import { paginateSchema, pollSchema } from './repeat-with.ts'
+import { sizeBytes, sizeSchema } from './size.ts'
+import { isTemplate, withTemplates } from './templates.ts'
 
-/** The largest body of an answer: the output that it ends in may be no larger either. */
+/** The largest body of an answer that is taken whole: the output that it ends in may be no larger either. */
 const MAX_BODY_BYTES = 1_048_576
+/** The largest of which only the hash is taken. */
+const MAX_HASHED_BYTES = 10 * 1_073_741_824
 
 /** How many hops `follow_redirects: true` follows. */
 export const DEFAULT_REDIRECTS = 5
@@ -76,93 +81,135 @@ export const url = z
     error: 'must not hold credentials; put them into a header',
   })
 
-const BODY_FIELDS = ['json', 'form', 'body'] as const
+const BODY_FIELDS = ['json', 'form', 'multipart', 'body'] as const
 
-export const httpWith = z
-  .strictObject({
-    method: z
-      .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-      .optional()
-      .meta({ description: 'POST if there is a body field (`json`, `form` or `body`), else GET.', example: 'POST' }),
-    url: url.meta({
-      description:
-        'Where to: http or https, without credentials. Private and local addresses are refused (EGRESS_ALLOW).',
-      example: 'https://api.example.com/orders',
+const fields = z.strictObject({
+  method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']).optional().meta({
+    description: 'POST if there is a body field (`json`, `form`, `multipart` or `body`), else GET.',
+    example: 'POST',
+  }),
+  url: url.meta({
+    description:
+      'Where to: http or https, without credentials. Private and local addresses are refused (EGRESS_ALLOW).',
+    example: 'https://api.example.com/orders',
+  }),
+  query: z
+    .record(z.string(), choice(isList, [z.array(scalar), scalar]))
+    .optional()
+    .meta({
+      description: 'Appended to the query of the URL; a list repeats its name.',
+      example: { page: 2, tag: ['a', 'b'] },
     }),
-    query: z
-      .record(z.string(), choice(isList, [z.array(scalar), scalar]))
-      .optional()
-      .meta({
-        description: 'Appended to the query of the URL; a list repeats its name.',
-        example: { page: 2, tag: ['a', 'b'] },
-      }),
-    headers: headers.optional().meta({
+  headers: headers.optional().meta({
+    description:
+      'Request headers, visible ASCII. Those of the connection (Host, Content-Length ...) are refused. An Idempotency-Key, User-Agent or Content-Type of yours replaces the default.',
+    example: { authorization: 'Bearer ...' },
+  }),
+  json: (z.unknown() as unknown as z.ZodType<Json>)
+    .optional()
+    .meta({ description: 'Body: a JSON value, sent as application/json.', example: { amount: 12 } }),
+  form: z
+    .record(z.string(), scalar)
+    .optional()
+    .meta({ description: 'Body: fields, sent as application/x-www-form-urlencoded.', example: { name: 'a b' } }),
+  multipart: multipartSchema.optional(),
+  body: z.string().optional().meta({ description: 'Body: a text, sent as UTF-8.', example: 'plain text' }),
+  expect_status: choice(isList, [z.array(status).min(1).max(20), status])
+    .default('200-299')
+    .meta({
       description:
-        'Request headers, visible ASCII. Those of the connection (Host, Content-Length ...) are refused. An Idempotency-Key, User-Agent or Content-Type of yours replaces the default.',
-      example: { authorization: 'Bearer ...' },
+        'Statuses that count as success: a number, a range "200-299" (both ends included), or a list of these. Redirects that are followed are not judged, only the answer at their end.',
+      example: ['200-299', 404],
     }),
-    json: (z.unknown() as unknown as z.ZodType<Json>)
-      .optional()
-      .meta({ description: 'Body: a JSON value, sent as application/json.', example: { amount: 12 } }),
-    form: z
-      .record(z.string(), scalar)
-      .optional()
-      .meta({ description: 'Body: fields, sent as application/x-www-form-urlencoded.', example: { name: 'a b' } }),
-    body: z.string().optional().meta({ description: 'Body: a text, sent as UTF-8.', example: 'plain text' }),
-    expect_status: choice(isList, [z.array(status).min(1).max(20), status])
-      .default('200-299')
-      .meta({
-        description:
-          'Statuses that count as success: a number, a range "200-299" (both ends included), or a list of these. Redirects that are followed are not judged, only the answer at their end.',
-        example: ['200-299', 404],
-      }),
-    parse: z
-      .enum(['auto', 'json', 'text', 'base64', 'hash'])
-      .refine((value) => value !== 'hash', { params: fault('not_available'), error: '"hash" is not built yet' })
-      .default('auto')
-      .meta({
-        description:
-          'How the body becomes JSON. `auto` goes by Content-Type: JSON for JSON types; a text for text/*, XML, JavaScript and urlencoded; else base64; null if it is empty. `hash` is not built yet.',
-        example: 'json',
-      }),
-    max_bytes: sizeSchema({ min: 1, max: MAX_BODY_BYTES }).default(MAX_BODY_BYTES).meta({
-      description:
-        'The largest body taken, in bytes or as "512KiB", at most 1 MiB; a larger one fails with `response_too_large`.',
-      example: '512KiB',
+  parse: z.enum(['auto', 'json', 'text', 'base64', 'hash']).default('auto').meta({
+    description:
+      'How the body becomes JSON. `auto` goes by Content-Type: JSON for JSON types; a text for text/*, XML, JavaScript and urlencoded; else base64; null if it is empty. `hash` keeps nothing of it: `{sha256, bytes}`, the digest in hexadecimal, of up to 10 GiB.',
+    example: 'json',
+  }),
+  max_bytes: sizeSchema({ min: 1, max: MAX_HASHED_BYTES }).optional().meta({
+    description:
+      'The largest body taken, in bytes or as "512KiB": at most 1 MiB, which is the default; with `parse: "hash"` 10 GiB, likewise. Of pages, all together. A larger one fails with `response_too_large`.',
+    example: '512KiB',
+  }),
+  follow_redirects: choice((value) => (typeof value === 'boolean' ? 0 : 1), [z.boolean(), z.int().min(0).max(10)])
+    .default(true)
+    .meta({
+      description: `How many redirects are followed: a count up to 10, true (${DEFAULT_REDIRECTS}) or false (none).`,
+      example: 3,
     }),
-    follow_redirects: choice((value) => (typeof value === 'boolean' ? 0 : 1), [z.boolean(), z.int().min(0).max(10)])
-      .default(true)
-      .meta({
-        description: `How many redirects are followed: a count up to 10, true (${DEFAULT_REDIRECTS}) or false (none).`,
-        example: 3,
-      }),
-  })
-  .superRefine(
-    (value, ctx) => {
-      const bodies = BODY_FIELDS.filter((field) => value[field] !== undefined)
-      for (const field of bodies.slice(1)) {
-        ctx.addIssue({
-          code: 'custom',
-          path: [field],
-          params: fault('conflicting_fields'),
-          message: `stands beside "${bodies[0]}"; only one of ${BODY_FIELDS.join(', ')} may be there`,
-        })
-      }
-      if (bodies[0] !== undefined && (value.method === 'GET' || value.method === 'HEAD')) {
-        ctx.addIssue({
-          code: 'custom',
-          path: [bodies[0]],
-          params: fault('conflicting_fields'),
-          message: `a ${value.method} has no body`,
-        })
-      }
-    },
-    // Also beside other faults, so that one answer lists them all.
-    { when: ({ value }) => typeof value === 'object' && value !== null },
-  )
-  .meta({ description: 'An HTTP call.', example: { url: 'https://api.example.com/orders', json: { amount: 12 } } })
+  paginate: paginateSchema.optional(),
+  poll: pollSchema.optional(),
+})
 
-export type HttpWith = z.output<typeof httpWith>
+/** What is wrong between fields. In a definition a field may be a template, of which only a run knows what it says. */
+const rules = z.superRefine<Record<string, unknown>>(
+  (value, ctx) => {
+    const refuse = (path: string[], code: FaultCode, message: string) =>
+      ctx.addIssue({ code: 'custom', path, params: fault(code), message })
+    const conflict = (field: string, message: string) => refuse([field], 'conflicting_fields', message)
+
+    const bodies = BODY_FIELDS.filter((field) => value[field] !== undefined)
+    for (const field of bodies.slice(1)) {
+      conflict(field, `stands beside "${bodies[0]}"; only one of ${BODY_FIELDS.join(', ')} may be there`)
+    }
+    if (bodies[0] !== undefined && (value.method === 'GET' || value.method === 'HEAD')) {
+      conflict(bodies[0], `a ${value.method} has no body`)
+    }
+    const given = typeof value.headers === 'object' && value.headers !== null ? Object.keys(value.headers) : []
+    const type = given.find((name) => name.toLowerCase() === 'content-type')
+    if (value.multipart !== undefined && type !== undefined) {
+      refuse(
+        ['headers', type],
+        'conflicting_fields',
+        'stands beside "multipart", which says by itself where its parts end',
+      )
+    }
+    const size = value.max_bytes as number | string | undefined
+    if (size !== undefined && sizeBytes(size) > MAX_BODY_BYTES && value.parse !== 'hash' && !isTemplate(value.parse)) {
+      refuse(['max_bytes'], 'out_of_bounds', 'must be at most 1 MiB; only with parse: "hash" it may be more')
+    }
+    if (value.paginate !== undefined && value.parse === 'hash') {
+      conflict('paginate', 'stands beside parse: "hash", which keeps nothing of a page')
+    }
+    if (value.paginate !== undefined && value.poll !== undefined) {
+      conflict('poll', 'stands beside "paginate"; poll in one task and gather the pages in the next')
+    }
+  },
+  // Also beside other faults, so that one answer lists them all.
+  { when: ({ value }) => typeof value === 'object' && value !== null },
+)
+
+const about = { description: 'An HTTP call.', example: { url: 'https://api.example.com/orders', json: { amount: 12 } } }
+
+export const httpWith = {
+  rendered: fields.check(rules).meta(about),
+  // What decides whether to call again is code, so it is not put together from data: both are written out.
+  inDefinition: (withTemplates(fields) as unknown as z.ZodObject)
+    .extend({
+      paginate: writtenOut(paginateSchema),
+      poll: writtenOut(pollSchema),
+    })
+    .check(rules)
+    .meta(about) as z.ZodType<Record<string, unknown>>,
+  ofResponse: [
+    { path: ['paginate', 'next'], isCondition: false },
+    { path: ['poll', 'until'], isCondition: true },
+  ],
+} as const
+
+export type HttpWith = z.output<typeof httpWith.rendered>
+
+/** A field that is no template itself, though what it holds may be. */
+function writtenOut(schema: z.ZodObject) {
+  return withTemplates(schema)
+    .optional()
+    .meta(z.globalRegistry.get(schema) ?? {})
+}
+
+/** The largest body that a call takes. */
+export function maxBytesOf({ max_bytes, parse }: HttpWith): number {
+  return max_bytes === undefined ? (parse === 'hash' ? MAX_HASHED_BYTES : MAX_BODY_BYTES) : sizeBytes(max_bytes)
+}
 
 function hasCredentials(text: string): boolean {
   const url = URL.parse(text)

@@ -16,9 +16,13 @@ export interface TaskCall {
   secrets?: SecretsAsked
   /** `<run id>/<task id>`: the same on every attempt of a task, so that the server called can tell a repeat (R6). */
   idempotencyKey: string
+  /** Which call this is of a task that polls, from 1: answers that were not the one waited for have come before. Absent: 1. */
+  nth?: number
+  /** How long ago the first attempt of the task began, in ms. Absent: now. */
+  elapsedMs?: number
   /** The longest that this attempt may take, in ms. */
   timeoutMs: number
-  /** For types that ask for it (`takesScope`): the run's input, the outputs of what the task depends on, and the run itself. */
+  /** For types that ask for it (`takesScope`), and for expressions over what a call has answered (`ofResponse`): the run's input, the outputs of what the task depends on, and the run itself. */
   scope?: JsonObject
   /** What calls of this attempt say of the trace that their run belongs to; absent if it belongs to none. */
   trace?: TraceContext
@@ -30,6 +34,9 @@ export interface PluginCall<Config> {
   /** Empty for types that do not ask for it. */
   scope: JsonObject
   idempotencyKey: string
+  /** As in TaskCall. */
+  nth?: number
+  elapsedMs?: number
   /** The longest that this attempt may take, in ms: for servers that can be told. */
   timeoutMs: number
   signal: AbortSignal
@@ -49,6 +56,8 @@ type Ending =
   /** `retryAfterMs`: how long the server that was called wants to be left alone (Retry-After). */
   | { kind: 'failed'; error: AttemptError; retryable: boolean; retryAfterMs?: number }
   | { kind: 'timed_out'; error: AttemptError }
+  /** What is waited for is not there yet: another attempt is to be made after so long. It spends none of `max_attempts`. */
+  | { kind: 'snoozed'; afterMs: number }
 
 /** What a plugin may use of its surroundings; it reads no environment of its own. */
 export interface PluginSurroundings {

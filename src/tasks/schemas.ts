@@ -20,7 +20,7 @@ export const TASK_TYPES = {
   http: {
     mayBePlaceholder: true,
     hostOf: httpHost,
-    with: { rendered: httpWith, inDefinition: withTemplates(httpWith), notBuilt: ['multipart', 'paginate', 'poll'] },
+    with: { ...httpWith, notBuilt: [] },
     isForItems: true,
   },
   javascript: {

@@ -82,5 +82,6 @@ function keep(key: string, value: string, until: number): void {
 function hidden(result: TaskResult, masking: Masking): TaskResult {
   const logs = result.logs === undefined ? {} : { logs: result.logs.map((entry) => masking.told(entry)) }
   if (result.kind === 'succeeded') return { ...result, output: masking.value(result.output), ...logs }
+  if (result.kind === 'snoozed') return { ...result, ...logs }
   return { ...result, error: { ...result.error, message: masking.told(result.error.message) as string }, ...logs }
 }

@@ -3,7 +3,9 @@
 import { z } from 'zod'
 import { choice } from '../workflow/choice.ts'
 
-const SIZE = /^(\d{1,12})(KiB|MiB)$/
+const SIZE = /^(\d{1,12})(KiB|MiB|GiB)$/
+
+const UNIT_BYTES = { KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 } as const
 
 /** @param max,min in bytes, both included */
 export function sizeSchema({ min, max }: { min: number; max: number }) {
@@ -20,11 +22,13 @@ export function sizeSchema({ min, max }: { min: number; max: number }) {
 /** Bytes of a size; NaN if it is none. */
 export function sizeBytes(size: number | string): number {
   if (typeof size === 'number') return size
+  if (!SIZE.test(size)) return Number.NaN
   const [, count, unit] = SIZE.exec(size) ?? []
-  return Number(count) * (unit === 'KiB' ? 1_024 : 1_048_576)
+  return Number(count) * UNIT_BYTES[unit as keyof typeof UNIT_BYTES]
 }
 
 function sizeText(bytes: number): string {
+  if (bytes % UNIT_BYTES.GiB === 0) return `${bytes / UNIT_BYTES.GiB} GiB`
   if (bytes % 1_048_576 === 0) return `${bytes / 1_048_576} MiB`
   return bytes % 1_024 === 0 ? `${bytes / 1_024} KiB` : `${bytes} byte${bytes === 1 ? '' : 's'}`
 }

@@ -26,6 +26,7 @@ export type Fact =
             | 'AttemptSucceeded'
             | 'AttemptFailed'
             | 'AttemptTimedOut'
+            | 'AttemptSnoozed'
             | 'AttemptInterrupted'
             | 'TaskReused'
             | 'RunCancelRequested'
@@ -124,6 +125,7 @@ function withHeld(event: LaterEvent, hold: (value: Held) => Held): LaterEvent {
     }
     case 'AttemptFailed':
     case 'AttemptTimedOut':
+    case 'AttemptSnoozed':
       return event.logs === undefined ? event : { ...event, logs: hold(event.logs) }
     case 'TaskSucceeded':
       return event.output === null ? event : { ...event, output: hold(event.output) }

@@ -25,11 +25,23 @@ export function endedAttempts(run: Run, at: number): LaterEvent[] {
 function afterAttempt(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
   const { status, error } = triesOf(run, task, item).attempts.at(-1)!
   if (status === 'interrupted') return afterInterruption(run, task, at, item)
+  if (status === 'snoozed') return afterSnooze(run, task, at, item)
   const again = retry(run, task, error!, at, item)
   if (again !== null) return again
   return status === 'timed_out'
     ? { type: 'TaskTimedOut', at, task, ...about(item) }
     : { type: 'TaskFailed', at, task, error: error!, ...about(item) }
+}
+
+/** What is waited for is not there yet: the next call, unless it would come too late. A run that undoes what it did has no deadline. */
+function afterSnooze(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
+  const { retryAfterMs, polls } = triesOf(run, task, item)
+  const until = at + retryAfterMs!
+  if (until < (run.deadlineAt ?? Number.POSITIVE_INFINITY)) {
+    return { type: 'TaskWaiting', at, task, for: 'poll', until, isSnoozed: false, ...about(item) }
+  }
+  const message = `What is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}; the next would be due in ${until - at} ms, after the run's deadline`
+  return { type: 'TaskFailed', at, task, error: { code: 'poll_exhausted', message, retryable: false }, ...about(item) }
 }
 
 /** The wait for another attempt, or the failure that a wait which cannot end before the deadline is; null if there is none. */

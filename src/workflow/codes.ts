@@ -224,7 +224,14 @@ export const CODES = {
   invalid_response: {
     kind: 'task',
     retryable: false,
-    meaning: 'The answer is not what `parse`, or the `descriptors` of a gRPC task, say that it is.',
+    meaning:
+      'The answer is not what `parse`, or the `descriptors` of a gRPC task, say that it is, or `paginate.next` names no page that can be fetched.',
+  },
+  poll_exhausted: {
+    kind: 'task',
+    retryable: false,
+    meaning:
+      'The answer that is waited for did not come within poll.at_most, or the next call would come after the deadline of the run.',
   },
   egress_denied: {
     kind: 'task',

@@ -93,6 +93,8 @@ function toTuple(event: RunEvent): Tuple {
         event.error,
         ...trimmed([flag(event.isRetryRefused), event.item, logsOut(event), usageOut(event)]),
       ]
+    case 'AttemptSnoozed':
+      return ['z', event.task, event.token, event.afterMs, ...trimmed([event.item, logsOut(event)])]
     case 'AttemptInterrupted':
       return ['I', event.task, event.token, ...trimmed([event.item])]
     case 'TaskWaiting':
@@ -202,6 +204,16 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         ...itemIn(f[4]),
         ...logsIn(f[5]),
         ...usageIn(f[6]),
+      }
+    case 'z':
+      return {
+        type: 'AttemptSnoozed',
+        at,
+        task,
+        token: f[1] as number,
+        afterMs: f[2] as number,
+        ...itemIn(f[3]),
+        ...logsIn(f[4]),
       }
     case 'I':
       return { type: 'AttemptInterrupted', at, task, token: f[1] as number, ...itemIn(f[2]) }

@@ -12,7 +12,7 @@ export const SKIP_REASONS = ['condition', 'trigger_rule', 'upstream_failed', 'ru
 export type SkipReason = (typeof SKIP_REASONS)[number]
 
 /** What a waiting task waits for. */
-export type WaitingFor = 'retry' | 'circuit' | 'time' | 'signal' | 'child' | 'items'
+export type WaitingFor = 'retry' | 'poll' | 'circuit' | 'time' | 'signal' | 'child' | 'items'
 
 /** What went wrong with a task or a run. `code` is API (codes.ts), the message is for people. */
 export interface TaskError {
@@ -146,6 +146,8 @@ export type RunEvent =
       logs?: Held
       usage?: Usage
     }
+  /** What is waited for was not there: after so long the next attempt is made. */
+  | { type: 'AttemptSnoozed'; at: number; task: TaskIndex; token: number; afterMs: number; item?: number; logs?: Held }
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; item?: number }
   /** The output was taken over from the run that this one makes again, before this one started. */
   | { type: 'TaskReused'; at: number; task: TaskIndex; output: Held }

@@ -139,6 +139,7 @@ const SPENT: { readonly [Kind in Spent]: string } = {
   slot: 'ready while all slots were taken',
   paused: 'ready while the run was paused',
   retry: 'until its retry',
+  poll: 'until its next call',
   circuit: 'its circuit open',
   time: 'sleeping',
   signal: 'waiting for its event',

@@ -29,8 +29,8 @@ export interface InputReference {
   positions: number[]
 }
 
-/** `item` or `index`, which only the items of a map have. */
-export interface ItemReference {
+/** A name that exists in some places only: `item` and `index` in a map, `response` where an answer is judged. */
+export interface PlacedName {
   name: string
   position: number
 }
@@ -44,7 +44,7 @@ export interface SecretReference {
 export interface NamesFound {
   tasks: TaskReference[]
   inputs: InputReference[]
-  items: ItemReference[]
+  items: PlacedName[]
   secrets: SecretReference[]
   faults: NameFault[]
 }
@@ -147,7 +147,7 @@ class NameSearch {
       this.#refuse('unknown_name', `a run has ${list(RUN_MEMBERS)}, not "${field.name}"`, field.node)
     } else if (name === 'secrets') {
       this.#checkSecret(root, members, path === this.#ast)
-    } else if (name === 'item' || name === 'index') {
+    } else if (name === 'item' || name === 'index' || name === 'response') {
       this.found.items.push({ name, position: root.pos })
     } else if (!ROOTS.includes(name) && !TYPE_NAMES.has(name)) {
       this.#refuse('unknown_name', `there is no "${name}" here, only ${list(ROOTS)}`, root)

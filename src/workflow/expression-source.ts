@@ -5,9 +5,9 @@ import type { ASTNode } from '@marcbachmann/cel-js'
 import { parseCel } from './cel-builtins.ts'
 import {
   type InputReference,
-  type ItemReference,
   type NameFault,
   namesOf,
+  type PlacedName,
   type SecretReference,
   type TaskReference,
 } from './expression-names.ts'
@@ -24,7 +24,7 @@ export interface Expression {
   ast: ASTNode | null
   tasks: TaskReference[]
   inputs: InputReference[]
-  items: ItemReference[]
+  items: PlacedName[]
   secrets: SecretReference[]
   faults: NameFault[]
 }

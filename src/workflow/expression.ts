@@ -8,7 +8,7 @@ import { toJson } from './cel-json.ts'
 import { LimitReached, Lookup, MAX_NESTING, Meter, read, type Value } from './cel-values.ts'
 import type { Fault } from './codes.ts'
 import type { TaskError } from './event.ts'
-import type { InputReference, ItemReference, NameFault, SecretReference, TaskReference } from './expression-names.ts'
+import type { InputReference, NameFault, PlacedName, SecretReference, TaskReference } from './expression-names.ts'
 import { clip, type Expression, segmentsOf } from './expression-source.ts'
 import type { InputShape } from './input-shape.ts'
 import type { Json } from './json.ts'
@@ -23,6 +23,8 @@ export interface ExpressionNames {
   input?: InputShape | null
   /** Whether the expression is one of a map's items. */
   hasItem?: boolean
+  /** Whether it is about what a call has answered. */
+  hasResponse?: boolean
   /** Whether the executor fills in what is written here, so that it may name secrets. */
   takesSecrets?: boolean
 }
@@ -34,6 +36,8 @@ export interface ExpressionScope {
   task(id: string): { status: string; output: Json }
   /** What has come from outside, where an expression judges it; absent elsewhere, and null to who asks. */
   event?(): Json
+  /** What a call has answered, for an expression about that; absent elsewhere. */
+  response?(): Json
   /** The item of a map that an expression is evaluated for; absent elsewhere. */
   item?(): { value: Json; index: number }
   /** What stands for a secret until the executor fills it in; absent where there is no executor. */
@@ -62,10 +66,15 @@ function holdsExpression(template: Json, depth: number): boolean {
  * it would be a text, and never true or false.
  */
 export function checkCondition(text: string, names: ExpressionNames, at: string): Fault[] {
+  return checkWhole(text, names, at, 'a condition')
+}
+
+/** What is wrong with a field that is one expression, bare or wrapped. @param what it is, for people */
+export function checkWhole(text: string, names: ExpressionNames, at: string, what: string): Fault[] {
   const template = fieldTemplate(text)
   const faults = checkTemplate(template, names, at)
   if (faults.length > 0 || segmentsOf(template).length === 1) return faults
-  const message = `a condition is one expression: write all of it inside \${{ }}, or none (\`${clip(text)}\`)`
+  const message = `${what} is one expression: write all of it inside \${{ }}, or none (\`${clip(text)}\`)`
   return [{ path: at, code: 'expression_syntax', message }]
 }
 
@@ -94,7 +103,7 @@ function textFaults(text: string, names: ExpressionNames, path: string): Fault[]
       ...expression.faults,
       ...expression.tasks.flatMap((task) => taskFaults(task, names)),
       ...expression.inputs.flatMap((read) => inputFaults(read, names)),
-      ...(names.hasItem ? [] : expression.items.map(itemFault)),
+      ...expression.items.flatMap((given) => placeFaults(given, names)),
       ...(names.takesSecrets ? [] : expression.secrets.map(secretFault)),
     ]
     return all.map((fault) => ({
@@ -123,8 +132,11 @@ function taskFaults({ id, position, readsInside }: TaskReference, names: Express
   return faults
 }
 
-function itemFault({ name, position }: ItemReference): NameFault {
-  return { code: 'unknown_name', message: `"${name}" exists only in a map over items`, position }
+/** Of names that exist in some places only. */
+function placeFaults({ name, position }: PlacedName, { hasItem, hasResponse }: ExpressionNames): NameFault[] {
+  if (name === 'response' ? hasResponse : hasItem) return []
+  const where = name === 'response' ? 'where an answer is judged' : 'in a map over items'
+  return [{ code: 'unknown_name', message: `"${name}" exists only ${where}`, position }]
 }
 
 function secretFault({ position }: SecretReference): NameFault {
@@ -171,6 +183,13 @@ export function fieldTemplate(text: string): string {
 /** The value of a field that is an expression. */
 export function evaluateField(text: string, scope: ExpressionScope): Rendered {
   return renderTemplate(fieldTemplate(text), scope)
+}
+
+/** Ids of the tasks that a field which is an expression names. */
+export function namedTasks(text: string): string[] {
+  return segmentsOf(fieldTemplate(text)).flatMap((segment) =>
+    segment.kind === 'text' ? [] : segment.expression.tasks.map(({ id }) => id),
+  )
 }
 
 /** Whether a condition holds. One that yields neither true nor false is an error: nothing counts as true. */
@@ -274,6 +293,8 @@ function namesIn(scope: ExpressionScope): Names {
         return scope.run
       case 'event':
         return scope.event === undefined ? null : once(name, () => read(scope.event!()))
+      case 'response':
+        return scope.response === undefined ? undefined : once(name, () => read(scope.response!()))
       case 'item':
         return scope.item === undefined ? undefined : once(name, () => read(scope.item!().value))
       case 'index':

@@ -2,10 +2,12 @@
 // Only for a definition without other faults. Knows what waits certainly last, not how long calls take.
 
 import type { Fault, Warning } from './codes.ts'
-import { kindOf, type TaskDefinition, type WorkflowDefinition } from './definition.ts'
+import { kindOf, type MapConfig, type TaskDefinition, type WorkflowDefinition } from './definition.ts'
 import { Entries, pointer } from './faults.ts'
 import { buildGraph, type Graph } from './graph.ts'
+import { isJsonObject, type JsonObject } from './json.ts'
 import { quoted } from './nearest.ts'
+import { DEFAULT_EVERY, DEFAULT_POLLS } from './poll.ts'
 import type { RetryPolicy } from './retry.ts'
 import { isSpan, spanMs } from './span.ts'
 
@@ -37,7 +39,7 @@ export function fitOf(definition: WorkflowDefinition, givesTimeout: boolean): { 
   const sleeps = longest(tasks, graph, order, (task) => literalSleepMs(task) ?? 0)
   const open = tasks.findIndex((task) => isOpenWait(task))
   if (open !== -1 && !givesTimeout) {
-    const what = kindOf(tasks[open]!) === 'wait' ? 'waits for an event' : 'sleeps until a time that only a run knows'
+    const what = whatIsOpen(tasks[open]!)
     const message = `the task ${quoted(tasks[open]!.id)} ${what}, which the default of ${definition.timeout} is hardly meant for; say how long a run may take, such as "${proposed(tasks, graph, order, sleeps.ms)}"`
     faults.add([{ path: '/timeout', code: 'timeout_required', message }])
   } else if (sleeps.ms > 0 && sleeps.ms >= spanMs(definition.timeout)) {
@@ -62,14 +64,34 @@ function literalSleepMs(task: TaskDefinition): number | null {
 /** Whether the task waits for something that may take any time. */
 function isOpenWait(task: TaskDefinition): boolean {
   const kind = kindOf(task)
-  return kind === 'wait' || (kind === 'sleep' && literalSleepMs(task) === null)
+  return kind === 'wait' || (kind === 'sleep' && literalSleepMs(task) === null) || pollOf(task) !== null
+}
+
+function whatIsOpen(task: TaskDefinition): string {
+  if (pollOf(task) !== null) return 'polls'
+  return kindOf(task) === 'wait' ? 'waits for an event' : 'sleeps until a time that only a run knows'
+}
+
+/** How a task, or what a map does for each item, is called again until its answer is there; null if it is not. */
+function pollOf(task: TaskDefinition): JsonObject | null {
+  const config = task.type === 'map' ? (task.with as unknown as MapConfig | undefined)?.task.with : task.with
+  const poll = kindOf(task) === 'attempt' || task.type === 'map' ? config?.poll : undefined
+  return isJsonObject(poll) ? (poll as JsonObject) : null
+}
+
+/** How long an open wait lasts at most; null if the definition does not write it out. */
+function openWaitMs(task: TaskDefinition): number | null {
+  const poll = pollOf(task)
+  if (poll === null) return task.timeout === undefined ? null : spanMs(task.timeout)
+  const { every = DEFAULT_EVERY, at_most: most = DEFAULT_POLLS } = poll
+  if (typeof most === 'string' && isSpan(most)) return spanMs(most)
+  return typeof most === 'number' && typeof every === 'string' && isSpan(every) ? most * spanMs(every) : null
 }
 
 /** A limit for a definition that gives none: what its waits may take if all are bounded, and a day for what is not. */
 function proposed(tasks: readonly TaskDefinition[], graph: Graph, order: readonly number[], sleepsMs: number): string {
-  const isBounded = tasks.every((task) => !isOpenWait(task) || task.timeout !== undefined)
-  const waitMs = (task: TaskDefinition) =>
-    literalSleepMs(task) ?? (isOpenWait(task) && task.timeout !== undefined ? spanMs(task.timeout) : 0)
+  const isBounded = tasks.every((task) => !isOpenWait(task) || openWaitMs(task) !== null)
+  const waitMs = (task: TaskDefinition) => literalSleepMs(task) ?? (isOpenWait(task) ? (openWaitMs(task) ?? 0) : 0)
   const ms = isBounded ? withMargin(longest(tasks, graph, order, waitMs).ms) : DAY_MS + sleepsMs
   return spanText(Math.min(ms, MAX_TIMEOUT_MS))
 }

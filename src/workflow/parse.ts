@@ -12,6 +12,7 @@ import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { isSchema } from './json-schema.ts'
 import { type CheckedSchema, checkInputSchema } from './json-schema-check.ts'
 import { quoted } from './nearest.ts'
+import { checkResponseFields } from './response-fields.ts'
 import { LATER_FIELDS, MAX_TASKS, WorkflowDefinitionSchema } from './schema.ts'
 import { secretsIn } from './secret-uses.ts'
 import { soundness, tooDeepParts } from './sound.ts'
@@ -132,7 +133,8 @@ function itemFaults(task: unknown, at: string, names: ExpressionNames, types: Ta
 
 /** Faults of the fields of a `with`: templates, expressions and conditions. */
 function fieldFaults(given: JsonObject, type: TaskType | null, names: ExpressionNames, at: string): Fault[] {
-  const templates = { ...given }
+  const ofResponse = checkResponseFields(type, given, names, at)
+  const templates = { ...ofResponse.rest }
   for (const field of type?.with?.expressions ?? []) {
     const text = given[field]
     if (typeof text === 'string') templates[field] = isTime(text) ? text : fieldTemplate(text)
@@ -145,7 +147,12 @@ function fieldFaults(given: JsonObject, type: TaskType | null, names: Expression
   })
   // Of an unknown type, which is a fault already, it is not said that it takes none.
   const takesSecrets = type?.isBuiltIn !== true
-  return [...faults, ...checkTemplate(templates, { ...names, takesSecrets }, at), ...secretCountFaults(templates, at)]
+  return [
+    ...faults,
+    ...ofResponse.faults,
+    ...checkTemplate(templates, { ...names, takesSecrets }, at),
+    ...secretCountFaults(templates, at),
+  ]
 }
 
 /** Each secret of a call is looked for in all that comes back. */

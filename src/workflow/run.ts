@@ -60,6 +60,8 @@ export interface Task {
   interruptions: number
   /** Attempts that a server put off with Retry-After. */
   snoozes: number
+  /** Attempts that ended with an answer which was not the one waited for. */
+  polls: number
   /** How long the server called last wants to be left alone, in ms; null if it did not say. */
   retryAfterMs: number | null
   /** The budget of the host called allows no retry of the last attempt. */

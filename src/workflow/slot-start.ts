@@ -114,7 +114,8 @@ function dueItems(run: Run, at: number, admission: Admission | null): { task: Ta
 export function dueToStart(run: Run, at: number, admission: Admission | null): TaskIndex[] {
   const due = [...run.sleeping].filter((task) => {
     const { waitingFor, wakeAt, circuit } = run.tasks[task]!
-    if ((waitingFor !== 'retry' && waitingFor !== 'circuit') || isChild(run, task)) return false
+    if ((waitingFor !== 'retry' && waitingFor !== 'poll' && waitingFor !== 'circuit') || isChild(run, task))
+      return false
     return (wakeAt !== null && wakeAt <= at) || (circuit !== null && (admission?.isFree(task) ?? true))
   })
   return due.sort((a, b) => run.tasks[a]!.wakeAt! - run.tasks[b]!.wakeAt! || a - b)

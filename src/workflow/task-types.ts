@@ -28,9 +28,18 @@ export interface TaskType {
     readonly expressions?: readonly string[]
     /** Fields that are expressions which have to be true or false. */
     readonly conditions?: readonly string[]
+    /** Expressions over `response`, what a call has answered: the executor evaluates them, so nothing of them is filled in before. */
+    readonly ofResponse?: readonly ResponseField[]
     /** Fields that the contract has and this release has not. */
     readonly notBuilt: readonly string[]
   }
+}
+
+/** A field of a member of `with`. */
+export interface ResponseField {
+  readonly path: readonly [string, string]
+  /** Whether it has to be true or false. */
+  readonly isCondition: boolean
 }
 
 /** Every task type of the contract, by its name. */

@@ -63,7 +63,8 @@ export function timelineOf(run: Run, events: readonly (RunEvent | null)[], now: 
     open.delete(task)
     const { doing, from, until } = span
     // What waited for an attempt has been ready for it since its time came.
-    const due = (doing === 'retry' || doing === 'circuit') && until !== null && until < at ? until : at
+    const due =
+      (doing === 'retry' || doing === 'poll' || doing === 'circuit') && until !== null && until < at ? until : at
     if (due > from) tasks[task]!.spans.push({ doing, from, to: due })
     if (at > due) tasks[task]!.spans.push({ doing: 'ready', from: due, to: at })
   }
@@ -121,6 +122,7 @@ function begun(event: TaskEvent): Doing | null {
     // What follows was decided in the same step, or after it was cut short.
     case 'AttemptFailed':
     case 'AttemptTimedOut':
+    case 'AttemptSnoozed':
     case 'AttemptInterrupted':
     case 'ConditionMet':
       return 'ready'

@@ -1,6 +1,6 @@
 // What a task and an item of a map have in common: attempts, one after the other, and what the next one waits for.
 
-import type { TaskError, TaskIndex, Usage } from './event.ts'
+import type { Held, TaskError, TaskIndex, Usage } from './event.ts'
 import type { AttemptStatus, Run, Task } from './run.ts'
 
 /** The part of a task that is about its attempts. */
@@ -11,6 +11,7 @@ export type Tries = Pick<
   | 'token'
   | 'interruptions'
   | 'snoozes'
+  | 'polls'
   | 'retryAfterMs'
   | 'isRetryRefused'
   | 'logs'
@@ -28,6 +29,7 @@ export function noTries(): Tries {
     token: 0,
     interruptions: 0,
     snoozes: 0,
+    polls: 0,
     retryAfterMs: null,
     isRetryRefused: false,
     logs: null,
@@ -74,6 +76,16 @@ export function endAttempt(tries: Tries, status: AttemptStatus, at: number, erro
 export function noteUsage(tries: Tries, { usage }: { usage?: Usage }): void {
   const attempt = tries.attempts.at(-1)
   if (usage !== undefined && attempt !== undefined) attempt.usage = usage
+}
+
+/** An attempt has ended with an answer that is not the one waited for: what went wrong before it is over, the next call is another. */
+export function snooze(tries: Tries, { afterMs, logs }: { afterMs: number; logs?: Held }): void {
+  tries.polls++
+  tries.snoozes = 0
+  tries.interruptions = 0
+  tries.retryAfterMs = afterMs
+  tries.isRetryRefused = false
+  tries.logs = logs ?? null
 }
 
 /** Waits begin: for another attempt, a circuit, or what the task itself waits for. */

@@ -12,6 +12,7 @@ export const WAITING_REASONS = [
   'slot',
   'paused',
   'retry',
+  'poll',
   'circuit',
   'time',
   'signal',
@@ -42,6 +43,13 @@ interface Wait {
 /** What a task with status `waiting` can wait for. */
 const WAITS: { readonly [Kind in WaitingFor]: Wait } = {
   retry: { endsInAttempt: true, detail: retryDetail },
+  poll: {
+    endsInAttempt: true,
+    detail: (run, task, item) => {
+      const { polls } = triesOf(run, task, item)
+      return `what is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}`
+    },
+  },
   circuit: {
     endsInAttempt: true,
     detail: (run, task, item) =>
@@ -101,16 +109,16 @@ export function waitingIn(run: Run, now: number): Waits {
   }
   const wait = (task: TaskIndex, item?: number): Waiting => {
     const { waitingFor, wakeAt } = triesOf(run, task, item)
-    // Between the events of one commit an attempt has ended and what follows is not decided yet.
-    if (waitingFor === null) return { for: 'retry', detail: retryDetail(run, task, item), until: wakeAt }
-    const { endsInAttempt, detail } = WAITS[waitingFor]
+    const kind = waitingFor ?? nextWait(run, task, item)
+    const { endsInAttempt, detail } = WAITS[kind]
     const text = detail(run, task, item)
     const isDue = endsInAttempt && wakeAt !== null && wakeAt <= now
+    if (waitingFor === null) return { for: kind, detail: text, until: wakeAt }
     if (isDue && run.status === 'paused') return { ...PAUSED, until: wakeAt }
     // An open circuit may hold back what is due as well; the scheduler asks it when there is a slot.
     if (isDue && run.slots.free === 0 && !isRun(run, task, item))
       return queue(spotKey(task, item), `${text}; the next is due, but `)
-    return { for: waitingFor, detail: text, ...(wakeAt === null ? {} : { until: wakeAt }) }
+    return { for: kind, detail: text, ...(wakeAt === null ? {} : { until: wakeAt }) }
   }
   const ofItem = (task: TaskIndex, item: number) => {
     const { begun, undecided } = run.tasks[task]!.items!
@@ -192,6 +200,12 @@ function undoWaiting(run: Run, task: TaskIndex): Waiting {
     return { for: 'dependency', detail: `undoes ${undone} after ${before} has ended`, on: [before] }
   }
   return run.status === 'paused' ? PAUSED : { for: 'slot', detail: `undoes ${undone} next` }
+}
+
+/** Between the events of one commit an attempt has ended and what follows is not decided yet: most likely this. */
+function nextWait(run: Run, task: TaskIndex, item?: number): 'retry' | 'poll' {
+  const { status, error } = triesOf(run, task, item).attempts.at(-1)!
+  return status === 'snoozed' && error === null ? 'poll' : 'retry'
 }
 
 /** What the next attempt waits for, and how many are left. */

@@ -108,6 +108,15 @@ describe('a try', () => {
     expect(fetched).toHaveBeenCalledOnce()
   })
 
+  test('of a call that polls makes it once, and says that a run would wait now', async () => {
+    const config = { url: 'https://api.example.com/', poll: { until: 'response.body.n > input.n' } }
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async () => Response.json({ n: 5 }))
+    const waits = await tryOut('http', { with: config, input: { n: 5 } })
+    expect(waits.body).toMatchObject({ status: 'snoozed', output: null, error: null })
+    const there = await tryOut('http', { with: config, input: { n: 4 } })
+    expect(there.body).toMatchObject({ status: 'succeeded', output: { body: { n: 5 } } })
+  })
+
   test('ends at its time limit', async () => {
     vi.spyOn(globalThis, 'fetch').mockImplementation(() => new Promise(() => {}))
     const { status, body } = await tryOut('http', { with: { url: 'https://api.example.com/' }, timeout: '20ms' })

@@ -36,6 +36,8 @@ export interface Trouble {
   clockBack: number
   failure: number
   timedOut: number
+  /** An answer that is not the one waited for, so that the call is made again later. */
+  snooze: number
   lostDispatch: number
   cancel: number
   /** Share of the targets whose circuit is open at any moment; 0: nobody knows of any. */
@@ -51,6 +53,9 @@ export interface Trouble {
 
 /** What the run may be told. */
 export const SIGNAL_NAMES = ['go', 'stop'] as const
+
+/** Answers of a task that is called again, before the one that is waited for. */
+export const MAX_POLLS = 4
 
 /** Circuits change their state in steps of this length. */
 const CIRCUIT_MS = 300
@@ -153,7 +158,8 @@ export class SimulatedWorld {
   #call(task: number, token: number, owner: number, item?: number): void {
     const key = spotKey(task, item)
     this.calls.set(key, (this.calls.get(key) ?? 0) + 1)
-    const fact = { ...this.#outcome(task, token), ...(item === undefined ? {} : { item }) } as Fact
+    const mayPoll = owner !== DURABLE && triesOf(this.run, task, item).polls < MAX_POLLS
+    const fact = { ...this.#outcome(task, token, mayPoll), ...(item === undefined ? {} : { item }) } as Fact
     this.#outside.push({ fact, endsAt: this.now + this.#random.int(1, 400), owner })
   }
 
@@ -168,7 +174,10 @@ export class SimulatedWorld {
     }
   }
 
-  #outcome(task: number, token: number): Fact {
+  #outcome(task: number, token: number, mayPoll: boolean): Fact {
+    if (mayPoll && this.#random.chance(this.#trouble.snooze)) {
+      return { type: 'AttemptSnoozed', task, token, afterMs: this.#random.int(1, 600) }
+    }
     const error = { code: 'http_500', message: 'answered 500', retryable: true }
     const refused = this.#random.chance(this.#trouble.refused) ? { isRetryRefused: true as const } : {}
     if (this.#random.chance(this.#trouble.failure)) return { type: 'AttemptFailed', task, token, error, ...refused }

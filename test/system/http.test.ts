@@ -1,5 +1,6 @@
 // The `http` task against a real server, over real connections: what a stand-in for fetch cannot show.
 
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Client, type RunView, soon } from './client.ts'
 import { Server } from './harness.ts'
@@ -105,6 +106,65 @@ describe('bodies', () => {
     const run = await client.runTasks('http-feed', tasks)
     expect(run.output).toMatchObject({ next: { body: { method: 'POST', body: '{"got":"7"}' } } })
   })
+})
+
+describe('large bodies', () => {
+  test('are hashed as they come, and take no memory', async () => {
+    const bytes = 96 * 1024 * 1024
+    const run = await called(`large?bytes=${bytes}`, { parse: 'hash' }, { timeout: '60s' })
+    const sha256 = createHash('sha256').update(Buffer.alloc(bytes, 'w')).digest('hex')
+    expect(run).toMatchObject({ status: 'succeeded', output: { call: { body: { sha256, bytes } } } })
+  })
+
+  test('are cut at max_bytes, and their connection is closed', async () => {
+    const run = await called('flood', { parse: 'hash', max_bytes: '8MiB' })
+    expect(run.error).toMatchObject({ code: 'response_too_large' })
+    expect(await soon('the end of the flood', 2_000, callsOf(run)[0]!.ended)).toBe('aborted')
+  })
+})
+
+test('parts of a form arrive as they are, also after a redirect that keeps them', async () => {
+  const multipart = [
+    { name: 'größe', text: 'ü\n' },
+    { name: 'file', filename: 'a "b".bin', base64: 'AP8NCi0t', content_type: 'x/y' },
+  ]
+  const parts = [
+    { name: 'größe', value: 'ü\n' },
+    { name: 'file', file: 'a "b".bin', type: 'x/y', bytes: [0, 255, 13, 10, 45, 45] },
+  ]
+  expect((await called('form', { multipart })).output).toMatchObject({ call: { body: parts } })
+  expect((await called(redirectTo('/form', 307), { multipart })).output).toMatchObject({ call: { body: parts } })
+})
+
+describe('pages', () => {
+  const paginate = { next: 'response.links.?next.orValue(null)' }
+
+  test('are gathered along their links, the first one after a redirect too', async () => {
+    const run = await called(redirectTo('/page?at=1&of=5'), { paginate })
+    expect(run.output).toMatchObject({ call: { body: [1, 2, 3, 4, 5], pages: 5, next: null } })
+    expect(callsOf(run).map(({ key }) => key)).toEqual([1, 1, 2, 3, 4, 5].map((n) => `${run.id}/call/p${n}`))
+  })
+
+  test('end at their limit', async () => {
+    const run = await called('page?at=1&of=50', { paginate: { ...paginate, limit: 3 } })
+    expect(run.output).toMatchObject({
+      call: { body: [1, 2, 3], pages: 3, next: upstream.at('page?at=4&of=50') },
+    })
+  })
+})
+
+test('a poll is called until its answer is there, while others use its slot', async () => {
+  const until = 'response.body.ready'
+  const tasks = [
+    { id: 'job', type: 'http', with: { url: upstream.at('ready?after=3'), poll: { until, every: '300ms' } } },
+    { id: 'other', type: 'http', with: { url: upstream.at('ok') } },
+  ]
+  const run = await client.runTasks('http-poll', tasks, { timeout: '30s', max_parallel: 1 })
+  expect(run).toMatchObject({ status: 'succeeded', output: { job: { body: { ready: true } } } })
+  const calls = callsOf(run).filter(({ path }) => path.startsWith('/ready'))
+  expect(calls.map(({ key }) => key)).toEqual([1, 2, 3, 4].map((n) => `${run.id}/job/p${n}`))
+  for (const [n, { at }] of calls.entries()) if (n > 0) expect(at - calls[n - 1]!.at).toBeGreaterThanOrEqual(300)
+  expect(callsOf(run).findIndex(({ path }) => path === '/ok')).toBe(1)
 })
 
 describe('connections', () => {

@@ -76,6 +76,22 @@ const SITUATIONS: Record<string, () => Situation> = {
     },
   }),
 
+  'waiting to poll again': () => ({
+    tasks: [
+      {
+        id: 'job',
+        type: 'http',
+        with: { url: upstream.at('ready?after=2'), poll: { until: 'response.body.ready', every: '4s' } },
+      },
+    ],
+    reach: (id) => seen(id, (run) => statusOf(run, 'job') === 'waiting'),
+    check(run, calls) {
+      expect(run.status).toBe('succeeded')
+      expect(calls.map(({ key }) => key)).toEqual(['p1', 'p2', 'p3'].map((n) => `${run.id}/job/${n}`))
+      for (const [n, { at }] of calls.entries()) if (n > 0) expect(at - calls[n - 1]!.at).toBeGreaterThanOrEqual(4_000)
+    },
+  }),
+
   asleep: () => ({
     tasks: [{ id: 'nap', type: 'sleep', with: { for: '4s' } }, http('then', 'ok', { depends_on: ['nap'] })],
     reach: (id) => seen(id, (run) => statusOf(run, 'nap') === 'waiting'),

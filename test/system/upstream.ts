@@ -30,6 +30,9 @@ export interface Call {
 /** How often each key has failed with `flaky`. */
 const failed = new Map<string, number>()
 
+/** How often each task has been asked whether it is `ready`, by its key without the number of the call. */
+const asked = new Map<string, number>()
+
 /** How to answer each first part of the path; `query` holds what the definition asked for. */
 const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams, request: IncomingMessage) => void> = {
   /** `?ms=200` later, with the query as JSON, `?bytes=N` of it filling. */
@@ -95,6 +98,49 @@ const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams,
   },
   /** The connection ends before anything was said. */
   slam: (response) => void response.destroy(),
+  /** Page `?at=1` of `?of=3`, which links to the next. */
+  page: (response, query) => {
+    const [at, of] = [Number(query.get('at')), Number(query.get('of'))]
+    const link =
+      at < of ? { link: `</page?at=${at + 1}&of=${of}>; rel="next", </page?at=${of}&of=${of}>; rel="last"` } : {}
+    response.writeHead(200, { 'content-type': 'application/json', ...link }).end(JSON.stringify([at]))
+  },
+  /** Not the first `?after=N` times that a task asks. */
+  ready: (response, query, request) => {
+    const task = String(request.headers['idempotency-key']).replace(/\/p\d+$/, '')
+    const before = asked.get(task) ?? 0
+    asked.set(task, before + 1)
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ ready: before >= Number(query.get('after')) }))
+  },
+  /** So many bytes, as fast as they are taken. */
+  large: (response, query) => {
+    let left = Number(query.get('bytes'))
+    const chunk = Buffer.alloc(65_536, 'w')
+    const pour = () => {
+      while (!response.destroyed && left > 0) {
+        const size = Math.min(left, chunk.length)
+        left -= size
+        if (!response.write(chunk.subarray(0, size)) && left > 0) return void response.once('drain', pour)
+      }
+      response.end()
+    }
+    response.writeHead(200, { 'content-type': 'application/octet-stream' })
+    pour()
+  },
+  /** The form that was sent, as another implementation reads it. */
+  form: async (response, _query, request) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const headers = { 'content-type': String(request.headers['content-type']) }
+    const form = await new Response(Buffer.concat(chunks), { headers }).formData()
+    const parts = [...form].map(async ([name, value]) =>
+      typeof value === 'string'
+        ? { name, value }
+        : { name, file: value.name, type: value.type, bytes: [...(await value.bytes())] },
+    )
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(await Promise.all(parts)))
+  },
   gzip: (response) => {
     response
       .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })

@@ -34,7 +34,6 @@ describe('`with` of http', () => {
       url,
       expect_status: '200-299',
       parse: 'auto',
-      max_bytes: 1_048_576,
       follow_redirects: true,
     })
     expect(inDefinition.parse({ url })).toEqual({ url })
@@ -57,6 +56,17 @@ describe('`with` of http', () => {
     { url, follow_redirects: false },
     { url, follow_redirects: 10 },
     { url, parse: 'base64' },
+    { url, parse: 'hash', max_bytes: '10GiB' },
+    {
+      url,
+      multipart: [
+        { name: 'a', text: 1 },
+        { name: 'f', base64: 'AAEC', filename: 'a.bin', content_type: 'x/y; z="1"' },
+      ],
+    },
+    { url, paginate: { next: 'response.body.next' } },
+    { url, poll: { until: 'response.status == 200', every: '100ms', at_most: '100s' }, json: 1 },
+    { url, poll: { until: 'true', at_most: 1_000 }, parse: 'hash' },
   ])('takes %j', (value) => {
     expect(faults(value)).toEqual([])
   })
@@ -116,7 +126,37 @@ describe('`with` of http', () => {
     [{ url, expect_status: [] }, '/expect_status out_of_bounds'],
     [{ url, expect_status: [200, 600, '2xx'] }, '/expect_status/1 out_of_bounds', '/expect_status/2 invalid_format'],
     [{ url, parse: 'yaml' }, '/parse invalid_value'],
-    [{ url, parse: 'hash' }, '/parse not_available'],
+    [{ url, parse: 'sha' }, '/parse invalid_value'],
+    [{ url, parse: 'hash', max_bytes: '11GiB' }, '/max_bytes out_of_bounds'],
+    [{ url, multipart: [] }, '/multipart out_of_bounds'],
+    [{ url, multipart: Array(101).fill({ name: 'a', text: '' }) }, '/multipart out_of_bounds'],
+    [{ url, multipart: [{ name: 'a' }] }, '/multipart/0/text required'],
+    [{ url, multipart: [{ name: 'a', text: '', base64: '' }] }, '/multipart/0/base64 conflicting_fields'],
+    [{ url, multipart: [{ name: 'a', base64: 'A' }] }, '/multipart/0/base64 invalid_format'],
+    [{ url, multipart: [{ name: '', text: '' }] }, '/multipart/0/name out_of_bounds'],
+    [
+      { url, multipart: [{ name: 'a', text: '', content_type: 'a/b\r\nX: y' }] },
+      '/multipart/0/content_type invalid_format',
+    ],
+    [{ url, multipart: [{ name: 'a', text: 'é'.repeat(2 * 1024 * 1024 + 1) }] }, '/multipart out_of_bounds'],
+    [{ url, multipart: [{ name: 'a', text: '' }], method: 'GET' }, '/multipart conflicting_fields'],
+    [{ url, multipart: [{ name: 'a', text: '' }], form: {} }, '/multipart conflicting_fields'],
+    [
+      { url, multipart: [{ name: 'a', text: '' }], headers: { 'Content-type': 'x/y' } },
+      '/headers/Content-type conflicting_fields',
+    ],
+    [{ url, paginate: {} }, '/paginate/next required'],
+    [{ url, paginate: { next: '' } }, '/paginate/next out_of_bounds'],
+    [{ url, paginate: { next: 'null', limit: 101 } }, '/paginate/limit out_of_bounds'],
+    [{ url, paginate: { next: 'null' }, parse: 'hash' }, '/paginate conflicting_fields'],
+    [{ url, paginate: { next: 'null' }, poll: { until: 'true' } }, '/poll conflicting_fields'],
+    [{ url, poll: {} }, '/poll/until required'],
+    [{ url, poll: { until: 'true', every: '99ms' } }, '/poll/every out_of_bounds'],
+    [{ url, poll: { until: 'true', every: 5 } }, '/poll/every invalid_type'],
+    [{ url, poll: { until: 'true', at_most: 1_001 } }, '/poll/at_most out_of_bounds'],
+    [{ url, poll: { until: 'true', at_most: 0 } }, '/poll/at_most out_of_bounds'],
+    [{ url, poll: { until: 'true', every: '1s', at_most: '1001s' } }, '/poll/at_most out_of_bounds'],
+    [{ url, poll: { until: 'true', at_most: '2h' } }, '/poll/at_most out_of_bounds'],
     [{ url, max_bytes: 0 }, '/max_bytes out_of_bounds'],
     [{ url, max_bytes: 1_048_577 }, '/max_bytes out_of_bounds'],
     [{ url, max_bytes: '2MiB' }, '/max_bytes out_of_bounds'],
@@ -139,18 +179,13 @@ describe('`with` of http', () => {
       '/body invalid_type',
       '/json conflicting_fields',
       '/max_bytes out_of_bounds',
-      '/parse not_available',
-      '/poll unknown_field',
+      '/poll/until required',
       '/url required',
     ])
   })
 
-  test('names what the contract has and this release has not', () => {
-    const { notBuilt } = TASK_TYPES.http.with
-    expect(notBuilt.filter((name) => name in rendered.shape)).toEqual([])
-    const checked = checkShape(inDefinition, { url, multipart: [], paginate: {} }, { notAvailable: () => notBuilt })
-    const codes = checked.ok ? [] : checked.faults.map(({ code }) => code)
-    expect(codes).toEqual(['not_available', 'not_available'])
+  test('has all that the contract has', () => {
+    expect(TASK_TYPES.http.with.notBuilt).toEqual([])
   })
 })
 
@@ -180,6 +215,21 @@ describe('templates in a definition', () => {
     ])
     const lists = { url, query: expression, headers: expression, expect_status: expression }
     expect(faults(lists, [inDefinition])).toEqual([])
+  })
+
+  test('may stand in what says when to call again, but is not that itself: data would be code', () => {
+    const parts = [
+      { name: expression, text: expression },
+      { name: 'b', base64: expression, filename: expression },
+    ]
+    const poll = { until: expression, every: expression, at_most: expression }
+    expect(faults({ url, multipart: parts, poll }, [inDefinition])).toEqual([])
+    expect(
+      faults({ url, multipart: expression, paginate: { next: expression, limit: expression } }, [inDefinition]),
+    ).toEqual([])
+    expect(faults({ url, poll: expression }, [inDefinition])).toEqual(['/poll invalid_type'])
+    expect(faults({ url, paginate: expression }, [inDefinition])).toEqual(['/paginate invalid_type'])
+    expect(faults({ url, parse: expression, max_bytes: '2MiB' }, [inDefinition])).toEqual([])
   })
 
   test('excuses the value only: names of headers, fields beside it and conflicts are judged all the same', () => {
@@ -250,7 +300,8 @@ describe('the JSON Schema of `with`', () => {
   })
 })
 
-test('sizes are bytes, or a number of KiB or MiB', () => {
+test('sizes are bytes, or a number of KiB, MiB or GiB', () => {
+  expect(sizeBytes('10GiB')).toBe(10_737_418_240)
   expect([7, '2KiB', '1MiB'].map(sizeBytes)).toEqual([7, 2_048, 1_048_576])
   expect(['', 'KiB', '1', '-1KiB', '1.5MiB', '1 MiB'].map(sizeBytes)).toEqual(Array(6).fill(Number.NaN))
 })

@@ -157,6 +157,7 @@ function randomTrouble(random: Random): Trouble {
     clockBack: 0,
     failure: 0,
     timedOut: 0,
+    snooze: 0,
     lostDispatch: 0,
     cancel: 0,
     open: 0,
@@ -172,6 +173,7 @@ function randomTrouble(random: Random): Trouble {
     clockBack: random.next() * 0.2,
     failure: random.chance(0.5) ? 0 : random.next() * 0.2,
     timedOut: random.chance(0.7) ? 0 : random.next() * 0.1,
+    snooze: random.chance(0.6) ? 0 : random.next() * 0.6,
     lostDispatch: random.next() * 0.1,
     cancel: random.chance(0.8) ? 0 : random.next() * 0.1,
     open: random.chance(0.6) ? 0 : random.next() * 0.6,
@@ -380,6 +382,7 @@ const OPEN_ENDINGS: ReadonlySet<string> = new Set([
   'ConditionMet',
   'AttemptFailed',
   'AttemptTimedOut',
+  'AttemptSnoozed',
   'AttemptInterrupted',
   'TaskWaiting',
 ])
@@ -399,6 +402,8 @@ function checkHistory(world: SimulatedWorld): void {
   let compensating = false
   let freshUntil = 0
   const takenSignals = new Set<number>()
+  /** When a task that polls may be called again. */
+  const notBefore = new Map<number, number>()
   const endedAmong = (tasks: readonly number[]) => {
     const counts = { succeeded: 0, failed: 0, skipped: 0, cancelled: 0 }
     for (const task of tasks) if (ended.has(task)) counts[ended.get(task)!]++
@@ -421,6 +426,8 @@ function checkHistory(world: SimulatedWorld): void {
         expect(running.size, 'compensations run one after another').toBe(0)
       }
       const key = spotKey(event.task, event.item)
+      expect(event.at, 'what polls is not called again before its time').toBeGreaterThanOrEqual(notBefore.get(key) ?? 0)
+      notBefore.delete(key)
       expect(ended.has(key), 'an ended item never starts again').toBe(false)
       running.set(key, position + 1)
       const inSlots = [...running.keys()].filter((spot) => !isRun(plans, spot))
@@ -441,6 +448,7 @@ function checkHistory(world: SimulatedWorld): void {
     } else if (event.type !== 'SignalReceived' && 'task' in event) {
       const key = spotKey(event.task, 'item' in event ? event.item : undefined)
       if ('token' in event) expect(running.get(key), 'R5').toBe(event.token)
+      if (event.type === 'AttemptSnoozed') notBefore.set(key, event.at + event.afterMs)
       if (event.type === 'TaskSucceeded' && event.signal !== undefined) {
         const signal = world.history[event.signal - 1]
         const config = definition.tasks[event.task]!.with as { event: string; match?: string }
@@ -546,7 +554,8 @@ function simulate(seed: number): void {
     ])
   }
   if (run.compensation === null && run.status !== 'succeeded') expect(run.undo, 'what succeeded is undone').toEqual([])
-  const isCalm = trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut + trouble.cancel === 0
+  const isCalm =
+    trouble.crash + trouble.lostDispatch + trouble.failure + trouble.timedOut + trouble.snooze + trouble.cancel === 0
   // Nobody may send what is waited for, and a wait may be given less time than it takes.
   const isSure = definition.tasks.every(
     ({ type, timeout, with: config }) =>
@@ -563,16 +572,26 @@ function simulate(seed: number): void {
     const { task, item } = spotOf(key)
     const plan = run.workflow.plans[task]!
     const cutOff = world.history.filter(
-      (event) => event.type === 'AttemptInterrupted' && event.task === task && event.item === item,
+      (event) =>
+        (event.type === 'AttemptInterrupted' || event.type === 'AttemptSnoozed') &&
+        event.task === task &&
+        event.item === item,
     )
-    expect(calls, 'a task is called again only after an interruption or as its policy says').toBeLessThanOrEqual(
-      ((item === undefined ? plan : plan.items!).retry?.max_attempts ?? 1) + cutOff.length,
-    )
+    expect(
+      calls,
+      'a task is called again only after an interruption, to poll, or as its policy says',
+    ).toBeLessThanOrEqual(((item === undefined ? plan : plan.items!).retry?.max_attempts ?? 1) + cutOff.length)
   }
   const held = world.history.filter((event) => event.type === 'TaskWaiting' && event.for === 'circuit').length
   if (trouble.open === 0) expect(held).toBe(0)
+  const snoozes = world.history.filter(({ type }) => type === 'AttemptSnoozed').length
   const bound =
-    4 + 12 * (definition.tasks.length + itemsIn(definition)) + 3 * interruptions() + held + world.signals + 2
+    4 +
+    12 * (definition.tasks.length + itemsIn(definition)) +
+    3 * (interruptions() + snoozes) +
+    held +
+    world.signals +
+    2
   expect(world.history.length, 'the history is bounded').toBeLessThanOrEqual(bound)
 }
 
