@@ -6,6 +6,7 @@ import { choice } from '../workflow/choice.ts'
 import type { FaultCode } from '../workflow/codes.ts'
 import type { Json } from '../workflow/json.ts'
 import { FORBIDDEN_HEADERS, HEADER_VALUE, url as httpUrl } from './http-with.ts'
+import { isTemplate } from './templates.ts'
 
 /** Characters of base64: a set of some hundred files. */
 const MAX_DESCRIPTORS = 1_048_576
@@ -78,9 +79,10 @@ export const grpcWith = z
       .min(1)
       .max(MAX_DESCRIPTORS)
       .regex(/^[A-Za-z0-9+/=\s]+$/, 'must be base64')
+      .optional()
       .meta({
         description:
-          'What the service is: a FileDescriptorSet in base64, at most 1 MiB of it, as `protoc --include_imports --descriptor_set_out=FILE` or `buf build -o FILE` writes it.',
+          'What the service is: a FileDescriptorSet in base64, at most 1 MiB of it, as `protoc --include_imports --descriptor_set_out=FILE` or `buf build -o FILE` writes it. Needed, but with `grpc_h2c`: without it the server is asked (reflection), and nothing is checked at registration.',
         example: 'CgpvcmRlcnMucHJvdG8...',
       }),
     protocol: z.enum(['connect', 'grpc_web', 'grpc_h2c']).default('connect').meta({
@@ -91,6 +93,15 @@ export const grpcWith = z
   })
   .superRefine(
     (value, ctx) => {
+      if (value.descriptors === undefined && value.protocol !== 'grpc_h2c' && !isTemplate(value.protocol)) {
+        ctx.addIssue({
+          code: 'custom',
+          path: ['descriptors'],
+          params: fault('required'),
+          message:
+            'is required: only with "protocol": "grpc_h2c" can the server be asked what it is (reflection is a stream)',
+        })
+      }
       if (value.protocol === 'grpc_h2c' && typeof value.url === 'string' && /^https:/i.test(value.url)) {
         ctx.addIssue({
           code: 'custom',

@@ -50,7 +50,7 @@ const shared: Field[] = [
 const echoFile = {
   name: 'echo/v1/echo.proto',
   package: 'echo.v1',
-  dependency: ['google/protobuf/timestamp.proto', 'google/protobuf/any.proto'],
+  dependency: ['google/protobuf/timestamp.proto', 'google/protobuf/any.proto', 'google/rpc/error_details.proto'],
   syntax: 'proto3',
   messageType: [
     message('SayRequest', [

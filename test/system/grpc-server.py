@@ -12,8 +12,10 @@ import grpc
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, duration_pb2, message_factory
 
 pool = descriptor_pool.DescriptorPool()
+files = {}
 for file in descriptor_pb2.FileDescriptorSet.FromString(sys.stdin.buffer.read()).file:
     pool.Add(file)
+    files[file.name] = file
 
 
 def type_of(name):
@@ -87,8 +89,31 @@ handler = grpc.method_handlers_generic_handler(
     },
 )
 
+def field(number, value):
+    """A field of bytes, by hand: the package with the messages of reflection is not part of Debian's."""
+    length = len(value)
+    return bytes([number << 3 | 2, length & 127 | 128, length >> 7 & 127 | 128, length >> 14]) + value
+
+
+def reflect(requests, context):
+    for request in requests:
+        by, name = request[0] >> 3, request[2:].decode()
+        if by == 4 and name == "echo.v1.Echo":
+            name = "echo/v1/echo.proto"
+        if name in files:
+            yield field(4, field(1, files[name].SerializeToString()))
+        else:
+            yield field(7, bytes([8, 5]) + field(2, b"Symbol not found: " + name.encode()))
+
+
+# The older version alone, as servers of the C core have it: clients have to look for the newer one first.
+reflection = grpc.method_handlers_generic_handler(
+    "grpc.reflection.v1alpha.ServerReflection",
+    {"ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(reflect)},
+)
+
 server = grpc.server(futures.ThreadPoolExecutor(16), options=[("grpc.max_send_message_length", -1)])
-server.add_generic_rpc_handlers((handler,))
+server.add_generic_rpc_handlers((handler, reflection))
 port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 print(port, flush=True)

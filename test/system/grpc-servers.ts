@@ -4,7 +4,12 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer as createHttp1, type Server as Http1Server } from 'node:http'
-import { createServer as createHttp2, type Http2Server, type ServerHttp2Session } from 'node:http2'
+import {
+  createServer as createHttp2,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as later } from 'node:timers/promises'
 import type { DescMessage, DescMethodUnary } from '@bufbuild/protobuf'
@@ -76,6 +81,26 @@ export async function startConnectNode(): Promise<GrpcServer> {
       for (const session of sessions) session.destroy()
       http1.closeAllConnections()
       await Promise.all([http1, http2].map((server) => new Promise((done) => server.close(done))))
+    },
+  }
+}
+
+/** A server of HTTP/2 that answers each stream as it is told, whatever gRPC would say. */
+export async function startHttp2(answer: (stream: ServerHttp2Stream, path: string) => void) {
+  const http2 = createHttp2()
+  const sessions = new Set<ServerHttp2Session>()
+  http2.on('session', (session) => sessions.add(session))
+  http2.on('stream', (stream, headers) => {
+    stream.on('error', () => {}) // Clients that give up are what some of these answers are for.
+    stream.resume()
+    answer(stream, String(headers[':path']))
+  })
+  const url = await listening(http2)
+  return {
+    url,
+    stop() {
+      for (const session of sessions) session.destroy()
+      http2.close()
     },
   }
 }

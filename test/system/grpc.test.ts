@@ -1,10 +1,11 @@
 // The `grpc` task against real servers of other makes, over real connections, in each protocol.
 
+import type { ServerHttp2Stream } from 'node:http2'
 import { connect, createServer, type Socket, type Server as TcpServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EMPTY_REPLY, SAY } from '../support/echo-service.ts'
 import { Client, type RunView, soon } from './client.ts'
-import { type GrpcServer, pythonWithGrpc, startCCore, startConnectNode } from './grpc-servers.ts'
+import { type GrpcServer, pythonWithGrpc, startCCore, startConnectNode, startHttp2 } from './grpc-servers.ts'
 import { Server } from './harness.ts'
 
 const STATUSES = [
@@ -197,6 +198,133 @@ test('a registration tells what the descriptors say against it', async () => {
     422,
     ['/tasks/0/with/service', '/tasks/1/with/method', '/tasks/2/with/message', '/tasks/4/with/task/with/method'],
   ])
+})
+
+describe.skipIf(python === null)('without descriptors the server is asked', () => {
+  const { descriptors: _, ...say } = SAY
+  const asked = (config: object) =>
+    client.runTasks(`grpc-${++names}`, [
+      { id: 'call', type: 'grpc', with: { ...say, protocol: 'grpc_h2c', ...config } },
+    ])
+
+  test('what the service is, what it imports, and again only after a while', async () => {
+    const run = await asked({ url: core.h2c, message: { text: 'x', at: '2026-01-02T03:04:05Z' } })
+    expect(outputOf(run).message).toMatchObject({ text: 'x', at: '2026-01-02T03:04:05Z', count: 1 })
+    const failing = await asked({ url: core.h2c, message: { status: 3, reason: 'no' } })
+    expect(failing.error!.message).toContain('no: BadRequest {"fieldViolations"')
+  })
+
+  test('and what does not fit ends the task', async () => {
+    expect((await asked({ url: core.h2c, message: { texts: 'x' } })).error).toMatchObject({
+      code: 'invalid_with',
+      message: '/with/message has a key "texts", which echo.v1.SayRequest does not have',
+    })
+    expect((await asked({ url: core.h2c, method: 'Sai' })).error).toMatchObject({ code: 'invalid_with' })
+  })
+
+  test('and a server that does not know the service, or no reflection, says so', async () => {
+    expect((await asked({ url: core.h2c, service: 'echo.v1.Ecco' })).error).toMatchObject({
+      code: 'grpc_not_found',
+      message: expect.stringContaining('its reflection said: Symbol not found: echo.v1.Ecco'),
+    })
+    expect((await asked({ url: node.h2c })).error).toMatchObject({
+      code: 'grpc_unimplemented',
+      message: expect.stringContaining('its reflection said'),
+    })
+  })
+})
+
+describe('servers of HTTP/2 that break the rules of gRPC', () => {
+  const GRPC = { ':status': 200, 'content-type': 'application/grpc' }
+  const OK = { 'grpc-status': '0' }
+  const frame = (bytes: Uint8Array) => Buffer.from([0, 0, 0, bytes.length >> 8, bytes.length & 255, ...bytes])
+
+  /** An answer of headers, these bytes and these trailers. */
+  const whole =
+    (bytes: Uint8Array, trailers: Record<string, string> = OK, headers: Record<string, string | number> = GRPC) =>
+    (stream: ServerHttp2Stream) => {
+      stream.respond(headers, { waitForTrailers: true })
+      stream.once('wantTrailers', () => stream.sendTrailers(trailers))
+      stream.end(bytes)
+    }
+
+  async function answered(answer: (stream: ServerHttp2Stream) => void, config: object = {}): Promise<RunView> {
+    const one = await startHttp2(answer)
+    const run = await called({ url: one.url, protocol: 'grpc_h2c', ...config })
+    one.stop()
+    return run
+  }
+
+  test.each<[string, (stream: ServerHttp2Stream) => void, string]>([
+    ['no status', whole(frame(new Uint8Array()), { 'x-other': '1' }), 'grpc_internal'],
+    ['OK without a message', whole(Buffer.alloc(0)), 'grpc_internal'],
+    ['OK with two messages', whole(Buffer.concat([frame(Buffer.alloc(0)), frame(Buffer.alloc(0))])), 'grpc_internal'],
+    ['a message cut short', whole(frame(Buffer.alloc(9)).subarray(0, -1)), 'grpc_internal'],
+    ['a message that is compressed', whole(Buffer.from([1, 0, 0, 0, 0])), 'grpc_internal'],
+    ['a message of another type', whole(frame(Buffer.from([0xff, 0xff, 1]))), 'invalid_response'],
+    ['a length of four billion', whole(Buffer.from([0, 255, 255, 255, 255])), 'response_too_large'],
+    ['a status that gRPC does not have', whole(Buffer.alloc(0), { 'grpc-status': '99' }), 'grpc_unknown'],
+    [
+      'a page of HTML',
+      whole(Buffer.from('<html>'), {}, { ':status': 200, 'content-type': 'text/html' }),
+      'grpc_unknown',
+    ],
+    ['503 of a proxy', whole(Buffer.from('busy'), {}, { ':status': 503 }), 'grpc_unavailable'],
+    [
+      'status in its headers alone',
+      (stream) => stream.respond({ ...GRPC, 'grpc-status': '5' }, { endStream: true }),
+      'grpc_not_found',
+    ],
+    [
+      'no end',
+      (stream) => {
+        stream.respond(GRPC)
+        setTimeout(() => stream.session!.destroy(), 50)
+      },
+      'grpc_unavailable',
+    ],
+    ['a reset, refused', (stream) => stream.close(7), 'grpc_unavailable'],
+    ['a reset, cancelled', (stream) => stream.close(8), 'grpc_cancelled'],
+    ['a reset, too many', (stream) => stream.close(11), 'grpc_resource_exhausted'],
+    ['a reset, broken', (stream) => stream.close(2), 'grpc_internal'],
+    [
+      'headers that are too large',
+      (stream) =>
+        stream.respond({
+          ...GRPC,
+          ...Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`x-${n}`, 'v'.repeat(8_000)])),
+        }),
+      'grpc_internal',
+    ],
+  ])('by %s end the attempt', async (_, answer, code) => {
+    expect((await answered(answer)).error!.code).toBe(code)
+  })
+
+  test('by a description of the service that is none, or never whole, end the attempt', async () => {
+    const field = (number: number, bytes: Uint8Array) => Buffer.from([(number << 3) | 2, bytes.length, ...bytes])
+    const importing = (name: string) =>
+      field(4, field(1, Buffer.concat([field(1, Buffer.from('a')), field(3, Buffer.from(name))])))
+    let files = 0
+    for (const [bytes, said] of [
+      [() => Buffer.alloc(0), 'answered reflection with nothing'],
+      [() => field(4, field(1, Buffer.from([0xff]))), 'no descriptors'],
+      [() => importing('b'), 'leaves out files'],
+      [() => importing(`b${++files}`), 'in more than 50 answers'],
+    ] as [() => Buffer, string][]) {
+      const run = await answered((stream) => whole(frame(bytes()))(stream), { descriptors: undefined })
+      expect(run.error).toMatchObject({ code: 'grpc_internal', message: expect.stringContaining(said) })
+    }
+    const unknown = await answered(whole(frame(field(7, Buffer.from([0xff])))), { descriptors: undefined })
+    expect(unknown.error).toMatchObject({
+      code: 'grpc_unknown',
+      message: expect.stringContaining('its reflection said'),
+    })
+    // What it describes does not have the service.
+    const other = await answered(whole(frame(field(4, field(1, field(1, Buffer.from('a')))))), {
+      descriptors: undefined,
+    })
+    expect(other.error).toMatchObject({ code: 'invalid_with', message: expect.stringContaining('/with/service') })
+  })
 })
 
 describe('servers that are none', () => {

@@ -7,6 +7,7 @@ import { base64Encode } from '@bufbuild/protobuf/wire'
 import { AnySchema, DurationSchema } from '@bufbuild/protobuf/wkt'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { framed } from '../../src/tasks/grpc/frames.ts'
+import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import type { Fault } from '../../src/workflow/codes.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
 import { EMPTY_REPLY, messageType, replyBytes, requestOf, SAY } from '../support/echo-service.ts'
@@ -301,6 +302,20 @@ describe('an answer of gRPC-Web', () => {
   })
 })
 
+test('descriptors may be left out only where the server can be asked for them', async () => {
+  const { descriptors: _, ...say } = SAY
+  for (const protocol of ['connect', 'grpc_web']) {
+    const result = await attempt({ type: 'grpc', with: { url, ...say, protocol } })
+    expect(result).toMatchObject(failure('invalid_with', '/with/descriptors is required'))
+  }
+  const checked = TASK_TYPES.grpc.with.inDefinition
+  expect(checked.safeParse({ url, ...say }).success).toBe(false)
+  expect(checked.safeParse({ url: 'http://a.test', ...say, protocol: 'grpc_h2c' }).success).toBe(true)
+  expect(checked.safeParse({ url: 'http://a.test', ...say, protocol: '${{ input.protocol }}' }).success).toBe(true)
+  expect(checked.safeParse({ url, ...SAY, protocol: 'grpc_h2c' }).success).toBe(false)
+  expect(checked.safeParse({ url: '${{ input.url }}', ...SAY, protocol: 'grpc_h2c' }).success).toBe(true)
+})
+
 describe('registration', () => {
   const check = (config: JsonObject): Promise<Fault[]> => {
     const executor = exports.TaskExecutor as unknown as { check(tasks: object[]): Promise<Fault[]> }
@@ -314,6 +329,7 @@ describe('registration', () => {
       { message: { text: '${{ input.text }}', nonsense: 1 } },
       { message: '${{ input.message }}' },
       { service: '${{ input.service }}', method: 'Nonsense' },
+      { descriptors: undefined as never, message: { nonsense: 1 } },
     ]) {
       expect(await check(config as JsonObject)).toEqual([])
     }

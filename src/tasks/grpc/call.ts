@@ -1,18 +1,19 @@
 // One gRPC call: message in, protocol chosen, answer made an output. Loaded when the first task of the type comes, since the
 // library of Protocol Buffers is most of what it needs.
 
-import { fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
+import { type FileRegistry, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
 import type { Json, JsonObject } from '../../workflow/json.ts'
 import { egressFault } from '../egress.ts'
 import { failed } from '../failure.ts'
 import type { GrpcWith } from '../grpc-with.ts'
 import type { PluginCall, PluginSurroundings, TaskResult } from '../plugin.ts'
-import { type Method, methodOf, unfit } from './descriptors.ts'
+import { type Method, methodIn, registryOf, unfit } from './descriptors.ts'
 import { retryDelayOf } from './details.ts'
-import type { Answer, Metadata, Speak } from './exchange.ts'
+import type { Detail, Metadata, NoMessage, Speak } from './exchange.ts'
 import { speakH2c } from './h2c.ts'
 import { isLongerAsJson } from './json-size.ts'
 import { speakConnect, speakGrpcWeb } from './over-http.ts'
+import { reflected } from './reflection.ts'
 import { nameOf } from './status.ts'
 
 const PROTOCOLS: { [P in GrpcWith['protocol']]: Speak } = {
@@ -35,36 +36,33 @@ export async function call(call: PluginCall<GrpcWith>, { egressAllow }: PluginSu
   const refusal = egressFault(url, egressAllow)
   if (refusal !== null) return failed('egress_denied', `${told} was not called: ${refusal}`)
 
-  const found = await methodOf(config)
+  const metadata = metadataOf(call)
+  const registry =
+    config.descriptors === undefined
+      ? await reflected(config, { metadata, timeoutMs, signal })
+      : await registryOf(config.descriptors)
+  if (typeof registry === 'string') return failed('invalid_with', `/with/descriptors ${registry}`)
+  if (registry.kind !== 'registry') return failure(registry, null, told)
+  const found = methodIn(registry, config)
   if ('field' in found) return failed('invalid_with', `/with/${found.field} ${found.message}`)
   const message = encoded(found, config.message)
   if (typeof message === 'string') return failed('invalid_with', `/with/message ${message}`)
 
-  const metadata = metadataOf(call)
   const answer = await PROTOCOLS[config.protocol]({ url, metadata, message, timeoutMs, signal })
-  return resultOf(answer, found, told)
+  if (answer.kind !== 'message') return failure(answer, registry, told)
+  const read = readMessage(found, answer.bytes)
+  if (typeof read === 'string') return failed(read, `${told} answered with a message that ${UNREADABLE[read]}`)
+  const headers = plain(answer.headers)
+  return { kind: 'succeeded', output: { message: read.message, headers, trailers: plain(answer.trailers) } }
 }
 
-function resultOf(answer: Answer, { method, registry }: Method, told: string): TaskResult {
-  switch (answer.kind) {
-    case 'failed':
-      return failed(answer.code, `${told} ${answer.what}`)
-    case 'refused': {
-      const said = [oneLine(answer.message, MAX_SAID), detailsSaid(answer, registry)].filter((text) => text !== '')
-      const message = [`${told} ended with ${nameOf(answer.code)}`, ...said].join(': ')
-      const retryAfterMs = retryDelayOf(answer.details) ?? answer.retryAfterMs
-      const failure = failed(answer.code, message)
-      return retryAfterMs === null ? failure : { ...failure, retryAfterMs }
-    }
-    case 'message': {
-      const read = readMessage(method, answer.bytes, registry)
-      if (typeof read === 'string') return failed(read, `${told} answered with a message that ${UNREADABLE[read]}`)
-      const headers = plain(answer.headers)
-      return { kind: 'succeeded', output: { message: read.message, headers, trailers: plain(answer.trailers) } }
-    }
-    default:
-      return answer satisfies never
-  }
+/** @param registry what is known of the details of errors; null if nothing is */
+function failure(answer: NoMessage, registry: FileRegistry | null, told: string): TaskResult {
+  if (answer.kind === 'failed') return failed(answer.code, `${told} ${answer.what}`)
+  const said = [oneLine(answer.message, MAX_SAID), detailsSaid(answer.details, registry)].filter((text) => text !== '')
+  const result = failed(answer.code, [`${told} ended with ${nameOf(answer.code)}`, ...said].join(': '))
+  const retryAfterMs = retryDelayOf(answer.details) ?? answer.retryAfterMs
+  return retryAfterMs === null ? result : { ...result, retryAfterMs }
 }
 
 const UNREADABLE = {
@@ -73,9 +71,8 @@ const UNREADABLE = {
 } as const
 
 function readMessage(
-  { output }: Method['method'],
+  { method: { output }, registry }: Method,
   bytes: Uint8Array,
-  registry: Method['registry'],
 ): { message: Json } | keyof typeof UNREADABLE {
   try {
     const message = fromBinary(output, bytes)
@@ -133,8 +130,8 @@ function plain(metadata: Metadata): JsonObject {
 }
 
 /** "BadRequest {...}, QuotaFailure": the details of an error, with what is in them where the descriptors know their types. */
-function detailsSaid(answer: Extract<Answer, { kind: 'refused' }>, registry: Method['registry']): string {
-  const texts = answer.details.map(({ type, bytes }) => {
+function detailsSaid(details: readonly Detail[], registry: FileRegistry | null): string {
+  const texts = details.map(({ type, bytes }) => {
     const value = detailOf(type, bytes, registry)
     const name = type.slice(type.lastIndexOf('.') + 1)
     return value === undefined ? name : `${name} ${JSON.stringify(value)}`
@@ -151,9 +148,9 @@ function oneLine(text: string, length: number): string {
 }
 
 /** undefined: of a type that is not known, not what that type says, or too long to be told. */
-function detailOf(type: string, bytes: Uint8Array, registry: Method['registry']): JsonValue | undefined {
-  const known = registry.getMessage(type)
-  if (known === undefined) return undefined
+function detailOf(type: string, bytes: Uint8Array, registry: FileRegistry | null): JsonValue | undefined {
+  const known = registry?.getMessage(type)
+  if (registry === null || known === undefined) return undefined
   try {
     const message = fromBinary(known, bytes)
     return isLongerAsJson(known, message, registry, MAX_JSON_CHARACTERS)

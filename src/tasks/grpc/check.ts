@@ -5,18 +5,21 @@ import type { Fault } from '../../workflow/codes.ts'
 import { hasExpressions } from '../../workflow/expression.ts'
 import type { Json } from '../../workflow/json.ts'
 import type { GrpcWith } from '../grpc-with.ts'
-import { methodOf, unfit } from './descriptors.ts'
+import { methodIn, registryOf, unfit } from './descriptors.ts'
 
 /** @param config of a definition: every field may still hold expressions, and is then looked at when the task starts */
 export async function faultsOf(config: Partial<GrpcWith>, at: string): Promise<Fault[]> {
-  const { descriptors = '', service = '', method = '', message = {} } = config
-  if (hasExpressions([descriptors, service, method])) return []
-  const found = await methodOf({ descriptors, service, method })
+  const { descriptors, service = '', method = '', message = {} } = config
+  // What only the server knows is not asked for here: a registration calls nobody.
+  if (descriptors === undefined || hasExpressions([descriptors, service, method])) return []
+  const registry = await registryOf(descriptors)
+  if (typeof registry === 'string') return [{ path: `${at}/descriptors`, code: 'invalid_value', message: registry }]
+  const found = methodIn(registry, { service, method })
   if ('field' in found) return [{ path: `${at}/${found.field}`, code: found.code, message: found.message }]
   if (hasExpressions(message)) return []
   const { input } = found.method
   try {
-    fromJson(input, message as Json, { registry: found.registry })
+    fromJson(input, message as Json, { registry })
     return []
   } catch (error) {
     return [{ path: `${at}/message`, code: 'invalid_value', message: unfit(error) }]

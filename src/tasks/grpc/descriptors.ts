@@ -1,8 +1,9 @@
 // What a service is: descriptors parsed and kept, so that the thousandth call of a task costs no parsing.
 
-import { createFileRegistry, type DescMethodUnary, type FileRegistry, fromBinary } from '@bufbuild/protobuf'
+import { create, createFileRegistry, type DescMethodUnary, type FileRegistry, fromBinary } from '@bufbuild/protobuf'
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import {
+  type FileDescriptorProto,
   FileDescriptorSetSchema,
   file_google_protobuf_any,
   file_google_protobuf_duration,
@@ -42,14 +43,8 @@ export interface MethodFault {
   message: string
 }
 
-/** The method that a configuration names. */
-export async function methodOf(
-  config: Pick<GrpcWith, 'descriptors' | 'service' | 'method'>,
-): Promise<Method | MethodFault> {
-  const registry = await registryOf(config.descriptors)
-  if (typeof registry === 'string') {
-    return { field: 'descriptors', code: 'invalid_value', message: registry }
-  }
+/** The method that a configuration names, of what is known of its server. */
+export function methodIn(registry: FileRegistry, config: Pick<GrpcWith, 'service' | 'method'>): Method | MethodFault {
   const service = registry.getService(config.service)
   if (service === undefined) {
     const known = [...registry].flatMap((one) => (one.kind === 'service' ? [one.typeName] : []))
@@ -87,7 +82,7 @@ export function unfit(error: unknown): string {
 const kept = new Map<string, { registry: FileRegistry; characters: number }>()
 
 /** @returns the parsed descriptors, or what is wrong with them */
-async function registryOf(descriptors: string): Promise<FileRegistry | string> {
+export async function registryOf(descriptors: string): Promise<FileRegistry | string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(descriptors))
   const key = String.fromCharCode(...new Uint8Array(digest))
   const known = kept.get(key)
@@ -106,15 +101,24 @@ async function registryOf(descriptors: string): Promise<FileRegistry | string> {
 
 function parsed(descriptors: string): FileRegistry | string {
   try {
-    const set = fromBinary(FileDescriptorSetSchema, base64Decode(descriptors))
-    const names = new Set(set.file.map(({ name }) => name))
-    const missing = WELL_KNOWN.map(({ proto }) => proto).filter(({ name }) => !names.has(name))
-    // Each file stands behind those that it imports.
-    set.file.unshift(...missing)
-    return createFileRegistry(set)
+    return registryFrom(fromBinary(FileDescriptorSetSchema, base64Decode(descriptors)).file)
   } catch (error) {
     // The library's words name files, messages and fields of the set: nothing that its author does not know.
     const said = error instanceof Error ? error.message.slice(0, 200) : ''
     return `is no FileDescriptorSet with all that it imports${said === '' ? '' : `: ${said}`}`
   }
+}
+
+export function isWellKnown(file: string): boolean {
+  return WELL_KNOWN.some(({ proto }) => proto.name === file)
+}
+
+/**
+ * @param files each behind those that it imports
+ * @throws if they are not what a compiler would have made
+ */
+export function registryFrom(files: readonly FileDescriptorProto[]): FileRegistry {
+  const names = new Set(files.map(({ name }) => name))
+  const missing = WELL_KNOWN.map(({ proto }) => proto).filter(({ name }) => !names.has(name))
+  return createFileRegistry(create(FileDescriptorSetSchema, { file: [...missing, ...files] }))
 }

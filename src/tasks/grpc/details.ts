@@ -37,12 +37,12 @@ export function retryDelayOf(details: readonly Detail[]): number | null {
   }
 }
 
-/** The fields of this number that hold bytes. */
-function fieldsOf(message: Uint8Array, wanted: number): Uint8Array[] {
+/** The fields of this number that hold bytes, the first `most` of them. */
+export function fieldsOf(message: Uint8Array, wanted: number, most = MAX_DETAILS): Uint8Array[] {
   const found: Uint8Array[] = []
   try {
     const reader = new BinaryReader(message)
-    while (reader.pos < reader.len && found.length < MAX_DETAILS) {
+    while (reader.pos < reader.len && found.length < most) {
       const [field, type] = reader.tag()
       if (field === wanted && type === 2) found.push(reader.bytes())
       else reader.skip(type, field)

@@ -38,25 +38,27 @@ export type Answer =
   /** No answer that could be read. @property what - a predicate: "had no answer" */
   | { kind: 'failed'; code: TaskCode; what: string }
 
+export type NoMessage = Exclude<Answer, { kind: 'message' }>
+
 export type Speak = (exchange: Exchange) => Promise<Answer>
 
-export const NO_ANSWER: Answer = {
+export const NO_ANSWER: NoMessage = {
   kind: 'failed',
   code: 'grpc_unavailable',
   what: 'had no answer: the connection failed',
 }
-export const BROKEN_OFF: Answer = {
+export const BROKEN_OFF: NoMessage = {
   kind: 'failed',
   code: 'grpc_unavailable',
   what: 'broke off in the middle of its answer',
 }
-export const TOO_LARGE: Answer = {
+export const TOO_LARGE: NoMessage = {
   kind: 'failed',
   code: 'response_too_large',
   what: `answered with more than ${MAX_MESSAGE_BYTES} bytes`,
 }
 
 /** An answer against the rules of its protocol. */
-export function notGrpc(what: string): Answer {
+export function notGrpc(what: string): NoMessage {
   return { kind: 'failed', code: 'grpc_internal', what }
 }
