@@ -120,9 +120,14 @@ async function endingOf(
     if (!prepared.ok) return prepared.end
     const checked = checkShape(TASK_TYPES[type].with.rendered, prepared.with, { at: '/with' })
     if (!checked.ok) return prepared.hide(failed('invalid_with', listed(checked.faults)))
+    const { holdsSecret } = prepared
     const attempt = { config: checked.value, scope, idempotencyKey, nth, elapsedMs, timeoutMs, signal }
     const result = await (PLUGINS[type] as TaskPlugin<unknown>).execute(
-      { ...attempt, ...(trace === undefined ? {} : { trace }) },
+      {
+        ...attempt,
+        ...(holdsSecret === undefined ? {} : { holdsSecret }),
+        ...(trace === undefined ? {} : { trace }),
+      },
       surroundings,
     )
     // Bounded first: what is looked through for secrets is no larger than an output may be, and masks only make it smaller.

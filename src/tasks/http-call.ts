@@ -7,7 +7,7 @@ import type { Json, JsonObject } from '../workflow/json.ts'
 import { egressFault } from './egress.ts'
 import { failed } from './failure.ts'
 import { excerpt, hashBody, parseBody, readBody } from './http-body.ts'
-import { type HttpRequest, hopsOf, redirected, redirectTarget, told } from './http-request.ts'
+import { type HttpRequest, hopsOf, redirected, redirectTarget, takesSecretAway, told } from './http-request.ts'
 import type { HttpWith } from './http-with.ts'
 import { linksIn } from './links.ts'
 import type { TaskResult } from './plugin.ts'
@@ -48,6 +48,11 @@ export async function call(first: HttpRequest, config: HttpWith, bounds: CallBou
   for (let hop = 0; ; hop++) {
     const refusal = egressFault(request.url, bounds.egressAllow)
     if (refusal !== null) return refused(failed('egress_denied', `${told(request)} was not sent: ${refusal}`))
+
+    if (takesSecretAway(request)) {
+      const why = 'its body holds a secret, which is for the host that the task names'
+      return refused(failed('egress_denied', `${told(request)} was not sent: ${why}`))
+    }
 
     const response = await send(request, bounds.signal)
     if (response === null)

@@ -9,6 +9,9 @@ export interface HttpRequest {
   url: URL
   headers: Headers
   body: string | Uint8Array | null
+  /** The origin that the task names: what holds a secret goes to no other. */
+  home: string
+  holdsSecret: (text: string) => boolean
 }
 
 const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
@@ -16,7 +19,10 @@ const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]
 const BODY_HEADERS = ['content-encoding', 'content-language', 'content-length', 'content-location', 'content-type']
 
 /** @param key its Idempotency-Key, unless the task has one of its own */
-export async function firstRequest({ config, trace }: PluginCall<HttpWith>, key: string): Promise<HttpRequest> {
+export async function firstRequest(
+  { config, trace, holdsSecret = () => false }: PluginCall<HttpWith>,
+  key: string,
+): Promise<HttpRequest> {
   const { body, type } = await bodyOf(config)
   const headers = new Headers()
   for (const [name, value] of Object.entries(config.headers ?? {})) headers.set(name, String(value))
@@ -28,7 +34,9 @@ export async function firstRequest({ config, trace }: PluginCall<HttpWith>, key:
   }
   if (!headers.has('user-agent')) headers.set('user-agent', 'edge-orchestrator')
   if (type !== null && !headers.has('content-type')) headers.set('content-type', type)
-  return { method: config.method ?? (body === null ? 'GET' : 'POST'), url: urlOf(config), headers, body }
+  const method = config.method ?? (body === null ? 'GET' : 'POST')
+  const url = urlOf(config)
+  return { method, url, headers, body, home: url.origin, holdsSecret }
 }
 
 async function bodyOf({
@@ -89,7 +97,16 @@ export function redirected(request: HttpRequest, status: number, target: URL): H
 export function sentTo(request: HttpRequest, url: URL): HttpRequest {
   const headers = new Headers(request.headers)
   if (url.origin !== request.url.origin) for (const name of ['authorization', 'cookie']) headers.delete(name)
+  if (url.origin !== request.home) {
+    for (const [name, value] of request.headers) if (request.holdsSecret(value)) headers.delete(name)
+  }
   return { ...request, url, headers }
+}
+
+/** Whether its body holds a secret that is meant for another host. A body without it would be another one, so it is not sent. */
+export function takesSecretAway({ url, home, body, holdsSecret }: HttpRequest): boolean {
+  if (url.origin === home || body === null) return false
+  return holdsSecret(typeof body === 'string' ? body : new TextDecoder().decode(body))
 }
 
 /** A request in a message: method, host and path, at most 300 characters. */

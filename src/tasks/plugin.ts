@@ -40,6 +40,8 @@ export interface PluginCall<Config> {
   /** The longest that this attempt may take, in ms: for servers that can be told. */
   timeoutMs: number
   signal: AbortSignal
+  /** Whether a text made of the configuration holds a secret, and so is for nobody but whom the task names. Absent: nothing does. */
+  holdsSecret?: (text: string) => boolean
   trace?: TraceContext
 }
 

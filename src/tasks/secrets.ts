@@ -22,7 +22,7 @@ export interface Vaults {
 
 /** A call that can be made, and what hides its secrets afterwards; or how it ends without being made. */
 type Prepared =
-  | { ok: true; with: JsonObject; hide: (result: TaskResult) => TaskResult }
+  | { ok: true; with: JsonObject; hide: (result: TaskResult) => TaskResult; holdsSecret?: (text: string) => boolean }
   | { ok: false; end: TaskResult }
 
 /** Values that are kept, at most 32 KiB each. */
@@ -41,7 +41,12 @@ export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepa
     return { ok: false, end: failed('expression_limit', 'The secrets of the task would fill in more than 1 MiB') }
   }
   const masking = new Masking(found.values())
-  return { ok: true, with: filled as JsonObject, hide: (result) => hidden(result, masking) }
+  return {
+    ok: true,
+    with: filled as JsonObject,
+    hide: (result) => hidden(result, masking),
+    holdsSecret: (text) => masking.value(text) !== text,
+  }
 }
 
 async function valuesOf({ tenant, names }: SecretsAsked, vaults: Vaults): Promise<Map<string, string> | TaskResult> {

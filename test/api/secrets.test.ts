@@ -318,6 +318,73 @@ describe('a call', () => {
     expect(failed.error.message).toContain(name)
   })
 
+  test('takes no header with a secret to the next page, if that is of another origin', async () => {
+    const name = await aSecret('some secret')
+    const pages: Record<string, string | null> = {
+      'https://upstream.test:8303/1': '/2',
+      'https://upstream.test:8303/2': 'https://upstream.test:8304/3',
+      'https://upstream.test:8304/3': null,
+    }
+    const upstream = fakeUpstream((request) => Response.json({ next: pages[request.url]! }))
+    const headers = { 'x-key': `\${{ secrets.${name} }}` }
+    const paginate = { next: 'response.body.next', limit: 5 }
+    const config = { url: 'https://upstream.test:8303/1', headers, paginate }
+    const run = await ran([{ id: 'a', type: 'http', with: config }])
+    expect(run).toMatchObject({ status: 'succeeded', output: { a: { pages: 3 } } })
+    const keys = upstream.requests.map(({ headers: sent }) => sent.get('x-key'))
+    expect(keys).toEqual(['some secret', 'some secret', null])
+  })
+
+  describe('that is redirected', () => {
+    const here = 'https://upstream.test:8301'
+    const elsewhere = 'https://upstream.test:8302'
+
+    async function redirectedTo(target: string, config: (secret: string) => object) {
+      const name = await aSecret('some secret')
+      const upstream = fakeUpstream((request) =>
+        request.url.endsWith('/from')
+          ? new Response(null, { status: 307, headers: { location: target } })
+          : Response.json({}),
+      )
+      const tasks = [{ id: 'a', type: 'http', with: { url: `${here}/from`, ...config(`\${{ secrets.${name} }}`) } }]
+      return { run: await ran(tasks), requests: upstream.requests }
+    }
+
+    test('takes no header with a secret to another origin', async () => {
+      const config = (secret: string) => ({ headers: { 'x-key': `k ${secret}`, 'x-plain': 'plain' }, json: [1] })
+      const { run, requests } = await redirectedTo(`${elsewhere}/to`, config)
+      expect(run.status).toBe('succeeded')
+      expect(requests.map(({ url }) => url)).toEqual([`${here}/from`, `${elsewhere}/to`])
+      expect(requests.map(({ headers }) => headers.get('x-key'))).toEqual(['k some secret', null])
+      expect(requests.map(({ headers }) => headers.get('x-plain'))).toEqual(['plain', 'plain'])
+      expect(requests[1]!.body).toBe('[1]')
+    })
+
+    test.each([
+      ['json', (secret: string) => ({ json: { key: secret } })],
+      ['form', (secret: string) => ({ form: { key: secret } })],
+      ['body', (secret: string) => ({ body: `key ${secret}` })],
+      ['multipart', (secret: string) => ({ multipart: [{ name: 'key', text: secret }] })],
+    ])('takes no %s with a secret to another origin: it fails', async (_, config) => {
+      const { run, requests } = await redirectedTo(`${elsewhere}/to`, config)
+      expect(run.error).toMatchObject({ code: 'egress_denied', retryable: false })
+      expect(run.error.message).toBe(
+        'POST upstream.test:8302/to was not sent: its body holds a secret, which is for the host that the task names',
+      )
+      expect(requests).toHaveLength(1)
+    })
+
+    test('within its origin goes on as it was', async () => {
+      const { run, requests } = await redirectedTo('/to', (secret) => ({
+        headers: { 'x-key': secret },
+        json: [secret],
+      }))
+      expect(run.status).toBe('succeeded')
+      expect(requests.map(({ headers }) => headers.get('x-key'))).toEqual(['some secret', 'some secret'])
+      expect(requests[1]!.body).toBe('["some secret"]')
+    })
+  })
+
   test('is held back by the circuit of its host as any other', async () => {
     const name = await aSecret('some secret')
     fakeUpstream(() => new Response('', { status: 500 }))
