@@ -1,6 +1,7 @@
 // The attempts that this instance has under way: sends calls to the executor, hears how they end, aborts them.
 // Nothing here is durable. What an instance had under way when it died is found in the history and recorded as interrupted.
 
+import type { Partial, SendPartial } from '../src/tasks/partials.ts'
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../src/tasks/schemas.ts'
 import type { Fact } from '../src/workflow/advance.ts'
@@ -24,13 +25,20 @@ export const BACKSTOP_MS = 1_000
 
 /** The executor as it is reached over RPC; spelt out, since the derived stub types of recursive JSON do not end. */
 export interface Executor {
-  start(call: TaskCall): AttemptStub
+  start(call: TaskCall, partial?: SendPartial): AttemptStub
 }
 
 interface AttemptStub {
   result(): Promise<TaskResult>
   abort(): Promise<void>
   [Symbol.dispose](): void
+}
+
+/** What a task, or an item of it, has so far. */
+export interface PartialOfTask extends Partial {
+  task: string
+  item?: number
+  attempt: number
 }
 
 interface UnderWay {
@@ -45,6 +53,7 @@ export class Attempts {
   readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>
   readonly #tenant: () => string
   readonly #report: (runId: string, fact: Fact) => void
+  readonly #tell: (runId: string, partial: PartialOfTask) => number
   /** By run and token. */
   readonly #underWay = new Map<string, Map<number, UnderWay>>()
   #count = 0
@@ -53,17 +62,20 @@ export class Attempts {
    * @param outgoing hears of the calls that attempts make
    * @param tenant whose secrets these attempts may be given
    * @param report called once for each attempt that ends and was not aborted
+   * @param tell what attempts have so far, to whoever watches the run; nothing of it is kept. Gives how many heard it
    */
   constructor(
     executor: Executor,
     outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>,
     tenant: () => string,
     report: (runId: string, fact: Fact) => void,
+    tell: (runId: string, partial: PartialOfTask) => number,
   ) {
     this.#executor = executor
     this.#outgoing = outgoing
     this.#tenant = tenant
     this.#report = report
+    this.#tell = tell
   }
 
   get count(): number {
@@ -109,7 +121,7 @@ export class Attempts {
     const { trace } = run.options
     const limit = attemptLimit(run, task, item, now)
     const secrets = marks.asked(this.#tenant)
-    const attempt = this.#executor.start({
+    const call: TaskCall = {
       type,
       with: rendered.value as JsonObject,
       ...(secrets === null ? {} : { secrets }),
@@ -118,9 +130,12 @@ export class Attempts {
       ...(judging === null ? {} : { scope: judging, ...count }),
       timeoutMs: limit.ms,
       ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
-    })
-    const call = this.#outgoing.begin(run, task, rendered.value, right, now, item)
-    this.#remember(run.id, token, { task, run, call, abort: () => void attempt.abort().catch(() => {}) })
+    }
+    const attempt = taskType(TASK_TYPES, type)?.tellsPartials?.(call.with)
+      ? this.#executor.start(call, this.#hearing(run, task, item, token))
+      : this.#executor.start(call)
+    const outgoing = this.#outgoing.begin(run, task, rendered.value, right, now, item)
+    this.#remember(run.id, token, { task, run, call: outgoing, abort: () => void attempt.abort().catch(() => {}) })
     const runId = run.id
     // Pipelined: the result is asked for before the attempt's stub has arrived, so both take one trip.
     attempt
@@ -130,11 +145,21 @@ export class Attempts {
         // The executor itself was cut off (a deploy, a crash of its isolate): the attempt is made again.
         (): Fact => ({ type: 'AttemptInterrupted', task, token, ...about }),
       )
-      .then((fact) => this.#outgoing.end(run, task, call, fact))
+      .then((fact) => this.#outgoing.end(run, task, outgoing, fact))
       .then((fact) => {
         attempt[Symbol.dispose]()
         if (this.#forget(runId, token)) this.#report(runId, fact)
       })
+  }
+
+  /** Hears what an attempt has so far, as long as it is under way. */
+  #hearing(run: Run, task: TaskIndex, item: number | undefined, token: number): SendPartial {
+    const about = {
+      task: run.workflow.definition.tasks[task]!.id,
+      ...(item === undefined ? {} : { item }),
+      attempt: triesOf(run, task, item).attempts.at(-1)?.number ?? 1,
+    }
+    return async (partial) => (this.isUnderWay(run.id, token) ? this.#tell(run.id, { ...about, ...partial }) : 0)
   }
 
   /** Stops what a task has under way: its attempt, or those of its items. What they still report is not heard. */

@@ -3,6 +3,7 @@
 
 import type { LoadPayload, RunEvent } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
+import type { PartialOfTask } from './attempts.ts'
 import { eventText } from './view.ts'
 
 /** Events of one message, in characters altogether; of a commit that brings more, watchers get the number and read a page. */
@@ -41,6 +42,13 @@ function shortTexts(run: Run, events: readonly RunEvent[]): string[] {
     texts.push(text)
   }
   return texts
+}
+
+/** A line that begins with this says what a task has so far; a Worker of a release before takes it for no news. */
+const PARTIAL = 'partial '
+
+export function partialText(partial: PartialOfTask): string {
+  return PARTIAL + JSON.stringify(partial)
 }
 
 /** A line `7`, or `7 ended`, then a line an event: JSON text holds no line breaks. */

@@ -14,6 +14,7 @@ import { logFault } from './fault-log.ts'
 import { FiguresMark } from './figures-mark.ts'
 import { History } from './history.ts'
 import { IdempotencyKeys } from './idempotency-keys.ts'
+import { partialText } from './news.ts'
 import { Outgoing } from './outgoing.ts'
 import { Reading } from './reading.ts'
 import { Records } from './records.ts'
@@ -71,6 +72,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
     new Outgoing(circuits, budgets),
     () => address().tenant,
     (runId, fact) => steps.report(runId, fact),
+    (runId, partial) => watchers.tellPartial(runId, partialText(partial)),
   )
   const isBusy = (runId: string) => attempts.hasRun(runId) || waiters.has(runId)
   const records = new Records(history, (name, version) => workflows.get(name, version), isBusy)

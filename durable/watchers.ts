@@ -77,6 +77,17 @@ export class Watchers {
     if (news.hasEnded) this.#watched.delete(runId)
   }
 
+  /**
+   * What one of the run's tasks has so far, to those who are told events. Unlike a commit it may be lost.
+   * @returns how many were told
+   */
+  tellPartial(runId: string, text: string): number {
+    if (!this.#watched.has(runId)) return 0
+    const open = this.#open(runId).filter((socket) => this.#sockets.getTags(socket).includes(WITH_EVENTS))
+    for (const socket of open) socket.send(text)
+    return open.length
+  }
+
   /** Nothing more will come of this run: whoever watches it reads what is left, and sees that it has ended or is gone. */
   release(runId: string): void {
     if (!this.#watched.delete(runId)) return

@@ -4,6 +4,7 @@
 // closed, behind what it carried: whoever reads it sees the close after all of it and connects again, and whoever does not
 // read holds no more than that.
 
+import { PARTIAL_EVENT } from './event-stream.ts'
 import type { Watch } from './watch.ts'
 
 /** How long a socket is silent at most, in ms: proxies give up connections that are, and only a write finds a dead one. */
@@ -52,6 +53,15 @@ async function carry(watch: Watch, socket: WebSocket, { heartbeatMs, maxLength }
         for (const item of update.items) {
           socket.send(item)
           length += item.length
+        }
+        if (length < maxLength) break
+        watch.close()
+        return end(socket, TRY_AGAIN, `go on with ?after=${watch.last}`)
+      case 'partials':
+        for (const item of update.items) {
+          const text = `{"event":"${PARTIAL_EVENT}","data":${item}}`
+          socket.send(text)
+          length += text.length
         }
         if (length < maxLength) break
         watch.close()

@@ -5,6 +5,9 @@ import type { Watch } from './watch.ts'
 /** How long a stream is silent at most, in ms: proxies give up connections that are, and only a write finds a dead one. */
 const HEARTBEAT_MS = 15_000
 
+/** What tasks have so far. */
+export const PARTIAL_EVENT = 'task.partial'
+
 /** How long a browser waits before it connects again, in ms. */
 const RETRY_MS = 1_000
 
@@ -34,6 +37,11 @@ export function eventStream(watch: Watch, heartbeatMs = HEARTBEAT_MS): ReadableS
         switch (update.kind) {
           case 'events':
             return controller.enqueue(encoder.encode(update.items.map(frameOf).join('')))
+          case 'partials':
+            // Without an id: a client that comes again goes on after the last event.
+            return controller.enqueue(
+              encoder.encode(update.items.map((item) => `event: ${PARTIAL_EVENT}\ndata: ${item}\n\n`).join('')),
+            )
           case 'idle':
             return controller.enqueue(encoder.encode(':\n\n'))
           case 'purged':

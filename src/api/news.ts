@@ -1,6 +1,12 @@
 // What a Runner has told a watch that its client has not taken yet: the number of the run's last event and, where they are
 // short, the events (durable/news.ts). Bounded: what does not fit, or does not follow on what is held, is read as a page.
 
+/** How a message begins that says what a task has so far. */
+const PARTIAL = 'partial '
+
+/** What tasks have so far that is held for a client that does not read, in characters; beyond it the oldest goes. */
+const MAX_PARTIALS_LENGTH = 32 * 1024
+
 /** Events that are held for a client that does not read, in characters; one message may have 16 KiB. */
 const MAX_LENGTH = 64 * 1024
 
@@ -13,9 +19,17 @@ export class News {
   #items: string[] = []
   #after = 0
   #length = 0
+  #partials: string[] = []
+  #partialsLength = 0
 
   /** Takes a message of the Runner: a number, which is all that an older release sends, or one with events, or `pong`. */
   hear(message: string): void {
+    if (message.startsWith(PARTIAL)) {
+      this.#holdPartial(message.slice(PARTIAL.length))
+      return
+    }
+    // What tasks had before a commit may be of attempts that it ends.
+    this.#forgetPartials()
     const [head = '', ...items] = message.split('\n')
     const [number, state] = head.split(' ')
     const last = Number(number) || 0
@@ -33,6 +47,13 @@ export class News {
     return items
   }
 
+  /** JSON texts of what tasks have so far that came since the last commit, and forgets them. */
+  takePartials(): readonly string[] {
+    const partials = this.#partials
+    this.#forgetPartials()
+    return partials
+  }
+
   /** Whether the run is known to have ended. */
   get hasEnd(): boolean {
     return this.#end !== null
@@ -41,6 +62,17 @@ export class News {
   /** Whether an event is the run's very last. */
   isEnd(number: number): boolean {
     return number === this.#end
+  }
+
+  #holdPartial(text: string): void {
+    this.#partials.push(text)
+    this.#partialsLength += text.length
+    while (this.#partialsLength > MAX_PARTIALS_LENGTH) this.#partialsLength -= this.#partials.shift()!.length
+  }
+
+  #forgetPartials(): void {
+    this.#partials = []
+    this.#partialsLength = 0
   }
 
   #hold(after: number, items: readonly string[], length: number): void {

@@ -17,6 +17,8 @@ import { sharedPage } from './shared-pages.ts'
 export type Update =
   /** JSON texts of events, in order, without a gap to those before. */
   | { kind: 'events'; items: readonly string[] }
+  /** JSON texts of what tasks have so far: no events, and nobody keeps them. */
+  | { kind: 'partials'; items: readonly string[] }
   /** Nothing has happened for as long as was asked. */
   | { kind: 'idle' }
   /** The run has ended, and all of it was handed out. */
@@ -118,6 +120,8 @@ export class Watch {
       if (items.length > 0) return { kind: 'events', items }
       if (this.#hasEnded) return this.#ended('ended')
       if (this.#news.known <= this.#sent && this.#socket !== null) {
+        const partials = this.#news.takePartials()
+        if (partials.length > 0) return { kind: 'partials', items: partials }
         if (!(await this.#moved(idleMs))) {
           this.#ask()
           return { kind: 'idle' }

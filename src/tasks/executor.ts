@@ -12,6 +12,7 @@ import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from '../workflow/output
 import { failed } from './failure.ts'
 import { grpc } from './grpc/grpc.ts'
 import { http } from './http.ts'
+import { Partials, type SendPartial } from './partials.ts'
 import type { PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
 import { type BuiltTaskType, TASK_TYPES } from './schemas.ts'
 import { javascript, python } from './script/script.ts'
@@ -30,6 +31,9 @@ const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T
   },
 }
 
+/** A function of whoever asked for the attempt, as RPC brings it: it goes with the call unless it is kept. */
+type PartialStub = SendPartial & Disposable & { dup(): PartialStub }
+
 /** Above this setTimeout fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -37,9 +41,10 @@ export class TaskExecutor extends WorkerEntrypoint<Env> {
   /**
    * Starts one attempt at once, whether or not anybody asks for its result.
    * `start(call).result()` is one trip: calls on a promise are pipelined.
+   * @param partial hears what the attempt has so far, of types that can tell
    */
-  start(call: TaskCall): Attempt {
-    return new Attempt(call, surroundingsOf(this.env), vaultsOf(this.env))
+  start(call: TaskCall, partial?: PartialStub): Attempt {
+    return new Attempt(call, surroundingsOf(this.env), vaultsOf(this.env), partial?.dup())
   }
 
   /**
@@ -69,12 +74,13 @@ export class Attempt extends RpcTarget {
   readonly #controller = new AbortController()
   readonly #ending = Promise.withResolvers<TaskResult>()
 
-  constructor(call: TaskCall, surroundings: PluginSurroundings, vaults: Vaults) {
+  constructor(call: TaskCall, surroundings: PluginSurroundings, vaults: Vaults, partial?: PartialStub) {
     super()
     const timer = setTimeout(() => this.#stop(outOfTime(call)), Math.min(call.timeoutMs, MAX_TIMER_MS))
-    void endingOf(call, this.#controller.signal, surroundings, vaults).then((result) => {
+    void endingOf(call, this.#controller.signal, surroundings, vaults, partial).then((result) => {
       clearTimeout(timer)
       this.#ending.resolve(result)
+      partial?.[Symbol.dispose]()
     })
   }
 
@@ -112,7 +118,9 @@ async function endingOf(
   signal: AbortSignal,
   surroundings: PluginSurroundings,
   vaults: Vaults,
+  hears?: SendPartial,
 ): Promise<TaskResult> {
+  let partials: Partials | null = null
   try {
     if (!isBuilt(call.type)) return failed('executor_error', `This release has no task type "${call.type}"`)
     const { type, idempotencyKey, nth = 1, elapsedMs = 0, timeoutMs, trace, scope = {} } = call
@@ -122,11 +130,13 @@ async function endingOf(
     if (!checked.ok) return prepared.hide(failed('invalid_with', listed(checked.faults)))
     const { holdsSecret } = prepared
     const attempt = { config: checked.value, scope, idempotencyKey, nth, elapsedMs, timeoutMs, signal }
+    partials = hears === undefined ? null : new Partials(hears, prepared.mask)
     const result = await (PLUGINS[type] as TaskPlugin<unknown>).execute(
       {
         ...attempt,
         ...(holdsSecret === undefined ? {} : { holdsSecret }),
         ...(trace === undefined ? {} : { trace }),
+        ...(partials === null ? {} : { partial: partials }),
       },
       surroundings,
     )
@@ -137,6 +147,8 @@ async function endingOf(
     const at = error instanceof Error ? error.stack?.replace(error.message, '') : undefined
     console.error(JSON.stringify({ event: 'executor_error', type: call.type, task: call.idempotencyKey, at }))
     return failed('executor_error', `The ${call.type} task broke down`)
+  } finally {
+    partials?.end()
   }
 }
 

@@ -43,6 +43,11 @@ export class Masking {
     this.#hasNumber = this.#needles.some(({ text }) => /^-?[\d.]+$/.test(text))
   }
 
+  /** The longest text that is looked for, in characters. */
+  get longest(): number {
+    return Math.max(0, ...this.#needles.map(({ text }) => text.length))
+  }
+
   /** JSON without the secrets: in texts, in names of members, and numbers that a secret was read as. */
   value(json: Json): Json {
     if (typeof json === 'string') return this.#cut(json, (view) => this.#wholes(view))

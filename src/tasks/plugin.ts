@@ -6,6 +6,7 @@ import type { Usage } from '../workflow/event.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
 import type { SecretsAsked } from '../workflow/secret-marks.ts'
 import type { TraceContext } from '../workflow/trace.ts'
+import type { PartialText } from './partials.ts'
 
 /** One attempt, as the Runner asks for it. Crosses RPC, so it is plain data. */
 export interface TaskCall {
@@ -43,6 +44,8 @@ export interface PluginCall<Config> {
   /** Whether a text made of the configuration holds a secret, and so is for nobody but whom the task names. Absent: nothing does. */
   holdsSecret?: (text: string) => boolean
   trace?: TraceContext
+  /** Where to say what there is so far; absent if nobody could hear it. */
+  partial?: PartialText
 }
 
 export interface AttemptError {

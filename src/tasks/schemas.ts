@@ -49,6 +49,7 @@ export const TASK_TYPES = {
     hostOf: inferenceHost,
     with: { ...inferenceWith, notBuilt: [] },
     isForItems: true,
+    tellsPartials: ({ stream }) => stream === true,
   },
   transform: {
     mayBePlaceholder: false,

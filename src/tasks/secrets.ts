@@ -6,6 +6,7 @@ import type { JsonObject } from '../workflow/json.ts'
 import { fillSecrets, type SecretsAsked } from '../workflow/secret-marks.ts'
 import { failed } from './failure.ts'
 import { Masking } from './masking.ts'
+import type { PartialMask } from './partials.ts'
 import type { TaskCall, TaskResult } from './plugin.ts'
 
 /** What a Vault says when it is asked for values. Crosses RPC between releases (R9). */
@@ -22,7 +23,13 @@ export interface Vaults {
 
 /** A call that can be made, and what hides its secrets afterwards; or how it ends without being made. */
 type Prepared =
-  | { ok: true; with: JsonObject; hide: (result: TaskResult) => TaskResult; holdsSecret?: (text: string) => boolean }
+  | {
+      ok: true
+      with: JsonObject
+      hide: (result: TaskResult) => TaskResult
+      holdsSecret?: (text: string) => boolean
+      mask: PartialMask | null
+    }
   | { ok: false; end: TaskResult }
 
 /** Values that are kept, at most 32 KiB each. */
@@ -33,7 +40,7 @@ const kept = new Map<string, { value: string; until: number }>()
 /** A call without secrets is ready as it is. */
 export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepared> {
   const { secrets: asked, with: config } = call
-  if (asked === undefined) return { ok: true, with: config, hide: (result) => result }
+  if (asked === undefined) return { ok: true, with: config, hide: (result) => result, mask: null }
   const found = await valuesOf(asked, vaults)
   if (!(found instanceof Map)) return { ok: false, end: found }
   const filled = fillSecrets(config, asked.nonce, found)
@@ -45,6 +52,7 @@ export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepa
     ok: true,
     with: filled as JsonObject,
     hide: (result) => hidden(result, masking),
+    mask: { told: (text: string) => masking.told(text) as string, longest: masking.longest },
     holdsSecret: (text) => masking.value(text) !== text,
   }
 }

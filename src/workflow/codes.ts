@@ -225,7 +225,7 @@ export const CODES = {
     kind: 'task',
     retryable: false,
     meaning:
-      'The answer is not what `parse`, or the `descriptors` of a gRPC task, say that it is, or `paginate.next` names no page that can be fetched.',
+      'The answer is not what `parse`, the `descriptors` of a gRPC task or the API of models say that it is, or `paginate.next` names no page that can be fetched.',
   },
   poll_exhausted: {
     kind: 'task',

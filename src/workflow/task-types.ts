@@ -14,6 +14,8 @@ export interface TaskType {
   readonly hostOf?: (rendered: JsonObject) => string | null
   /** Whether the executor is handed what expressions see, beside `with`. */
   readonly takesScope?: true
+  /** Whether a task of this type tells what it has so far, its expressions filled in. Absent: none does. */
+  readonly tellsPartials?: (rendered: JsonObject) => boolean
   /** Whether the executor has to look at `with` at registration: at what no schema can see. */
   readonly isChecked?: true
   /** Whether the items of a map can be tasks of this type. */

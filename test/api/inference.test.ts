@@ -1,8 +1,9 @@
 // Questions to models as tasks, from registration to the answer and the figures.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { JsonObject } from '../../src/workflow/json.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
-import { aName, call, get, post } from './client.ts'
+import { aName, call, fetchRaw, get, post } from './client.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -33,6 +34,135 @@ const tokens = async (workflow: string) =>
   (await get('/metrics')).text
     .split('\n')
     .filter((line) => line.startsWith('orchestrator_inference_tokens_total{') && line.includes(`"${workflow}"`))
+
+/** The parts of an answer that comes piece by piece. */
+function pieces(texts: readonly string[], everyMs: number): Response {
+  const events = [
+    ...texts.map((content) => JSON.stringify({ choices: [{ delta: { content } }] })),
+    JSON.stringify({ choices: [{ delta: {}, finish_reason: 'stop' }] }),
+    '[DONE]',
+  ]
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const event = events.shift()
+      if (event === undefined) return controller.close()
+      controller.enqueue(new TextEncoder().encode(`data: ${event}\n\n`))
+      await scheduler.wait(everyMs)
+    },
+  })
+  return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+}
+
+interface Frame {
+  id: number | null
+  event: string
+  data: JsonObject
+}
+
+/** All that a run's stream gives. */
+async function streamed(runId: string): Promise<Frame[]> {
+  const response = await fetchRaw('GET', `/v1/runs/${runId}/events`, { headers: { Accept: 'text/event-stream' } })
+  const text = await response.text()
+  return text.split('\n\n').flatMap((frame) => {
+    const [, id, event, data] = /^(?:id: (\d+)\n)?event: (\S+)\ndata: (.*)$/.exec(frame) ?? []
+    return event === undefined ? [] : [{ id: id === undefined ? null : Number(id), event, data: JSON.parse(data!) }]
+  })
+}
+
+const joined = (partials: readonly Frame[]) => partials.map(({ data }) => data.text).join('')
+
+/** Starts a run, and follows it. */
+async function followed(tasks: object[]): Promise<{ run: string; partials: Frame[]; events: Frame[] }> {
+  const name = aName()
+  expect((await post('/v1/workflows', { name, tasks, timeout: '20s' })).status).toBe(201)
+  const { body } = await post('/v1/runs', { workflow: name }, { Prefer: 'respond-async' })
+  const frames = await streamed(body.id)
+  const isPartial = ({ event }: Frame) => event === 'task.partial'
+  return { run: body.id, partials: frames.filter(isPartial), events: frames.filter((frame) => !isPartial(frame)) }
+}
+
+describe('an answer that is streamed', () => {
+  const words = ['One ', 'two ', 'thr\u{1F600}', 'ee ', 'four\n', 'five']
+
+  test('is seen by who watches the run as it comes, and recorded once it is whole', async () => {
+    fakeUpstream(() => pieces(words, 120))
+    const { run, partials, events } = await followed([ask({ prompt: 'Count.', stream: true })])
+    expect(partials.length).toBeGreaterThan(2)
+    let offset = 0
+    for (const { id, data } of partials) {
+      expect(id).toBeNull()
+      expect(data).toEqual({ task: 'ask', attempt: 1, offset, text: expect.any(String) })
+      offset += String(data.text).length
+    }
+    expect(words.join('').startsWith(joined(partials))).toBe(true)
+    const { body } = await get(`/v1/runs/${run}/history`)
+    expect(events).toEqual(body.items)
+    expect(events.map(({ event }) => event)).toEqual([
+      'run.accepted',
+      'run.started',
+      'attempt.started',
+      'attempt.succeeded',
+      'run.finished',
+    ])
+    expect(events[3]!.data.output).toMatchObject({ text: words.join('') })
+  })
+
+  test('costs no row for what is seen', async () => {
+    const rows = async (everyMs: number, stream: boolean) => {
+      fakeUpstream(() => pieces(words, everyMs))
+      const { run } = await followed([ask({ prompt: 'Count.', stream })])
+      const { workflow } = (await get(`/v1/runs/${run}`)).body
+      return (
+        Number(/orchestrator_rows_written_total (\d+)/.exec((await get('/metrics')).text)?.[1]) *
+        (workflow === '' ? 0 : 1)
+      )
+    }
+    const [start, quiet] = [await rows(0, false), await rows(0, false)]
+    expect((await rows(110, true)) - quiet).toBe(quiet - start)
+  })
+
+  test('of a second attempt, of an item and after a repair begins anew', async () => {
+    let number = 0
+    fakeUpstream(() => (number++ === 0 ? pieces(['not ', 'JSON'], 0) : pieces([...'{"a": 1}    '], 80)))
+    const { partials, events } = await followed([
+      {
+        id: 'all',
+        type: 'map',
+        with: {
+          items: [0],
+          task: {
+            type: 'inference',
+            with: {
+              base_url: 'https://models.test/v1',
+              model: 'm',
+              messages: [{ role: 'user', content: 'x' }],
+              response_schema: { type: 'object' },
+              stream: true,
+            },
+          },
+        },
+      },
+    ])
+    expect(events.at(-1)!.data).toMatchObject({ status: 'succeeded' })
+    expect(partials.filter(({ data }) => data.offset === 0).length).toBeGreaterThanOrEqual(1)
+    for (const { data } of partials) expect(data).toMatchObject({ task: 'all', item: 0, attempt: 1 })
+  })
+
+  test('shows no secret, however it is cut', async () => {
+    const value = 'sk-streamed-0123456789'
+    expect((await call('PUT', '/v1/secrets/STREAM_KEY', { body: { value } })).status).toBe(201)
+    const said = `The key is ${value}, I was told. ${'And so on. '.repeat(40)}`
+    const parts = said.match(/[\s\S]{1,5}/g)!
+    fakeUpstream(() => pieces(parts, 12))
+    const { run, partials, events } = await followed([ask({ prompt: `\${{ secrets.STREAM_KEY }}`, stream: true })])
+    const hidden = said.replace(value, '***')
+    expect(partials.length).toBeGreaterThan(2)
+    expect(hidden.startsWith(joined(partials))).toBe(true)
+    expect(events[3]!.data.output).toMatchObject({ text: hidden })
+    expect(JSON.stringify([partials, events])).not.toContain('0123456789')
+    expect((await get(`/v1/runs/${run}`)).text).not.toContain(value)
+  })
+})
 
 describe('a question to a model', () => {
   test('is asked with what came before it, and shows what it took on its attempt, its history and in the figures', async () => {

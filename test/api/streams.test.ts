@@ -3,7 +3,7 @@
 import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { newsText } from '../../durable/news.ts'
+import { newsText, partialText } from '../../durable/news.ts'
 import type { EventPage } from '../../durable/runner-rpc.ts'
 import { socketResponse } from '../../src/api/event-socket.ts'
 import { eventStream } from '../../src/api/event-stream.ts'
@@ -622,6 +622,59 @@ describe('a stream', () => {
     const next = watched.next(60_000)
     watched.close()
     expect(await next).toEqual({ kind: 'lost' })
+  })
+})
+
+describe('what tasks have so far', () => {
+  const partial = (offset: number, text = 'x') => ({ task: 'ask', attempt: 1, offset, text })
+  const say = (source: ScriptedSource, ...said: ReturnType<typeof partial>[]) => {
+    for (const one of said) for (const socket of source.sockets) socket.send(partialText(one))
+  }
+
+  test('is shown between events, without an id, and read from nowhere', async () => {
+    const source = new ScriptedSource()
+    source.add(1)
+    const stream = await source.stream(60_000)
+    await stream.next()
+    say(source, partial(0, 'line\n\nbreaks'), partial(13))
+    expect(await stream.next()).toEqual({ event: 'task.partial', data: partial(0, 'line\n\nbreaks') })
+    expect(await stream.next()).toEqual({ event: 'task.partial', data: partial(13) })
+    source.push(1)
+    expect((await stream.next())!.id).toBe(2)
+    expect(source.reads).toBe(1)
+    await stream.cancel()
+  })
+
+  test('is bounded for a client that does not read, and forgotten at the next commit', async () => {
+    const source = new ScriptedSource()
+    source.add(1)
+    const stream = await source.stream(60_000)
+    await stream.next()
+    for (let n = 0; n < 100; n++) say(source, partial(n * 1_000, 'x'.repeat(1_000)))
+    await scheduler.wait(20)
+    const offsets: unknown[] = []
+    while (offsets.at(-1) !== 99_000) offsets.push((await stream.next())!.data!.offset)
+    expect(offsets.length).toBeLessThan(40)
+    for (let n = 0; n < 100; n++) say(source, partial(n))
+    source.push(1)
+    await scheduler.wait(20)
+    expect((await stream.next())!.id).toBe(2)
+    await stream.cancel()
+  })
+
+  test('is a message without an id over a WebSocket', async () => {
+    const source = new ScriptedSource()
+    source.add(1)
+    const watched = await Watch.after(source, 0)
+    await watched.join()
+    const { webSocket } = socketResponse(watched)
+    const messages: string[] = []
+    webSocket!.addEventListener('message', ({ data }) => void messages.push(String(data)))
+    webSocket!.accept()
+    say(source, partial(0))
+    await vi.waitFor(() => expect(messages).toHaveLength(2))
+    expect(JSON.parse(messages[1]!)).toEqual({ event: 'task.partial', data: partial(0) })
+    webSocket!.close()
   })
 })
 

@@ -62,6 +62,7 @@ function underWay(definition = aDefinition({ a: [] })): {
     NO_CALLS,
     () => 'default',
     (runId, fact) => reports.push([runId, fact]),
+    () => 0,
   )
   const run = aRun(definition)
   advance(run, [], 0, () => null)

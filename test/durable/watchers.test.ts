@@ -60,6 +60,21 @@ async function lastOf(tenant: TestTenant, runId: string) {
   return page
 }
 
+describe('what a task has so far', () => {
+  test('is told to those who are told events, and to nobody else', async () => {
+    const tenant = aTenant()
+    const runId = await aSleepingRun(tenant)
+    const [withEvents, numbers] = [await watch(tenant, runId, '?events=1'), await watch(tenant, runId)]
+    const told = await runInDurableObject(tenant.runner(), (_, state) => {
+      const watchers = new Watchers(state)
+      return [watchers.tellPartial(runId, 'partial {}'), watchers.tellPartial('run_other', 'partial {}')]
+    })
+    expect(told).toEqual([1, 0])
+    await vi.waitFor(() => expect(withEvents.told).toContain('partial {}'))
+    expect(numbers.told).not.toContain('partial {}')
+  })
+})
+
 describe('a watcher', () => {
   test('is told the number of the last event at once and after each commit, and let go at the end', async () => {
     const tenant = aTenant()

@@ -70,6 +70,7 @@ async function converse(asked: Asked, question: Question): Promise<TaskResult> {
   const first = formed(said.text, schema)
   if (first.isFormed) return { kind: 'succeeded', output: { ...outputOf(asked, said), json: first.json, repairs: 0 } }
 
+  asked.call.partial?.restart()
   const again = await answerTo(asked, {
     ...question,
     messages: withRepair(question.messages, said.text, first.faults),
@@ -118,8 +119,8 @@ async function ask({ call, server }: Asked, question: Question): Promise<Respons
   return (await failureOf(response, server.name, call)) ?? response
 }
 
-function readingOf({ call: { config, signal }, server: { name } }: Asked): Reading {
-  return { name, config, signal, onText: () => {} }
+function readingOf({ call: { config, signal, partial }, server: { name } }: Asked): Reading {
+  return { name, config, signal, onText: (text) => partial?.add(text) }
 }
 
 function outputOf(asked: Asked, { text, finishReason, model }: Answer) {
