@@ -2,7 +2,6 @@
 // Two commits of one turn are on disk together, so a child's end and its parent's report are one; a start may have to wait for
 // a lease, so a crash can come in between: the id of a child follows from its parent, and recovery starts what is missing.
 
-import type { Fact } from '../src/workflow/advance.ts'
 import {
   type ChildEnd,
   childCall,
@@ -15,6 +14,7 @@ import {
 import type { Fault, TaskCode } from '../src/workflow/codes.ts'
 import type { LoadPayload, Parent, StartOptions, TaskError } from '../src/workflow/event.ts'
 import { renderTemplate } from '../src/workflow/expression.ts'
+import type { Fact } from '../src/workflow/fact.ts'
 import { itemScope } from '../src/workflow/map.ts'
 import { isFinal, type Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'

@@ -1,11 +1,12 @@
 // The only writer of history: facts of one run in, one transaction, and what follows from it (R3).
 // Durability and bookkeeping of a single run; gathering, waking and answering are runner.ts.
 
-import { advance, type Fact } from '../src/workflow/advance.ts'
+import { advance } from '../src/workflow/advance.ts'
 import { accept } from '../src/workflow/apply.ts'
 import { DEFAULT_RETENTION } from '../src/workflow/definition.ts'
 import type { LoadPayload, RunError, RunEvent } from '../src/workflow/event.ts'
 import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../src/workflow/event.ts'
+import type { Fact } from '../src/workflow/fact.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { TakenOver } from '../src/workflow/rerun.ts'
 import { dueAt, isCurrent, isStoppable, type Run } from '../src/workflow/run.ts'

@@ -2,10 +2,10 @@
 // host says whether it may be made again. Sits between the attempts and what this Runner knows of the world outside.
 
 import { TASK_TYPES } from '../src/tasks/schemas.ts'
-import type { Fact } from '../src/workflow/advance.ts'
 import { wantsRetry } from '../src/workflow/attempt-end.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
+import type { Fact } from '../src/workflow/fact.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
 import { itemScope } from '../src/workflow/map.ts'
 import { renderConfig } from '../src/workflow/response-fields.ts'

@@ -3,7 +3,7 @@
 //
 // Runs are loaded one at a time, each named durably before, so that a run which kills its instance can't keep its shard down.
 
-import type { Fact } from '../src/workflow/advance.ts'
+import type { Fact } from '../src/workflow/fact.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { spotOf } from '../src/workflow/slots.ts'
 import { triesOf } from '../src/workflow/tries.ts'

@@ -1,7 +1,7 @@
 // Signals as they reach a Runner: which are taken, which refused, and what a repeat is told. Who gets one, the core decides.
 
-import type { Fact } from '../src/workflow/advance.ts'
 import type { LoadPayload, RunEvent } from '../src/workflow/event.ts'
+import type { Fact } from '../src/workflow/fact.ts'
 import type { Json } from '../src/workflow/json.ts'
 import { isFinal, type Run } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'

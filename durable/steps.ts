@@ -4,7 +4,7 @@
 // Keeps R3 (nothing is sent before the commit that says so: both happen in one turn, and the platform's output gate holds
 // every message until the turn's writes are durable) and R5 (advance drops stale reports).
 
-import type { Fact } from '../src/workflow/advance.ts'
+import type { Fact } from '../src/workflow/fact.ts'
 import { runsCutOff } from '../src/workflow/items.ts'
 import { isFinal } from '../src/workflow/run.ts'
 import { spotKey } from '../src/workflow/slots.ts'

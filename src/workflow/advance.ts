@@ -4,38 +4,12 @@
 import type { Admission } from './admission.ts'
 import { apply } from './apply.ts'
 import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskIndex } from './event.ts'
+import type { Fact } from './fact.ts'
 import type { Json } from './json.ts'
 import { isCurrent, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
 import { hearsSignals, waitsForSignal } from './signals.ts'
 import { StepBudget } from './step-budget.ts'
-
-type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never
-
-/** A signal with the tasks that get it, which whoever takes it has found (`takersOf`) in the run as it stands. */
-export type SignalFact = Untimed<Extract<LaterEvent, { type: 'SignalReceived' }>> & { takers: readonly TaskIndex[] }
-
-/** What the world can report of a run that was accepted. */
-export type Fact =
-  | SignalFact
-  | Untimed<
-      Extract<
-        LaterEvent,
-        {
-          type:
-            | 'AttemptSucceeded'
-            | 'AttemptFailed'
-            | 'AttemptTimedOut'
-            | 'AttemptSnoozed'
-            | 'AttemptInterrupted'
-            | 'TaskReused'
-            | 'RunCancelRequested'
-            | 'RunPaused'
-            | 'RunResumed'
-            | 'RunStopped'
-        }
-      >
-    >
 
 export interface Step {
   /** What has to be recorded, in order; the run has it folded in already. */

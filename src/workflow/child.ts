@@ -1,8 +1,8 @@
 // Runs that are tasks of other runs: what such a task names, the id of its run, and what the run's end means to it. Pure;
 // starting, ending and cancelling them is the Runner's (durable/children.ts).
 
-import type { Fact } from './advance.ts'
 import type { Parent, TaskError, TaskIndex } from './event.ts'
+import type { Fact } from './fact.ts'
 import type { Json } from './json.ts'
 import { hash32 } from './retry.ts'
 import type { Run } from './run.ts'

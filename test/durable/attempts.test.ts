@@ -3,7 +3,8 @@
 import { describe, expect, test, vi } from 'vitest'
 import { Attempts, type Executor } from '../../durable/attempts.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 

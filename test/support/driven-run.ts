@@ -1,9 +1,10 @@
 // A run with its whole history, driven by hand: each call is one commit at a time that the test says.
 
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { accept } from '../../src/workflow/apply.ts'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, RunEvent, TaskError } from '../../src/workflow/event.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { aDefinition, type Shape } from './builders.ts'
 

@@ -2,11 +2,12 @@
 // What it does beside calling the pure core is what durable/runner.ts does with a database and an executor.
 
 import type { Admission } from '../../src/workflow/admission.ts'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { compile } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
 import { dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
 import { takersOf } from '../../src/workflow/signals.ts'

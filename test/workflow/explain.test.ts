@@ -2,11 +2,12 @@
 // moment, and that the shares of its path are all of its time, is shown by the simulation.
 
 import { describe, expect, test } from 'vitest'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { accept } from '../../src/workflow/apply.ts'
 import type { TaskDefinition } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, RunEvent } from '../../src/workflow/event.ts'
 import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import { listed, spanText } from '../../src/workflow/wording.ts'
 import { type DrivenRun, drive } from '../support/driven-run.ts'
 

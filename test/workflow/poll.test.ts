@@ -3,11 +3,12 @@
 
 import { describe, expect, test } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import { compile, type TaskDefinition } from '../../src/workflow/definition.ts'
 import { type AcceptedEvent, type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
 import { explain, explanationText } from '../../src/workflow/explain.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import { scopeOfResponse } from '../../src/workflow/handed-scope.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
 import { parseDefinition } from '../../src/workflow/parse.ts'

@@ -1,8 +1,9 @@
 // What a new run of an ended one makes again, and what it takes over.
 
 import { describe, expect, test } from 'vitest'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import { planRerun, type RetryFrom } from '../../src/workflow/rerun.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { aDefinition, aRun, type Shape } from '../support/builders.ts'

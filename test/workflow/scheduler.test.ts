@@ -2,11 +2,12 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Admission } from '../../src/workflow/admission.ts'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import { wantsRetry } from '../../src/workflow/attempt-end.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
 import { aDefinition, aRun } from '../support/builders.ts'

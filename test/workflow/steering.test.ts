@@ -2,10 +2,11 @@
 // breaks; this shows that the right thing happens.
 
 import { describe, expect, test } from 'vitest'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import { dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
 import { aDefinition, aRun, type Shape } from '../support/builders.ts'
 

@@ -1,9 +1,10 @@
 // What is said of whoever waits, case by case. That everything held back says something is shown by the simulation.
 
 import { describe, expect, test } from 'vitest'
-import { advance, type Fact } from '../../src/workflow/advance.ts'
+import { advance } from '../../src/workflow/advance.ts'
 import { apply } from '../../src/workflow/apply.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { Fact } from '../../src/workflow/fact.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
 import { aDefinition, aRun } from '../support/builders.ts'

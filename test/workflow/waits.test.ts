@@ -1,10 +1,11 @@
 // Tasks that wait: sleeps, waits for an event, and the signals that end them.
 
 import { describe, expect, test } from 'vitest'
-import { advance, type Fact, type KeepPayload, type SignalFact } from '../../src/workflow/advance.ts'
+import { advance, type KeepPayload } from '../../src/workflow/advance.ts'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
+import type { Fact, SignalFact } from '../../src/workflow/fact.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
 import { hasRoom, MAX_BUFFERED, takersOf } from '../../src/workflow/signals.ts'
