@@ -25,8 +25,8 @@ const MIN_HEARTBEAT_MS = 500
 /** How long one alarm works before it lets requests through and comes back. */
 const MAX_ALARM_MS = 2_000
 
-/** Runs that are woken in one turn. */
-const PAGE = 100
+/** Runs that are woken in one turn; between turns requests are answered. */
+const PAGE = 20
 
 /** How soon a shard that could not be told of a bulk job is told again, in ms. */
 const TELL_AGAIN_MS = 1_000
