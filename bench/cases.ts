@@ -49,6 +49,8 @@ export interface Bench {
   upstreamUrl: string
   /** Folder of the built Worker: what a deployment uploads, and the build's notes. */
   workerFolder: string
+  /** From the start of its process to its first answer, in ms. */
+  workerStartMs: number
 }
 
 export interface Case {

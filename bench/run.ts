@@ -48,6 +48,7 @@ try {
     floorUrl: floor.url,
     upstreamUrl: upstream.url,
     workerFolder: join(folder, 'orchestrator', 'dist'),
+    workerStartMs: orchestrator.startMs,
   }
   const died = started.map((served) => served.died)
   const measured = measureAll(bench).catch(async (error: unknown) => {

@@ -79,7 +79,7 @@ export async function scriptAims(bench: Bench): Promise<Aim[]> {
       ),
     )
   }
-  aims.push(await endlessAim(bench), ...(await slowdownAims(form.rounds)), bundleAim(bench))
+  aims.push(await endlessAim(bench), ...(await slowdownAims(form.rounds)), bundleAim(bench), startAim(bench))
   return aims
 }
 
@@ -220,6 +220,16 @@ function bundleAim({ workerFolder }: Bench): Aim {
     isReached: output < 3e6,
     how: 'all modules that are uploaded, together',
   }
+}
+
+function startAim({ workerStartMs }: Bench): Aim {
+  return reached(
+    'the start of the Worker',
+    '< 400 ms',
+    workerStartMs,
+    400,
+    'once: from the process to its first answer, the runtime itself included',
+  )
 }
 
 async function medianOf(work: () => Promise<void>): Promise<number> {

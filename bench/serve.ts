@@ -14,6 +14,8 @@ const QUIET = { WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' }
 
 export interface Served {
   url: string
+  /** From the start of the process to its first answer, in ms. */
+  startMs: number
   pid: number
   /** What it has written to stderr; bounded. */
   complaints(): string
@@ -35,6 +37,7 @@ export async function serve(config: string, folder: string, variables: Record<st
   await build(config, join(folder, 'dist'))
   const port = await freePort()
   writeFileSync(join(folder, 'config.capnp'), capnpOf(config, folder, port, variables))
+  const startedAt = performance.now()
   const workerd = spawn(
     'node_modules/.bin/workerd',
     ['serve', join(folder, 'config.capnp'), '--experimental', '--control-fd=3'],
@@ -44,14 +47,16 @@ export async function serve(config: string, folder: string, variables: Record<st
   )
   const served = supervised(workerd, `http://127.0.0.1:${port}`, 'workerd')
   await Promise.race([isListening(workerd), served.died])
-  return served
+  await Promise.race([fetch(served.url).then((answer) => answer.body?.cancel()), served.died])
+  return { ...served, startMs: performance.now() - startedAt }
 }
 
 /** Starts the server that tasks call. */
 export async function serveUpstream(): Promise<Served> {
+  const startedAt = performance.now()
   const upstream = fork('bench/upstream.ts', { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const [port] = (await once(upstream, 'message')) as [number]
-  return supervised(upstream, `http://127.0.0.1:${port}`, 'upstream')
+  return { ...supervised(upstream, `http://127.0.0.1:${port}`, 'upstream'), startMs: performance.now() - startedAt }
 }
 
 async function build(config: string, outdir: string): Promise<void> {
@@ -59,7 +64,7 @@ async function build(config: string, outdir: string): Promise<void> {
   await promisify(execFile)(process.execPath, args, { env: { ...process.env, ...QUIET } })
 }
 
-function supervised(child: ChildProcess, url: string, name: string): Served {
+function supervised(child: ChildProcess, url: string, name: string): Omit<Served, 'startMs'> {
   let text = ''
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
     if (text.length < 100_000) text += chunk
