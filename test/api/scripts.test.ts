@@ -171,6 +171,17 @@ describe('at registration', () => {
     ])
   })
 
+  test('limits that are filled in when the task starts are no hindrance, and count then', async () => {
+    const limits = { cpu: '${{ input.cpu }}', memory: '${{ input.memory }}' }
+    const tasks = [
+      { ...script('javascript', 'export default () => { for (;;); }', { limits }), id: 'js' },
+      { ...script('python', 'def main(input):\n  return 1', { limits }), id: 'py' },
+    ]
+    const run = await ran(tasks, { on_failure: 'continue' }, { cpu: '10ms', memory: '16MiB' })
+    expect(run.tasks.map(({ status }: { status: string }) => status)).toEqual(['failed', 'succeeded'])
+    expect(run.error.code).toBe('script_limit')
+  })
+
   test('limits beyond the largest are refused', async () => {
     const limits = { cpu: '11s', memory: '65MiB', output: '2MiB', time: '1s' }
     expect(await faultsOf([script('python', 'def main(i): return 1', { limits })])).toMatchObject([

@@ -339,8 +339,8 @@ describe('a call', () => {
     const here = 'https://upstream.test:8301'
     const elsewhere = 'https://upstream.test:8302'
 
-    async function redirectedTo(target: string, config: (secret: string) => object) {
-      const name = await aSecret('some secret')
+    async function redirectedTo(target: string, config: (secret: string) => object, value = 'some secret') {
+      const name = await aSecret(value)
       const upstream = fakeUpstream((request) =>
         request.url.endsWith('/from')
           ? new Response(null, { status: 307, headers: { location: target } })
@@ -371,6 +371,13 @@ describe('a call', () => {
       expect(run.error.message).toBe(
         'POST upstream.test:8302/to was not sent: its body holds a secret, which is for the host that the task names',
       )
+      expect(requests).toHaveLength(1)
+    })
+
+    test('takes no part that is a secret decoded to another origin', async () => {
+      const config = (secret: string) => ({ multipart: [{ name: 'key', base64: secret }] })
+      const { run, requests } = await redirectedTo(`${elsewhere}/to`, config, btoa('binary key of theirs'))
+      expect(run.error).toMatchObject({ code: 'egress_denied' })
       expect(requests).toHaveLength(1)
     })
 
@@ -665,7 +672,7 @@ describe('a run that tries to give its secret away does not', () => {
     const config = { code, input: { key: `\${{ secrets.${name} }}` } }
     const run = await ran([{ id: 'script', type, with: config }])
     expect(['succeeded', 'failed']).toContain(run.status)
-    expect(JSON.stringify(run)).toMatch(/\*\*\*|script_result/)
+    expect(JSON.stringify(run)).toMatch(/\*\*\*|script_result|no Error/)
     expect(await placesOf(run, SECRET, logs)).toEqual([])
   })
 

@@ -108,7 +108,7 @@ describe('an end that is no result', () => {
   test.each([
     ['throw new TypeError("no\\nway")', 'TypeError: no\nway\n    at default (script.js:2:22)'],
     ['throw "text"', 'The script threw text'],
-    ['throw { a: 1 }', 'The script threw {"a":1}'],
+    ['throw { a: 1 }', 'The script threw an object that is no Error'],
     ['throw null', 'The script threw null'],
     ['await new Promise(() => {})', 'The script waits for a promise that nothing will ever settle'],
     ['await Promise.reject(new Error("late"))', /^Error: late\n {4}at default \(script\.js:2:\d+\)$/],
@@ -120,6 +120,17 @@ describe('an end that is no result', () => {
       code: 'script_error',
       message: typeof message === 'string' ? message : expect.stringMatching(message),
     })
+  })
+
+  test.each([
+    'const a = []; let b = a; for (let i = 0; i < 25; i++) b = [b, b]; throw b',
+    'const e = new Error("x"); e.stack = "\\n".repeat(1e6); throw e',
+    'throw "x".repeat(5e6)',
+    'throw () => 1',
+  ])('of a size that need not be taken out: %s', async (body) => {
+    const outcome = await run(`export default () => { ${body} }`)
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'script_error' } })
+    expect(JSON.stringify(outcome).length).toBeLessThan(10_000)
   })
 
   test('a trace has the lines of the script alone, and is bounded', async () => {
@@ -215,10 +226,10 @@ describe('reading a script', () => {
     ['\n\nimport fs from "fs"', { line: 3, message: 'a script can import nothing, not even "fs"' }],
     ['export * from "./other.js"', { line: 1, message: 'a script can import nothing, not even "other.js"' }],
   ])('%j', async (code, fault) => {
-    expect(await checkJavaScript(code, LIMITS)).toEqual(fault)
+    expect(await checkJavaScript(code)).toEqual(fault)
   })
 
   test('of a size that would take for ever ends by its fuel', async () => {
-    expect(await checkJavaScript('('.repeat(200_000), LIMITS)).toMatchObject({ line: 1 })
+    expect(await checkJavaScript('('.repeat(200_000))).toMatchObject({ line: 1 })
   })
 })

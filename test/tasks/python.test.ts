@@ -83,10 +83,32 @@ describe('the check at registration', () => {
     ['def main(i):\n  return [*i, 1]', { line: 2, message: '*x must be assignment target' }],
     ['raise SystemExit', null],
   ])('%j', (code, fault) => {
-    expect(checkPython(code, limits)).toEqual(fault)
+    expect(checkPython(code)).toEqual(fault)
   })
 
   test('ends on what would take for ever to read', () => {
-    expect(checkPython('('.repeat(20_000), limits)).toMatchObject({ line: 1 })
+    expect(checkPython('('.repeat(20_000))).toMatchObject({ line: 1 })
   })
+})
+
+test('fuel that logs use up does not begin anew, however many lines one call writes', () => {
+  const outcome = run('def main(i):\n  print("\\n" * 161000)\n  return 1')
+  expect(outcome).toMatchObject({ ok: false, error: { code: 'script_limit' } })
+  expect(outcome.fuelLeft).toBeLessThan(0)
+  expect(outcome.logs.length).toBeLessThan(10_000)
+})
+
+test('what is raised is told by its ends, however large it is', () => {
+  const outcome = run('def main(i):\n  raise Exception("\\n" * 3000000 + "x")')
+  expect(outcome).toMatchObject({ ok: false })
+  expect(JSON.stringify(outcome).length).toBeLessThan(20_000)
+})
+
+test('a script that names enums is read in time, whatever its lines are', () => {
+  const blanks = `import enum\nclass A:\n  x${' '.repeat(100_000)}y\ndef main(i):\n  return 1`
+  expect(run(blanks)).toMatchObject({ ok: false, error: { code: 'script_syntax' } })
+  const statements = `import enum\nclass A:\n  x = 1${'; x = 1'.repeat(20_000)}\ndef main(i):\n  return 1`
+  expect(['script_limit', undefined]).toContain((run(statements) as { error?: { code: string } }).error?.code)
+  const classes = `import enum\n${'class A: pass\n'.repeat(5_000)}def main(i):\n  return 1`
+  expect(['script_limit', undefined]).toContain((run(classes) as { error?: { code: string } }).error?.code)
 })

@@ -13,7 +13,7 @@ import {
   type QuickJSRuntime,
 } from 'quickjs-emscripten-core'
 import type { Json } from '../../workflow/json.ts'
-import { FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
+import { checkLimits, FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
 import { type LogLevel, ScriptLogs } from './logs.ts'
 import {
   BROKEN_MESSAGE,
@@ -22,6 +22,7 @@ import {
   type ScriptOutcome,
   type SyntaxFault,
   syntaxMessage,
+  UNREADABLE_MESSAGE,
 } from './outcome.ts'
 import PRELUDE from './prelude.qjs'
 import wasm from './wasm/quickjs.wasm'
@@ -87,8 +88,8 @@ export async function runJavaScript(
  * Where the script cannot be read, or imports something; null if it can be read. Nothing of it runs: it is read as what a module
  * imports whose second import fails, and modules run only once all of them are there.
  */
-export async function checkJavaScript(code: string, limits: ScriptLimits): Promise<SyntaxFault | null> {
-  const engine = await newEngine(limits)
+export async function checkJavaScript(code: string): Promise<SyntaxFault | null> {
+  const engine = await newEngine(checkLimits(code))
   const { vm, runtime } = engine
   let missing: string | undefined
   runtime.setModuleLoader((name) => {
@@ -98,12 +99,13 @@ export async function checkJavaScript(code: string, limits: ScriptLimits): Promi
   })
   try {
     const { error } = vm.evalCode(`import '${SCRIPT_NAME}'; import '${NOTHING}'`, 'check.js', { type: 'module' })
-    const thrown: unknown = error === undefined ? null : vm.dump(error)
+    const thrown: unknown = error === undefined ? null : thrownIn(vm, error)
     if (isSyntaxError(thrown)) return syntaxFaultOf(thrown)
     if (missing === NOTHING) return null
     return { line: lineOf(code, String(missing)), message: `a script can import nothing, not even "${missing}"` }
   } catch (error) {
-    return { line: 1, message: errorOf(error, engine).message }
+    // Whatever else ends it: what cannot be read within its bounds cannot be run either.
+    return { line: 1, message: errorOf(error, engine).code === 'script_limit' ? UNREADABLE_MESSAGE : BROKEN_MESSAGE }
   }
 }
 
@@ -113,7 +115,7 @@ function lineOf(code: string, text: string): number {
 }
 
 /** Nothing of an engine is ever disposed: it goes with its instance, whatever state a script has left it in. */
-async function newEngine(limits: ScriptLimits): Promise<Engine> {
+async function newEngine(limits: Pick<ScriptLimits, 'fuel' | 'memoryBytes'>): Promise<Engine> {
   let fuel: WebAssembly.Global | undefined
   const variant = newVariant(release, {
     wasmMemory: new WebAssembly.Memory({
@@ -143,7 +145,7 @@ async function newEngine(limits: ScriptLimits): Promise<Engine> {
 function defaultExport({ vm, runtime }: Engine, code: string): QuickJSHandle {
   const evaluated = vm.evalCode(code, SCRIPT_NAME, { type: 'module' })
   if (evaluated.error !== undefined) {
-    const thrown: unknown = vm.dump(evaluated.error)
+    const thrown: unknown = thrownIn(vm, evaluated.error)
     if (isSyntaxError(thrown)) throw new Ended('script_syntax', syntaxMessage(syntaxFaultOf(thrown)))
     throw endedBy(thrown)
   }
@@ -166,7 +168,7 @@ function prepared({ vm, fuel }: Engine, at: number, logs: ScriptLogs): QuickJSHa
   const log = vm.newFunction('log', (level, text) => {
     const line = vm.getString(text)
     // A line may be as long as the memory is large, and is read out whole.
-    fuel.value = (fuel.value as number) - FUEL_PER_LOG - line.length
+    fuel.value = Math.max((fuel.value as number) - FUEL_PER_LOG - line.length, -1)
     logs.add(vm.getString(level) as LogLevel, line)
   })
   const random = vm.newFunction('random', () => vm.newNumber(crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32))
@@ -201,20 +203,20 @@ function resultOf({ vm }: Engine, result: QuickJSHandle, limits: ScriptLimits): 
 /** What a promise has become; nothing from outside can settle it, so what is left waiting would wait for ever. */
 function settled(vm: QuickJSContext, runtime: QuickJSRuntime, promise: QuickJSHandle): QuickJSHandle {
   const jobs = runtime.executePendingJobs()
-  if (jobs.error !== undefined) throw endedBy(vm.dump(jobs.error))
+  if (jobs.error !== undefined) throw endedBy(thrownIn(vm, jobs.error))
   const state = vm.getPromiseState(promise)
   switch (state.type) {
     case 'fulfilled':
       return state.value
     case 'rejected':
-      throw endedBy(vm.dump(state.error))
+      throw endedBy(thrownIn(vm, state.error))
     case 'pending':
       throw new Ended('script_error', 'The script waits for a promise that nothing will ever settle')
   }
 }
 
 function unwrapped<T>(vm: QuickJSContext, result: { value: T } | { error: QuickJSHandle }): T {
-  if ('error' in result && result.error !== undefined) throw endedBy(vm.dump(result.error))
+  if ('error' in result && result.error !== undefined) throw endedBy(thrownIn(vm, result.error))
   return (result as { value: T }).value
 }
 
@@ -222,6 +224,39 @@ interface Thrown {
   name: string
   message: string
   stack?: string
+}
+
+/** Longer texts are not taken out of the sandbox: what a script throws may be as large as its memory. */
+const MAX_TAKEN = 64 * 1_024
+
+/** What was thrown, as far as it is needed to tell it: an error's three texts, or a plain value. */
+function thrownIn(vm: QuickJSContext, handle: QuickJSHandle): unknown {
+  const type = vm.typeof(handle)
+  if (type === 'string') return textIn(vm, handle)
+  if (type === 'function') return new UnknownObject('a function')
+  if (type !== 'object' || vm.sameValue(handle, vm.null)) return vm.dump(handle)
+  const [name, message, stack] = ['name', 'message', 'stack'].map((key) => textIn(vm, vm.getProp(handle, key)))
+  if (name === null || message === null) return new UnknownObject('an object that is no Error')
+  return { name, message, ...(stack == null ? {} : { stack }) }
+}
+
+class UnknownObject {
+  readonly #what: string
+
+  constructor(what: string) {
+    this.#what = what
+  }
+
+  toString(): string {
+    return this.#what
+  }
+}
+
+/** null if it is no text. */
+function textIn(vm: QuickJSContext, handle: QuickJSHandle): string | null {
+  if (vm.typeof(handle) !== 'string') return null
+  const length = vm.getNumber(vm.getProp(handle, 'length'))
+  return length <= MAX_TAKEN ? vm.getString(handle) : `(a text of ${length} characters)`
 }
 
 function isThrown(value: unknown): value is Thrown {
@@ -245,6 +280,7 @@ function endedBy(thrown: unknown): Ended {
 }
 
 function shown(value: unknown): string {
+  if (value instanceof UnknownObject) return String(value)
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
 }
 

@@ -21,6 +21,11 @@ export const FUEL_PER_LOG = 20_000
 /** Of a message or trace, in characters. */
 export const MAX_MESSAGE_CHARACTERS = 4_096
 
+/** What reading a script may take, whatever it may use when it runs: a registration reads hundreds of them. */
+export function checkLimits(code: string): Pick<ScriptLimits, 'fuel' | 'memoryBytes'> {
+  return { fuel: 500_000 + 100 * code.length, memoryBytes: 32 * 1_024 * 1_024 }
+}
+
 export function fuelOf(cpuMs: number): number {
   return cpuMs * FUEL_PER_MS
 }

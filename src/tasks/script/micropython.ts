@@ -18,6 +18,9 @@ const PYSTACK_BYTES = 64 * 1_024
 const CSTACK_BYTES = 32_768
 const USED_CSTACK_BYTES = 57_344
 
+/** Of an exception's type and trace, as many bytes of the beginning and of the end. */
+const MAX_END_BYTES = 16 * 1_024
+
 /** Doubles while memory is granted. */
 const FIRST_HEAP_BYTES = 1_024 * 1_024
 
@@ -168,7 +171,7 @@ export class MicroPython {
     mp_js_do_exec(at, bytes.length, result)
     const view = this.#view()
     if (view.getInt32(result, true) !== -1) return null
-    const text = this.#text(view.getUint32(result + 8, true), view.getUint32(result + 4, true))
+    const text = this.#ends(view.getUint32(result + 8, true), view.getUint32(result + 4, true))
     const [type = '', trace = ''] = text.split('\x04')
     return { type, trace }
   }
@@ -179,6 +182,12 @@ export class MicroPython {
 
   #bytes(): Uint8Array {
     return new Uint8Array(this.#wasm.memory.buffer)
+  }
+
+  /** A text, of a long one its beginning and its end: what a script raises may be as large as its memory. */
+  #ends(at: number, length: number): string {
+    if (length <= 2 * MAX_END_BYTES) return this.#text(at, length)
+    return `${this.#text(at, MAX_END_BYTES)}…${this.#text(at + length - MAX_END_BYTES, MAX_END_BYTES)}`
   }
 
   #text(at: number, length: number): string {

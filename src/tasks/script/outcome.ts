@@ -32,4 +32,7 @@ export const LIMIT_MESSAGES = {
   stack: 'The script calls itself too deeply',
 } as const
 
+/** Of a script that is too large or too deep for a parser, at registration. */
+export const UNREADABLE_MESSAGE = 'the script is too deep or too long to be read'
+
 export const BROKEN_MESSAGE = 'The script broke its interpreter, which ended with it'

@@ -28,16 +28,33 @@ function bodyOf(lines: readonly Line[], at: number): Line[] {
   const head = lines[at]!
   const colon = outside(head.text, ':')
   if (colon !== -1 && head.text.slice(colon + 1).trim() !== '') return [cut(head, colon + 1)]
-  const end = lines.findIndex(({ indent }, index) => index > at && indent <= head.indent)
-  const body = lines.slice(at + 1, end === -1 ? undefined : end)
+  let end = at + 1
+  while (end < lines.length && lines[end]!.indent > head.indent) end++
+  const body = lines.slice(at + 1, end)
   return body.filter(({ indent }) => indent === body[0]!.indent)
 }
 
 function membersOf(line: Line): ClassMember[] {
-  const semicolon = outside(line.text, ';')
-  if (semicolon !== -1) {
-    return [...membersOf(cut(line, 0, semicolon)), ...membersOf(cut(line, semicolon + 1))]
+  return statementsOf(line).flatMap(membersOfStatement)
+}
+
+/** A line at its semicolons, read once however many there are. */
+function statementsOf(line: Line): Line[] {
+  const statements: Line[] = []
+  let from = 0
+  let depth = 0
+  for (let at = 0; at < line.text.length; at++) {
+    const one = line.text[at]!
+    if ('([{'.includes(one)) depth++
+    if (')]}'.includes(one)) depth--
+    if (one !== ';' || depth !== 0) continue
+    statements.push(cut(line, from, at))
+    from = at + 1
   }
+  return [...statements, cut(line, from)]
+}
+
+function membersOfStatement(line: Line): ClassMember[] {
   const { text, raw } = line
   const made = /^(?:class|def|async\s+def)\s+([\w\u0080-\u{10ffff}]+)/u.exec(text)?.[1]
   if (made !== undefined) return [[made, null, true]]
@@ -50,7 +67,7 @@ function membersOf(line: Line): ClassMember[] {
     const annotation = cut(line, from, equals === -1 ? text.length : equals).raw.trim()
     return [[name, annotation.replace(/^(["'])(.*)\1$/, '$2'), equals !== -1]]
   }
-  const targets = /^(?:[\w\u0080-\u{10ffff}]+\s*(?:,\s*|=(?!=)\s*))*[\w\u0080-\u{10ffff}]+\s*,?\s*=(?!=)/u.exec(
+  const targets = /^(?:[\w\u0080-\u{10ffff}]+\s*(?:,\s*|=(?!=)\s*))*[\w\u0080-\u{10ffff}]+\s*(?:,\s*)?=(?!=)/u.exec(
     text,
   )?.[0]
   if (targets === undefined || raw === '') return []

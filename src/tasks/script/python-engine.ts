@@ -2,7 +2,7 @@
 
 import type { Json } from '../../workflow/json.ts'
 import { nearest } from '../../workflow/nearest.ts'
-import { FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
+import { checkLimits, FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
 import { ScriptLogs } from './logs.ts'
 import { type Exception, Forbidden, type Image, MicroPython } from './micropython.ts'
 import {
@@ -12,6 +12,7 @@ import {
   type ScriptOutcome,
   type SyntaxFault,
   syntaxMessage,
+  UNREADABLE_MESSAGE,
 } from './outcome.ts'
 import { modulesFor, PYTHON_MODULE_NAMES, preludeFor } from './python-modules.ts'
 
@@ -46,11 +47,15 @@ class Ended extends Error {
 export function runPython(code: string, argument: { input: Json }, limits: ScriptLimits, at: number): ScriptOutcome {
   const logs = new ScriptLogs()
   const output = new Output(logs, limits.outputBytes)
+  // Ends the call at once where the fuel is used up: below the least that the counter holds it would begin anew from above.
+  const charge = (cost: number) => {
+    const left = (python.fuel.value as number) - cost
+    python.fuel.value = Math.max(left, -1)
+    if (left < 0) throw new Ended({ code: 'script_limit', message: LIMIT_MESSAGES.cpu })
+  }
   const onText = (bytes: Uint8Array) => {
-    python.fuel.value = (python.fuel.value as number) - bytes.length
-    output.write(bytes, () => {
-      python.fuel.value = (python.fuel.value as number) - FUEL_PER_LOG
-    })
+    charge(bytes.length)
+    output.write(bytes, () => charge(FUEL_PER_LOG))
   }
   const python = new MicroPython(limits, at, modulesFor(code), onText, imageOf(preludeFor(code)))
   try {
@@ -63,13 +68,13 @@ export function runPython(code: string, argument: { input: Json }, limits: Scrip
 }
 
 /** Where the script cannot be read; null if it can. Nothing of it runs. */
-export function checkPython(code: string, limits: ScriptLimits): SyntaxFault | null {
-  const python = new MicroPython(limits, 0, {}, () => {}, imageOf(preludeFor('')))
+export function checkPython(code: string): SyntaxFault | null {
+  const python = new MicroPython(checkLimits(code), 0, {}, () => {}, imageOf(preludeFor('')))
   try {
     const thrown = python.exec(`compile(${literal(code)}, "script.py", "exec")`)
     return thrown === null ? null : syntaxFaultOf(thrown)
   } catch (error) {
-    return { line: 1, message: errorOf(error, python).message }
+    return { line: 1, message: errorOf(error, python).code === 'script_limit' ? UNREADABLE_MESSAGE : BROKEN_MESSAGE }
   }
 }
 

@@ -13,7 +13,7 @@ const MAX_ARGUMENT_CHARACTERS = 8 * 1024 * 1024
 
 interface Engine {
   run(code: string, argument: ScriptArgument, limits: ScriptLimits, at: number): ScriptOutcome | Promise<ScriptOutcome>
-  check(code: string, limits: ScriptLimits): SyntaxFault | null | Promise<SyntaxFault | null>
+  check(code: string): SyntaxFault | null | Promise<SyntaxFault | null>
 }
 
 type ScriptArgument = JsonObject & { input: Json }
@@ -60,15 +60,22 @@ async function resultOf(engine: Engine, { config, scope, signal }: PluginCall<Sc
 }
 
 async function faultsOf(engine: Engine, config: ScriptWith, at: string): Promise<Fault[]> {
-  const fault = await engine.check(config.code, limitsOf(config))
+  const fault = await engine.check(config.code)
   return fault === null ? [] : [{ path: `${at}/code`, code: 'script_syntax', message: syntaxMessage(fault) }]
 }
 
 let last: Promise<unknown> = Promise.resolve()
 
+/** How long a script waits for the one before: one whose request was cut off by the platform may never end. */
+const MAX_WAIT_MS = 30_000
+
+let underWay = 0
+
 /** Scripts of one isolate run one after the other: they share its thread, and its memory is not that of many interpreters. */
-function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-  const mine = last.then(work)
+function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
+  const isFree = underWay++ === 0
+  const work = () => task().finally(() => underWay--)
+  const mine = isFree ? work() : Promise.race([last, scheduler.wait(MAX_WAIT_MS)]).then(work)
   last = mine.catch(() => {}) // Whoever asked for it is told; the next one runs either way.
   return mine
 }
