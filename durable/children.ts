@@ -19,6 +19,7 @@ import { itemScope } from '../src/workflow/map.ts'
 import { isFinal, type Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import { type Spot, spotOf } from '../src/workflow/slots.ts'
+import { StepBudget } from '../src/workflow/step-budget.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
 import { triesOf } from '../src/workflow/tries.ts'
 import type { WorkflowRef } from '../src/workflow/workflow-ref.ts'
@@ -39,6 +40,8 @@ const MAX_STARTS = 64
 interface Turn {
   starts: number
   begun: Promise<void>
+  /** Of what its starts are given. */
+  budget: StepBudget
 }
 
 /** Whose attempt a run is. */
@@ -84,28 +87,11 @@ export class Children {
       refuse(failure('nesting_too_deep', `${MAX_DEPTH} runs stand above this one: ${parent.above.join(' > ')}`))
       return
     }
-    const load = this.#actions.loader(run.id)
-    const scope = runScope(run, load)
-    const rendered =
-      item === undefined
-        ? renderTemplate(run.workflow.definition.tasks[task]!.with!, scope)
-        : renderTemplate(run.workflow.plans[task]!.items!.with, itemScope(scope, run.tasks[task]!.items!, item, load))
-    const call = rendered.ok ? childCall(rendered.value) : rendered
-    if (!call.ok) {
-      refuse(call.error)
-      return
-    }
-    const input = JSON.stringify(call.input)
-    if (bytesOf(input) > MAX_VALUE_BYTES) {
-      refuse(failure('invalid_child_input', `The input has more than ${MAX_VALUE_BYTES} bytes of JSON`))
-      return
-    }
     this.#starting++
-    this.#accept(run, spot, childRun!, parent, call.workflow, input, now)
+    this.#accept(run, spot, childRun!, parent, now)
       .then(
         (outcome) => {
-          const error = refusalOf(outcome, call.workflow, parent)
-          if (error !== null) refuse(error)
+          if ('error' in outcome) refuse(outcome.error)
         },
         (fault: unknown) => {
           logFault('child', fault, run.id)
@@ -120,43 +106,73 @@ export class Children {
     spot: Spot,
     runId: string,
     parent: Parent,
-    workflow: WorkflowRef,
-    input: string,
     now: number,
-  ): Promise<Accepted | Refused | RefusedChild> {
-    if (spot.item !== undefined) await this.#nextTurn()
+  ): Promise<{ error: TaskError } | object> {
+    const budget = spot.item === undefined ? new StepBudget() : await this.#nextTurn()
+    const call = this.#callOf(run, spot, budget)
+    if (!call.ok) return call
+    const input = JSON.stringify(call.input)
+    if (bytesOf(input) > MAX_VALUE_BYTES) {
+      return { error: failure('invalid_child_input', `The input has more than ${MAX_VALUE_BYTES} bytes of JSON`) }
+    }
     const request = {
       runId,
-      workflow,
+      workflow: call.workflow,
       input,
       timeoutMs: null,
       options: { parent, ...traceOf(run, spot) },
       idempotency: null,
       waitMs: 0,
     }
-    return this.#starts.acceptChild(request, {
+    const outcome = await this.#starts.acceptChild(request, {
       boundMs: boundMs(run, spot, now),
       refusal: (version) => {
         if (this.#spotOf(parent, runId) === null) return 'unwanted'
-        return parent.above.includes(versionName(workflow.name, version)) ? 'workflow_cycle' : null
+        return parent.above.includes(versionName(call.workflow.name, version)) ? 'workflow_cycle' : null
       },
     })
+    const error = refusalOf(outcome, call.workflow, parent)
+    return error === null ? {} : { error }
+  }
+
+  /** What the task or item says of the run that it starts. */
+  #callOf(run: Run, { task, item }: Spot, budget: StepBudget) {
+    const load = this.#actions.loader(run.id)
+    const scope = runScope(run, load, budget)
+    const rendered =
+      item === undefined
+        ? renderTemplate(run.workflow.definition.tasks[task]!.with!, scope)
+        : renderTemplate(run.workflow.plans[task]!.items!.with, itemScope(scope, run.tasks[task]!.items!, item, load))
+    return rendered.ok ? childCall(rendered.value) : rendered
   }
 
   /**
    * A turn for runs of items that are to start, up to MAX_STARTS of them together: runs that end at once would else follow each other
    * in one turn, some thousand of them, and nothing else of this Runner would have one.
    */
-  #nextTurn(): Promise<void> {
+  async #nextTurn(): Promise<StepBudget> {
+    for (;;) {
+      const turn = this.#placeInTurn()
+      await turn.begun
+      // Those before it have left nothing of what the turn may cost: there is another one.
+      if (!turn.budget.isSpent) return turn.budget
+    }
+  }
+
+  #placeInTurn(): Turn {
     if (this.#turn === null || this.#turn.starts === MAX_STARTS) {
-      const turn: Turn = { starts: 0, begun: new Promise((resolve) => setTimeout(resolve, 0)) }
+      const turn: Turn = {
+        starts: 0,
+        begun: new Promise((resolve) => setTimeout(resolve, 0)),
+        budget: new StepBudget(),
+      }
       this.#turn = turn
       void turn.begun.then(() => {
         if (this.#turn === turn) this.#turn = null
       })
     }
     this.#turn.starts++
-    return this.#turn.begun
+    return this.#turn
   }
 
   /** Tells the parent of a run that has just ended; in the same turn, so that both are on disk or neither is. */

@@ -14,7 +14,7 @@ import { runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
 import type { Spot } from '../src/workflow/slots.ts'
 import { type TaskTypes, taskType } from '../src/workflow/task-types.ts'
-import { triesOf } from '../src/workflow/tries.ts'
+import { type Tries, triesOf } from '../src/workflow/tries.ts'
 import type { CircuitCall, Circuits } from './circuits.ts'
 import type { RetryBudgets } from './retry-budgets.ts'
 
@@ -53,6 +53,12 @@ export function circuitOf(run: Run, { task, item }: Spot, load: LoadPayload): Ci
   return rendered.ok ? (callOf(run, task, rendered.value, null, 0)?.circuit ?? null) : null
 }
 
+/** Whether the call is no repeat of one that failed: the first of a task, and of a poll the one after an answer. */
+function isFirstCall({ attempts }: Pick<Tries, 'attempts'>): boolean {
+  const before = attempts.at(-2)
+  return before === undefined || (before.status === 'snoozed' && before.error === null)
+}
+
 export class Outgoing {
   readonly #circuits: Circuits
   readonly #budgets: RetryBudgets
@@ -66,7 +72,7 @@ export class Outgoing {
   begin(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number, item?: number): OutgoingCall | null {
     const call = callOf(run, task, config, trial, now)
     if (call === null) return null
-    if (triesOf(run, task, item).attempts.length === 1) this.#budgets.countCall(call.host, now)
+    if (isFirstCall(triesOf(run, task, item))) this.#budgets.countCall(call.host, now)
     if (call.circuit !== null) this.#circuits.begun(call.circuit)
     return call
   }

@@ -57,7 +57,7 @@ export class Records {
     const size = sizeOf(record)
     this.#records.set(record.run.id, { record, size })
     this.#size += size
-    if (this.#size > MAX_SIZE) this.#evict()
+    if (this.#size > MAX_SIZE) this.#evict(record.run.id)
   }
 
   /** Forgets what memory says; the history is the truth. */
@@ -68,10 +68,11 @@ export class Records {
     this.#size -= cached.size
   }
 
-  #evict(): void {
+  /** @param latest stays: whoever has just loaded it most likely asks for it again in this turn */
+  #evict(latest: string): void {
     for (const runId of this.#records.keys()) {
       if (this.#size <= MAX_SIZE) return
-      if (!this.#isBusy(runId)) this.drop(runId)
+      if (runId !== latest && !this.#isBusy(runId)) this.drop(runId)
     }
   }
 }

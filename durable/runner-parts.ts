@@ -74,7 +74,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
     (runId, fact) => steps.report(runId, fact),
     (runId, partial) => watchers.tellPartial(runId, partialText(partial)),
   )
-  const isBusy = (runId: string) => attempts.hasRun(runId) || waiters.has(runId)
+  const isBusy = (runId: string) => attempts.hasRun(runId) || waiters.has(runId) || steps.isGoingOn(runId)
   const records = new Records(history, (name, version) => workflows.get(name, version), isBusy)
   const retention = new Retention(rows, keys, (name, version) => workflows.retentionMs(name, version))
   const committer = new Committer(history, counts, retention, (run, load, now) => circuits.admission(run, load, now))

@@ -200,6 +200,8 @@ export class Steps {
   ): void {
     const { attempts, children, circuits, committer, records, retention, waiters, waking, watchers } = this.#parts()
     const { run } = record
+    // A run that goes on soon has to stay in memory: what its cut step has tried so far is nowhere else.
+    if (isCut) this.#goOnSoon(run.id)
     records.keep(record)
     for (const task of abort) {
       attempts.abort(run.id, task, run.tasks[task]!.status === 'timed_out' ? 'timed_out' : 'cancelled')
@@ -224,7 +226,11 @@ export class Steps {
       waiters.wake(run.id)
       children.hasEnded(run)
     }
-    if (isCut) this.#goOnSoon(run.id)
+  }
+
+  /** Whether another step of the run is about to be made. */
+  isGoingOn(runId: string): boolean {
+    return this.#goingOn.has(runId)
   }
 
   /** Another step of a run that was cut, once others have had their turn; one, however many have asked for it meanwhile. */

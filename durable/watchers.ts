@@ -24,11 +24,17 @@ const ENDED = [1000, 'the run has ended'] as const
 
 type Sockets = Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets' | 'getTags' | 'setWebSocketAutoResponse'>
 
+/** Partial texts that this object sends a second, to all watchers of all its runs: commits come first. */
+const MAX_PARTIALS = 1_000
+
 export class Watchers {
   readonly #sockets: Sockets
   readonly #limits: WatcherLimits
   /** Runs that may be watched. A run that is not in it is not watched, so its commits cost one look. */
   readonly #watched = new Set<string>()
+
+  /** Partial texts sent in the second that began then, ms since the epoch. */
+  #partials = { since: 0, sent: 0 }
 
   constructor(sockets: Sockets, limits: WatcherLimits = LIMITS) {
     this.#sockets = sockets
@@ -84,6 +90,11 @@ export class Watchers {
   tellPartial(runId: string, text: string): number {
     if (!this.#watched.has(runId)) return 0
     const open = this.#open(runId).filter((socket) => this.#sockets.getTags(socket).includes(WITH_EVENTS))
+    const now = Date.now()
+    if (now - this.#partials.since >= 1_000) this.#partials = { since: now, sent: 0 }
+    // What is left out shows in the next one's offset; whoever is told of more listeners comes less often.
+    if (this.#partials.sent + open.length > MAX_PARTIALS) return Math.max(open.length, MAX_PARTIALS / 10)
+    this.#partials.sent += open.length
     for (const socket of open) socket.send(text)
     return open.length
   }

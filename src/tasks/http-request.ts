@@ -12,6 +12,8 @@ export interface HttpRequest {
   /** The origin that the task names: what holds a secret goes to no other. */
   home: string
   holdsSecret: (text: string) => boolean
+  /** Whether a part of the body is a secret that was decoded to be sent, so that it is not found there any more. */
+  hasDecodedSecret: boolean
 }
 
 const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
@@ -36,7 +38,8 @@ export async function firstRequest(
   if (type !== null && !headers.has('content-type')) headers.set('content-type', type)
   const method = config.method ?? (body === null ? 'GET' : 'POST')
   const url = urlOf(config)
-  return { method, url, headers, body, home: url.origin, holdsSecret }
+  const hasDecodedSecret = config.multipart?.some(({ base64 }) => base64 !== undefined && holdsSecret(base64)) === true
+  return { method, url, headers, body, home: url.origin, holdsSecret, hasDecodedSecret }
 }
 
 async function bodyOf({
@@ -104,8 +107,9 @@ export function sentTo(request: HttpRequest, url: URL): HttpRequest {
 }
 
 /** Whether its body holds a secret that is meant for another host. A body without it would be another one, so it is not sent. */
-export function takesSecretAway({ url, home, body, holdsSecret }: HttpRequest): boolean {
+export function takesSecretAway({ url, home, body, holdsSecret, hasDecodedSecret }: HttpRequest): boolean {
   if (url.origin === home || body === null) return false
+  if (hasDecodedSecret) return true
   return holdsSecret(typeof body === 'string' ? body : new TextDecoder().decode(body))
 }
 

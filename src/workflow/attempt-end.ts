@@ -3,6 +3,7 @@
 import type { LaterEvent, TaskError, TaskIndex } from './event.ts'
 import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, type RetryPolicy, restartDelayMs, retryDelayMs } from './retry.ts'
 import { mayGoOn, type Run } from './run.ts'
+import { SPAN_PATTERN, spanMs } from './span.ts'
 import { about, triesOf } from './tries.ts'
 
 /** The longest that a server which a compensation calls may ask it to wait, in ms. */
@@ -36,12 +37,19 @@ function afterAttempt(run: Run, task: TaskIndex, at: number, item?: number): Lat
 /** What is waited for is not there yet: the next call, unless it would come too late. A run that undoes what it did has no deadline. */
 function afterSnooze(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
   const { retryAfterMs, polls } = triesOf(run, task, item)
-  const until = at + retryAfterMs!
+  const until = at + (run.compensation === null ? retryAfterMs! : Math.min(retryAfterMs!, longestPoll(run, task)))
   if (until < (run.deadlineAt ?? Number.POSITIVE_INFINITY)) {
     return { type: 'TaskWaiting', at, task, for: 'poll', until, isSnoozed: false, ...about(item) }
   }
   const message = `What is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}; the next would be due in ${until - at} ms, after the run's deadline`
   return { type: 'TaskFailed', at, task, error: { code: 'poll_exhausted', message, retryable: false }, ...about(item) }
+}
+
+/** While a run undoes what it did nobody can cancel it: a server is waited for as long as the task itself says, or an hour. */
+function longestPoll(run: Run, task: TaskIndex): number {
+  const { every } = (run.workflow.definition.tasks[task]!.with?.poll ?? {}) as { every?: unknown }
+  const ownMs = typeof every === 'string' && SPAN_PATTERN.test(every) ? spanMs(every) : 0
+  return Math.max(ownMs, MAX_ASKED_WHILE_UNDOING_MS)
 }
 
 /** The wait for another attempt, or the failure that a wait which cannot end before the deadline is; null if there is none. */

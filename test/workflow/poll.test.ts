@@ -304,3 +304,23 @@ describe('a definition that polls', () => {
     expect(parse({ until: 'true' }, {}, true)[0]).toMatchObject({ code: 'timeout_required' })
   })
 })
+
+test('while a run undoes what it did, a poll waits as long as its task says, or an hour, whatever its server asks', () => {
+  for (const [every, untilMs] of [
+    ['5s', 3_600_000],
+    ['3h', 3 * 3_600_000],
+  ] as const) {
+    const definition = aDefinition({ a: [], b: ['a'] })
+    const undo: TaskDefinition = { id: 'undo', type: 'http', depends_on: [] }
+    Object.assign(definition.tasks[0]!, { with: { url: 'https://a.test' }, compensate: 'undo' })
+    Object.assign(definition.tasks[1]!, { with: { url: 'https://a.test' } })
+    definition.tasks.push({ ...undo, with: { url: 'https://a.test', poll: { until: 'true', every } }, timeout: '1m' })
+    const run = aRun(definition, { timeoutMs: 60_000 })
+    step(run, 0)
+    step(run, 1, { type: 'AttemptSucceeded', ...token(run), output: 1 })
+    step(run, 2, { type: 'AttemptFailed', ...token(run, 1), error: { code: 'x', message: 'm', retryable: false } })
+    expect(run.compensation).not.toBeNull()
+    const events = step(run, 10, { type: 'AttemptSnoozed', ...token(run, 2), afterMs: 30_000_000_000 })
+    expect(events.at(-1)).toMatchObject({ type: 'TaskWaiting', task: 2, for: 'poll', until: 10 + untilMs })
+  }
+})
