@@ -161,3 +161,22 @@ test('a commit of a run that nobody watches asks for no sockets', async () => {
     expect(asked).not.toHaveBeenCalled()
   })
 })
+
+test('partial texts of all runs together are bounded, and who sends them is told to come less often', () => {
+  let sent = 0
+  const socket = { readyState: WebSocket.OPEN, send: () => sent++ } as unknown as WebSocket
+  const sockets = {
+    getWebSockets: () => Array.from({ length: 10 }, () => socket),
+    getTags: () => ['run_1', 'events'],
+    acceptWebSocket: () => {},
+    setWebSocketAutoResponse: () => {},
+  }
+  const watchers = new Watchers(sockets)
+  vi.spyOn(Date, 'now').mockReturnValue(1_000_000)
+  const heard = Array.from({ length: 150 }, () => watchers.tellPartial('run_1', 'partial'))
+  expect(sent).toBe(1_000)
+  expect([heard[0], heard.at(-1)]).toEqual([10, 100])
+  vi.spyOn(Date, 'now').mockReturnValue(1_001_000)
+  expect(watchers.tellPartial('run_1', 'partial')).toBe(10)
+  expect(sent).toBe(1_010)
+})
