@@ -4,7 +4,7 @@
 import type { LoadPayload, RunEvent } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
 import type { PartialOfTask } from './attempts.ts'
-import { eventText } from './view.ts'
+import { eventText } from './event-view.ts'
 
 /** Events of one message, in characters altogether; of a commit that brings more, watchers get the number and read a page. */
 const MAX_LENGTH = 16 * 1024

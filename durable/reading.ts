@@ -5,6 +5,7 @@ import type { TaskIndex } from '../src/workflow/event.ts'
 import { isFinal, type TaskStatus } from '../src/workflow/run.ts'
 import { type Callbacks, type Links, NO_LINKS } from './callbacks.ts'
 import type { Committer } from './commit.ts'
+import { eventText } from './event-view.ts'
 import { explanationBody, unreadExplanationBody } from './explanation.ts'
 import type { History, RunRecord } from './history.ts'
 import { itemsFrom, itemTexts } from './item-view.ts'
@@ -20,7 +21,7 @@ import type {
   TaskNotFound,
   TextPage,
 } from './runner-rpc.ts'
-import { eventText, type Look, outputText, runText, tasksOf, taskTexts, unreadableText } from './view.ts'
+import { type Look, outputText, runText, tasksOf, taskTexts, unreadableText } from './view.ts'
 import type { Waiters } from './waiters.ts'
 
 /** A page of events is full when it has become so long, in characters; the last one may be as long as an output. */

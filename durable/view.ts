@@ -1,4 +1,4 @@
-// A run, its tasks and its history as the API shows them (api.md "Runs"). Pure. It makes
+// A run and its tasks as the API shows them (api.md "Runs"); its history is event-view.ts. Pure. It makes
 // JSON text, since the text is made in the object that holds the run and passes through the Worker unread.
 
 import {
@@ -6,7 +6,6 @@ import {
   type LoadPayload,
   PayloadRef,
   type RunError,
-  type RunEvent,
   type TaskIndex,
   type Usage,
 } from '../src/workflow/event.ts'
@@ -24,7 +23,7 @@ const MAX_ANSWER = 8 * 1024 * 1024
 export const MAX_INLINE = 16 * 1024
 
 /** The largest output that a run without an `output` template gets by itself. */
-const MAX_DEFAULT_OUTPUT = 1024 * 1024
+export const MAX_DEFAULT_OUTPUT = 1024 * 1024
 
 /** RFC 3339, UTC, milliseconds. */
 export function timestamp(at: number | null): string | null {
@@ -70,7 +69,7 @@ function triggerOf({ options }: Run): string {
   return options.parent === undefined ? 'api' : 'workflow'
 }
 
-function parentView({ options: { parent } }: Run): { [key: string]: Json } {
+export function parentView({ options: { parent } }: Run): { [key: string]: Json } {
   if (parent === undefined) return {}
   const { run_id, task_id, item } = parent
   return { parent: { run_id, task_id, ...(item === undefined ? {} : { item }) } }
@@ -175,7 +174,7 @@ export function logsView(logs: Held, omit: boolean, load: LoadPayload): { [key: 
   return omit ? { logs_omitted: true } : { logs: held(logs, load) }
 }
 
-function usageView({ usage }: { usage?: Usage }): { usage?: { [key: string]: Json } } {
+export function usageView({ usage }: { usage?: Usage }): { usage?: { [key: string]: Json } } {
   return usage === undefined ? {} : { usage: { ...usage } }
 }
 
@@ -236,146 +235,4 @@ export function duration(from: number | null, to: number | null): number | null 
 export function tasksOf(run: Run, status: TaskStatus | null): TaskIndex[] {
   const all = run.tasks.map((_, index) => index)
   return status === null ? all : all.filter((index) => run.tasks[index]!.status === status)
-}
-
-/** One event of the history as the API shows it; null is one that a newer release wrote. */
-export function eventText(run: Run, number: number, event: RunEvent | null, load: LoadPayload): string {
-  if (event === null) return JSON.stringify({ id: number, event: 'unknown', data: {} })
-  const { name, data } = publicEvent(run, event, load)
-  const task = 'task' in event ? { task: run.workflow.definition.tasks[event.task]!.id } : {}
-  const item = 'item' in event && event.item !== undefined ? { item: event.item } : {}
-  return JSON.stringify({ id: number, event: name, data: { at: timestamp(event.at), ...task, ...item, ...data } })
-}
-
-function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: string; data: { [key: string]: unknown } } {
-  switch (event.type) {
-    case 'RunAccepted': {
-      const { definition } = event.workflow
-      const input = held(event.input, load)
-      return {
-        name: 'run.accepted',
-        data: {
-          workflow: definition.name,
-          version: event.version,
-          input,
-          timeout_ms: event.timeoutMs,
-          ...event.options,
-          ...parentView(run),
-        },
-      }
-    }
-    case 'RunQueued':
-      return { name: 'run.queued', data: { until: timestamp(event.until) } }
-    case 'RunStarted':
-      return { name: 'run.started', data: {} }
-    case 'RunTimedOut':
-      return { name: 'run.timed_out', data: {} }
-    case 'RunCancelRequested':
-      return { name: 'run.cancel_requested', data: {} }
-    case 'RunPaused':
-      return { name: 'run.paused', data: {} }
-    case 'RunResumed':
-      return { name: 'run.resumed', data: {} }
-    case 'CompensationStarted':
-      return {
-        name: 'run.compensating',
-        data: { status: event.status, ...(event.error === null ? {} : { error: event.error }) },
-      }
-    case 'ConditionMet':
-      return { name: 'task.condition_met', data: {} }
-    case 'TaskSucceeded':
-      return { name: 'task.succeeded', data: successData(run, event, load) }
-    case 'SignalReceived':
-      return { name: 'signal.received', data: { signal: event.id, name: event.name, data: held(event.data, load) } }
-    case 'RunStopped':
-      return { name: 'run.stopped', data: { error: event.error } }
-    case 'RunFinished':
-      return {
-        name: 'run.finished',
-        data: { status: event.status, ...(event.error === null ? {} : { error: event.error }) },
-      }
-    case 'AttemptStarted':
-      return { name: 'attempt.started', data: { attempt: event.attempt } }
-    case 'ChildStarted':
-      return { name: 'attempt.started', data: { attempt: event.attempt, child_run: event.child } }
-    case 'AttemptSucceeded':
-      return {
-        name: 'attempt.succeeded',
-        data: {
-          started_by: event.token,
-          output: held(event.output, load),
-          ...logsView(event.logs ?? null, false, load),
-          ...usageView(event),
-        },
-      }
-    case 'TaskReused':
-      return { name: 'task.reused', data: { output: held(event.output, load) } }
-    case 'AttemptFailed':
-      return {
-        name: 'attempt.failed',
-        data: failureData(event, load),
-      }
-    case 'AttemptTimedOut':
-      return {
-        name: 'attempt.timed_out',
-        data: failureData(event, load),
-      }
-    case 'AttemptSnoozed':
-      return {
-        name: 'attempt.snoozed',
-        data: { started_by: event.token, after_ms: event.afterMs, ...logsView(event.logs ?? null, false, load) },
-      }
-    case 'AttemptInterrupted':
-      return { name: 'attempt.interrupted', data: { started_by: event.token } }
-    case 'TaskWaiting':
-      return {
-        name: 'task.waiting',
-        data: {
-          for: event.for,
-          until: timestamp(event.until),
-          ...(event.isSnoozed ? { snoozed: true } : {}),
-          ...(event.target === undefined ? {} : { circuit: event.target }),
-          ...(event.total === undefined ? {} : { items: event.total }),
-        },
-      }
-    case 'TaskFailed':
-      return { name: 'task.failed', data: { error: event.error } }
-    case 'TaskTimedOut':
-      return { name: 'task.timed_out', data: event.error === undefined ? {} : { error: event.error } }
-    case 'TaskSkipped': {
-      const because = event.because === null ? {} : { because: run.workflow.definition.tasks[event.because]!.id }
-      return { name: 'task.skipped', data: { reason: event.reason, ...because } }
-    }
-    case 'TaskCancelled':
-      return { name: 'task.cancelled', data: {} }
-    default:
-      return event satisfies never
-  }
-}
-
-function failureData(
-  event: Extract<RunEvent, { type: 'AttemptFailed' | 'AttemptTimedOut' }>,
-  load: LoadPayload,
-): { [key: string]: unknown } {
-  const { token, error, isRetryRefused } = event
-  return {
-    started_by: token,
-    error,
-    ...(isRetryRefused ? { retry_refused: true } : {}),
-    ...logsView(event.logs ?? null, false, load),
-    ...usageView(event),
-  }
-}
-
-/** A success without an attempt: the output, and the number of the event that brought it. */
-function successData(
-  run: Run,
-  { output, signal }: Extract<RunEvent, { type: 'TaskSucceeded' }>,
-  load: LoadPayload,
-): { [key: string]: unknown } {
-  // The outputs of all items stand in their own events; together they may be more than a page should bring.
-  const isLarge = output instanceof PayloadRef && output.bytes > MAX_DEFAULT_OUTPUT
-  if (isLarge) return { output: null, output_omitted: true, output_bytes: output.bytes }
-  if (signal === undefined) return { output: held(output, load) }
-  return { output: held(run.signals.get(signal)?.data ?? null, load), signal_event: signal }
 }
