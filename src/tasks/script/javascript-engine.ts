@@ -46,6 +46,8 @@ interface Engine {
   vm: QuickJSContext
   runtime: QuickJSRuntime
   fuel: WebAssembly.Global
+  /** The prelude's function that shows a thrown object as text; null before the prelude has run. */
+  showThrown: QuickJSHandle | null
 }
 
 /** The script ended otherwise than by its result. */
@@ -99,7 +101,7 @@ export async function checkJavaScript(code: string): Promise<SyntaxFault | null>
   })
   try {
     const { error } = vm.evalCode(`import '${SCRIPT_NAME}'; import '${NOTHING}'`, 'check.js', { type: 'module' })
-    const thrown: unknown = error === undefined ? null : thrownIn(vm, error)
+    const thrown: unknown = error === undefined ? null : thrownIn(engine, error)
     if (isSyntaxError(thrown)) return syntaxFaultOf(thrown)
     if (missing === NOTHING) return null
     return { line: lineOf(code, String(missing)), message: `a script can import nothing, not even "${missing}"` }
@@ -139,17 +141,18 @@ async function newEngine(limits: Pick<ScriptLimits, 'fuel' | 'memoryBytes'>): Pr
   runtime.setModuleLoader((name) => ({ error: new Error(`a script can import nothing, not even "${name}"`) }))
   const vm = runtime.newContext()
   fuel.value = limits.fuel
-  return { vm, runtime, fuel }
+  return { vm, runtime, fuel, showThrown: null }
 }
 
-function defaultExport({ vm, runtime }: Engine, code: string): QuickJSHandle {
+function defaultExport(engine: Engine, code: string): QuickJSHandle {
+  const { vm } = engine
   const evaluated = vm.evalCode(code, SCRIPT_NAME, { type: 'module' })
   if (evaluated.error !== undefined) {
-    const thrown: unknown = thrownIn(vm, evaluated.error)
+    const thrown: unknown = thrownIn(engine, evaluated.error)
     if (isSyntaxError(thrown)) throw new Ended('script_syntax', syntaxMessage(syntaxFaultOf(thrown)))
     throw endedBy(thrown)
   }
-  return vm.getProp(settled(vm, runtime, evaluated.value), 'default')
+  return vm.getProp(settled(engine, evaluated.value), 'default')
 }
 
 /** The engine's library writes to the console what a call back into it ends with; a script that runs out is not worth a line. */
@@ -164,7 +167,8 @@ function quietly<T>(work: () => T): T {
 }
 
 /** The prelude's function that calls a script. */
-function prepared({ vm, fuel }: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
+function prepared(engine: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
+  const { vm, fuel } = engine
   const log = vm.newFunction('log', (level, text) => {
     const line = vm.getString(text)
     // A line may be as long as the memory is large, and is read out whole.
@@ -172,14 +176,17 @@ function prepared({ vm, fuel }: Engine, at: number, logs: ScriptLogs): QuickJSHa
     logs.add(vm.getString(level) as LogLevel, line)
   })
   const random = vm.newFunction('random', () => vm.newNumber(crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32))
-  const prepare = unwrapped(vm, vm.evalCode(PRELUDE, 'prelude.js', { type: 'global' }))
-  return unwrapped(vm, vm.callFunction(prepare, vm.undefined, log, random, vm.newNumber(at)))
+  const prepare = unwrapped(engine, vm.evalCode(PRELUDE, 'prelude.js', { type: 'global' }))
+  const functions = unwrapped(engine, vm.callFunction(prepare, vm.undefined, log, random, vm.newNumber(at)))
+  engine.showThrown = vm.getProp(functions, 'thrown')
+  return vm.getProp(functions, 'call')
 }
 
 /** The text that the prelude makes of the result. */
-function callOf({ vm, runtime }: Engine, calling: QuickJSHandle, main: QuickJSHandle, argument: Json): QuickJSHandle {
+function callOf(engine: Engine, calling: QuickJSHandle, main: QuickJSHandle, argument: Json): QuickJSHandle {
+  const { vm } = engine
   const text = vm.newString(JSON.stringify(argument))
-  return settled(vm, runtime, unwrapped(vm, vm.callFunction(calling, vm.undefined, main, text)))
+  return settled(engine, unwrapped(engine, vm.callFunction(calling, vm.undefined, main, text)))
 }
 
 function resultOf({ vm }: Engine, result: QuickJSHandle, limits: ScriptLimits): Json {
@@ -201,22 +208,23 @@ function resultOf({ vm }: Engine, result: QuickJSHandle, limits: ScriptLimits): 
 }
 
 /** What a promise has become; nothing from outside can settle it, so what is left waiting would wait for ever. */
-function settled(vm: QuickJSContext, runtime: QuickJSRuntime, promise: QuickJSHandle): QuickJSHandle {
+function settled(engine: Engine, promise: QuickJSHandle): QuickJSHandle {
+  const { vm, runtime } = engine
   const jobs = runtime.executePendingJobs()
-  if (jobs.error !== undefined) throw endedBy(thrownIn(vm, jobs.error))
+  if (jobs.error !== undefined) throw endedBy(thrownIn(engine, jobs.error))
   const state = vm.getPromiseState(promise)
   switch (state.type) {
     case 'fulfilled':
       return state.value
     case 'rejected':
-      throw endedBy(thrownIn(vm, state.error))
+      throw endedBy(thrownIn(engine, state.error))
     case 'pending':
       throw new Ended('script_error', 'The script waits for a promise that nothing will ever settle')
   }
 }
 
-function unwrapped<T>(vm: QuickJSContext, result: { value: T } | { error: QuickJSHandle }): T {
-  if ('error' in result && result.error !== undefined) throw endedBy(thrownIn(vm, result.error))
+function unwrapped<T>(engine: Engine, result: { value: T } | { error: QuickJSHandle }): T {
+  if ('error' in result && result.error !== undefined) throw endedBy(thrownIn(engine, result.error))
   return (result as { value: T }).value
 }
 
@@ -224,31 +232,50 @@ interface Thrown {
   name: string
   message: string
   stack?: string
+  cause?: unknown
 }
 
 /** Longer texts are not taken out of the sandbox: what a script throws may be as large as its memory. */
 const MAX_TAKEN = 64 * 1_024
 
-/** What was thrown, as far as it is needed to tell it: an error's three texts, or a plain value. */
-function thrownIn(vm: QuickJSContext, handle: QuickJSHandle): unknown {
+/** How many causes of an error are told, each the cause of the one before. */
+const MAX_CAUSES = 4
+
+/** What was thrown, as far as it is needed to tell it: an error's texts and its cause, or a value. */
+function thrownIn(engine: Engine, handle: QuickJSHandle, causes = MAX_CAUSES): unknown {
+  const { vm } = engine
   const type = vm.typeof(handle)
   if (type === 'string') return textIn(vm, handle)
-  if (type === 'function') return new UnknownObject('a function')
+  if (type === 'function') return new Shown('a function')
   if (type !== 'object' || vm.sameValue(handle, vm.null)) return vm.dump(handle)
   const [name, message, stack] = ['name', 'message', 'stack'].map((key) => textIn(vm, vm.getProp(handle, key)))
-  if (name === null || message === null) return new UnknownObject('an object that is no Error')
-  return { name, message, ...(stack == null ? {} : { stack }) }
+  if (name == null || message == null) return shownInside(engine, handle)
+  const cause = vm.getProp(handle, 'cause')
+  return {
+    name,
+    message,
+    ...(stack == null ? {} : { stack }),
+    ...(causes === 0 || vm.sameValue(cause, vm.undefined) ? {} : { cause: thrownIn(engine, cause, causes - 1) }),
+  }
 }
 
-class UnknownObject {
-  readonly #what: string
+/** What a thrown object that is no error holds, as the sandbox itself shows it: its fields may be functions of the script. */
+function shownInside({ vm, showThrown }: Engine, handle: QuickJSHandle): Shown {
+  const result = showThrown === null ? null : vm.callFunction(showThrown, vm.undefined, handle)
+  const text = result === null || result.error !== undefined ? null : textIn(vm, result.value)
+  return new Shown(text ?? 'an object that is no Error')
+}
 
-  constructor(what: string) {
-    this.#what = what
+/** A value that is told by this text. */
+class Shown {
+  readonly #text: string
+
+  constructor(text: string) {
+    this.#text = text
   }
 
   toString(): string {
-    return this.#what
+    return this.#text
   }
 }
 
@@ -276,11 +303,12 @@ function endedBy(thrown: unknown): Ended {
   const own = String(stack ?? '')
     .split('\n')
     .filter((line) => line.includes(SCRIPT_NAME))
-  return new Ended('script_error', [`${String(name)}: ${String(message)}`, ...own].join('\n'))
+  const causes = 'cause' in thrown ? [`Caused by: ${endedBy(thrown.cause).error.message}`] : []
+  return new Ended('script_error', [`${String(name)}: ${String(message)}`, ...own, ...causes].join('\n'))
 }
 
 function shown(value: unknown): string {
-  if (value instanceof UnknownObject) return String(value)
+  if (value instanceof Shown) return String(value)
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
 }
 
