@@ -23,10 +23,13 @@ import type { CircuitView, Gate } from './gate.ts'
 import type { Rows } from './rows.ts'
 import { type Barrier, MAX_LEASE_MS, RunAdmission } from './run-admission.ts'
 
-/** How often failures of one target are told to its Gate at most, in ms. */
+/** How often calls of one target are told to its Gate at most, in ms. */
 const REPORT_MS = 1_000
 
-/** Successes alone, which only make the Gate's picture rounder, are told so often. */
+/**
+ * Successes of a Runner that makes many calls are told so often: they only make the Gate's picture rounder. Those of one that
+ * makes few go with the failures: the Gate would hear of the failures first, and open a circuit over calls that mostly succeed.
+ */
 const QUIET_REPORT_MS = 10_000
 
 /** How soon a Gate that did not answer is asked again. */
@@ -140,7 +143,8 @@ export class Circuits {
       known.hasOpened = true
       this.#raise(target, known, { state: 'open', askAt: known.own.retryAt, trials: [] })
       this.#report(target, known)
-    } else this.#planReport(target, known, outcome.isFailure ? REPORT_MS : QUIET_REPORT_MS)
+    } else
+      this.#planReport(target, known, outcome.isFailure || isSeldom(known.own, policy) ? REPORT_MS : QUIET_REPORT_MS)
   }
 
   /** The Gate says how a circuit stands. Older news than what is known changes nothing. */
@@ -315,6 +319,11 @@ export class Circuits {
     }
     this.#known.delete(target)
   }
+}
+
+/** Whether this Runner's own calls of late are too few to say anything by themselves. */
+function isSeldom(own: Circuit, { minimum_calls }: BreakerPolicy): boolean {
+  return own.state === 'closed' && own.outcomes.length < minimum_calls
 }
 
 function unknown(policy: BreakerPolicy | null): Known {

@@ -116,6 +116,21 @@ describe('a circuit', () => {
     expect(requests).toHaveLength(calls)
   })
 
+  test('stays closed for a few failures among calls that mostly succeed, whichever shards they are on', async () => {
+    const tenant = await aCallingTenant()
+    let isBroken = false
+    fakeUpstream(() => (isBroken ? broken() : ok()))
+    for (let shard = 0; shard < 10; shard++) expect((await startOn(tenant, shard)).status).toBe('succeeded')
+    expect((await startOn(tenant, 10)).status).toBe('succeeded')
+    isBroken = true
+    await fail(tenant, 9, (time) => 10 + (time % 3))
+    // Whatever there is to tell is told a second later.
+    await scheduler.wait(1_500)
+    expect(await circuit(tenant)).toBeUndefined()
+    for (let shard = 0; shard < 13; shard++)
+      expect((await startOn(tenant, shard, 0)).tasks[0]!.status).not.toBe('waiting')
+  })
+
   test('that is open is learnt by a Runner that has never called, with its first call', async () => {
     const { tenant, upstream } = await anOpenTenant()
     await startOn(tenant, 7)
