@@ -10,6 +10,7 @@ import { Children } from './children.ts'
 import { Circuits } from './circuits.ts'
 import { Committer } from './commit.ts'
 import { RunCounts } from './counts.ts'
+import { CutOffs } from './cut-offs.ts'
 import { logFault } from './fault-log.ts'
 import { FiguresMark } from './figures-mark.ts'
 import { History } from './history.ts'
@@ -93,6 +94,10 @@ export function assemble(ctx: DurableObjectState, env: Env) {
     condemn: (runId, code, message) => steps.condemn(runId, code, message),
     fault: (error, runId) => logFault('recovery', error, runId),
   })
+  const cutOffs = new CutOffs(rows, {
+    cancel: (runId) => steps.cutOff(runId),
+    wake: () => waking.armBy(Date.now()),
+  })
   const removal = new Removal(rows, {
     drop: (runId) => records.drop(runId),
     wake: () => waking.armBy(Date.now()),
@@ -104,7 +109,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   const signals = new Signals(history, reading, loader, (runId, facts) => steps.commitReported(runId, facts))
   const steering = new Steering(steps, reading, records, history, removal, mark)
 
-  const shared = { history, records, retention, children, attempts, circuits }
+  const shared = { history, records, retention, children, attempts, circuits, cutOffs }
   const stepParts: StepParts = {
     ...shared,
     storage: ctx.storage,

@@ -3,9 +3,11 @@
 // `runs` holds a run's present state beside the commits that made it; `due_at` is the promise of its future work (R4).
 // `removals` names runs whose row is gone and whose other rows are not yet (removal.ts), `upkeep` when rows have to go (retention.ts),
 // `bulk` jobs on many runs, and where they stand (bulk-jobs.ts).
-// `circuits` are those that are not closed, `circuit_waits` the runs that they hold back (circuits.ts).
+// `circuits` are those that are not closed, `circuit_waits` the runs that they hold back (circuits.ts). `cut_offs` are
+// runs that are still to be cancelled since what they are part of has ended (cut-offs.ts).
 
 import { CIRCUIT_TABLES } from './circuits.ts'
+import { CUT_OFFS_TABLE } from './cut-offs.ts'
 
 export const RUNNER_MIGRATIONS = [
   `CREATE TABLE runs (
@@ -27,6 +29,7 @@ export const RUNNER_MIGRATIONS = [
     failed INTEGER NOT NULL, finished_at INTEGER, untold TEXT NOT NULL) WITHOUT ROWID;`,
   CIRCUIT_TABLES,
   'CREATE TABLE callback_secret (one INTEGER PRIMARY KEY CHECK (one = 1), secret BLOB NOT NULL);',
+  CUT_OFFS_TABLE,
 ] as const
 
 /** A part of a payload or definition: a row may hold 2 MB in production, and every character may take 3 bytes of UTF-8. */

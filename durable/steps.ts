@@ -6,13 +6,14 @@
 
 import type { Fact } from '../src/workflow/fact.ts'
 import { runsCutOff } from '../src/workflow/items.ts'
-import { isFinal } from '../src/workflow/run.ts'
+import { isFinal, NEVER_DUE } from '../src/workflow/run.ts'
 import { spotKey } from '../src/workflow/slots.ts'
 import type { Attempts } from './attempts.ts'
 import type { Children } from './children.ts'
 import type { Circuits } from './circuits.ts'
 import type { Committed, Committer } from './commit.ts'
 import type { RunCounts } from './counts.ts'
+import type { CutOffs } from './cut-offs.ts'
 import { logFault } from './fault-log.ts'
 import type { History } from './history.ts'
 import { type IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
@@ -46,6 +47,7 @@ export interface StepParts {
   children: Children
   attempts: Attempts
   circuits: Circuits
+  cutOffs: CutOffs
   waiters: Waiters
   watchers: Watchers
   waking: Waking
@@ -75,8 +77,9 @@ export class Steps {
 
   wake(runId: string, now: number): void {
     const committed = this.commit(runId, this.#taken(runId), now)
-    // A run that is due and that nothing moves would be due for ever and keep all others waiting.
-    if (committed !== null && !committed.hasMoved) {
+    // A run that is due and that nothing moves would be due for ever and keep all others waiting. It may be no longer due: what
+    // was woken before it in this turn, a run above it or below, may have ended or moved it.
+    if (committed !== null && !committed.hasMoved && (committed.record.dueAt ?? NEVER_DUE) <= now) {
       this.condemn(runId, 'run_internal_error', 'The run was due and could not go on')
     }
   }
@@ -104,7 +107,7 @@ export class Steps {
 
   /** Ends a run without reading its history. */
   condemn(runId: string, code: 'run_poisoned' | 'run_internal_error', message: string): void {
-    const { attempts, children, committer, history, records, retention, storage, waiters, waking, watchers } =
+    const { attempts, children, committer, cutOffs, history, records, retention, storage, waiters, waking, watchers } =
       this.#parts()
     const error = { code, message, retryable: false }
     const summary = history.brief(runId)?.summary
@@ -114,7 +117,7 @@ export class Steps {
     attempts.abortAll(runId)
     waiters.wake(runId)
     watchers.release(runId)
-    for (const child of history.liveChildren(runId)) this.#cancelChild(child)
+    for (const child of history.liveChildren(runId)) cutOffs.add(child)
     if (summary !== undefined) children.hasBroken(runId, summary, error)
   }
 
@@ -198,14 +201,15 @@ export class Steps {
     { record, admission, start, abort, nest, events, hasEnded, hasMoved, isCut }: Committed,
     now: number,
   ): void {
-    const { attempts, children, circuits, committer, records, retention, waiters, waking, watchers } = this.#parts()
+    const { attempts, children, circuits, committer, cutOffs, records, retention, waiters, waking, watchers } =
+      this.#parts()
     const { run } = record
     // A run that goes on soon has to stay in memory: what its cut step has tried so far is nowhere else.
     if (isCut) this.#goOnSoon(run.id)
     records.keep(record)
     for (const task of abort) {
       attempts.abort(run.id, task, run.tasks[task]!.status === 'timed_out' ? 'timed_out' : 'cancelled')
-      for (const child of runsCutOff(run, task)) this.#cancelChild(child)
+      for (const child of runsCutOff(run, task)) cutOffs.add(child)
     }
     if (admission !== null) circuits.settle(run.id, admission, now)
     for (const spot of nest) children.start(run, spot, now)
@@ -243,10 +247,9 @@ export class Steps {
     }, 0)
   }
 
-  /** Whose task it is has ended: so does the run, in the same turn, and the runs below it. */
-  #cancelChild(runId: string): void {
+  /** Whose task it is has ended: so does the run, if it has not. */
+  cutOff(runId: string): void {
     const { history } = this.#parts()
-    if (isFinal(history.brief(runId)?.status ?? 'cancelled')) return
-    this.requestCancel(runId, Date.now())
+    if (!isFinal(history.brief(runId)?.status ?? 'cancelled')) this.requestCancel(runId, Date.now())
   }
 }

@@ -8,6 +8,7 @@ import type { BulkJobs } from './bulk-jobs.ts'
 import type { BulkWork } from './bulk-work.ts'
 import type { Children } from './children.ts'
 import type { Circuits } from './circuits.ts'
+import type { CutOffs } from './cut-offs.ts'
 import { logFault } from './fault-log.ts'
 import type { FiguresMark } from './figures-mark.ts'
 import type { History } from './history.ts'
@@ -44,6 +45,7 @@ export interface WakingParts {
   attempts: Attempts
   children: Children
   circuits: Circuits
+  cutOffs: CutOffs
   removal: Removal
   retention: Retention
   bulkJobs: BulkJobs
@@ -70,7 +72,7 @@ export class Waking {
 
   /** The alarm's handler. Rejects only if no new alarm could be set. */
   async fired(info?: AlarmInvocationInfo): Promise<void> {
-    const { bulkJobs, bulkWork, circuits, history, mark, recovery, steps, waitUntil } = this.#parts()
+    const { bulkJobs, bulkWork, circuits, cutOffs, history, mark, recovery, steps, waitUntil } = this.#parts()
     this.#alarm.hasFired()
     const begunAt = Date.now()
     let hasMore = false
@@ -83,8 +85,10 @@ export class Waking {
       // A clock that lags behind the alarm must not find its runs not yet due, or it would fire again at once, for ever.
       for (;;) {
         const now = Math.max(Date.now(), info?.scheduledTime ?? 0)
+        // What is not wanted any more goes first: it may be due too.
+        cutOffs.step()
         const due = history.due(now, PAGE)
-        if (due.length === 0) break
+        if (due.length === 0 && !cutOffs.hasMore) break
         for (const runId of due) steps.wake(runId, now)
         hasMore = Date.now() - begunAt > MAX_ALARM_MS
         if (hasMore) break
@@ -128,9 +132,9 @@ export class Waking {
 
   /** When this Runner has to be woken though nobody calls; Infinity if never. */
   #earliestDue(): number {
-    const { bulkJobs, history, removal, retention } = this.#parts()
+    const { bulkJobs, cutOffs, history, removal, retention } = this.#parts()
     const now = Date.now()
-    if (removal.hasMore) return now
+    if (removal.hasMore || cutOffs.hasMore) return now
     return Math.min(
       history.earliestDue() ?? Number.POSITIVE_INFINITY,
       retention.nextAt,
