@@ -1,9 +1,10 @@
 // The attempts that this instance has under way: sends calls to the executor, hears how they end, aborts them.
 // Nothing here is durable. What an instance had under way when it died is found in the history and recorded as interrupted.
 
-import type { Partial, SendPartial } from '../src/tasks/partials.ts'
+import type { SendPartial } from '../src/tasks/partials.ts'
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../src/tasks/schemas.ts'
+import type { PartialOfTask } from '../src/watch-protocol.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import type { Fact } from '../src/workflow/fact.ts'
@@ -32,13 +33,6 @@ interface AttemptStub {
   result(): Promise<TaskResult>
   abort(): Promise<void>
   [Symbol.dispose](): void
-}
-
-/** What a task, or an item of it, has so far. */
-export interface PartialOfTask extends Partial {
-  task: string
-  item?: number
-  attempt: number
 }
 
 interface UnderWay {

@@ -1,6 +1,7 @@
 // How a Runner is put together: its parts, each once, and what each may ask of the others. No behaviour of its own.
 
 import type { Env } from '../src/env.ts'
+import { partialText } from '../src/watch-protocol.ts'
 import { addressOf, runPrefix } from './address.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { BulkJobs } from './bulk-jobs.ts'
@@ -15,7 +16,6 @@ import { logFault } from './fault-log.ts'
 import { FiguresMark } from './figures-mark.ts'
 import { History } from './history.ts'
 import { IdempotencyKeys } from './idempotency-keys.ts'
-import { partialText } from './news.ts'
 import { Outgoing } from './outgoing.ts'
 import { Reading } from './reading.ts'
 import { Records } from './records.ts'

@@ -5,6 +5,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { AutoRouter, type IRequest } from 'itty-router'
 import type { Env } from '../src/env.ts'
+import { WATCH_ROUTE, wantsEvents } from '../src/watch-protocol.ts'
 import type { TaskStatus } from '../src/workflow/run.ts'
 import type { Counts } from './counts.ts'
 import type { CircuitView } from './gate.ts'
@@ -52,9 +53,9 @@ export class Runner extends DurableObject<Env> {
     migrate(ctx.storage.sql, RUNNER_MIGRATIONS)
     this.#parts = assemble(ctx, env)
     const { reading, waking, watchers } = this.#parts
-    this.#router.get('/runs/:id/watch', ({ params: { id = '' }, query }: IRequest) => {
+    this.#router.get(WATCH_ROUTE, ({ params: { id = '' }, query }: IRequest) => {
       const last = reading.lastEvent(id)
-      return last === null ? new Response(null, { status: 404 }) : watchers.accept(id, last, query.events !== undefined)
+      return last === null ? new Response(null, { status: 404 }) : watchers.accept(id, last, wantsEvents(query))
     })
     ctx.blockConcurrencyWhile(() => waking.restore())
   }

@@ -4,7 +4,7 @@
 // The sockets hibernate: an object that nothing else keeps awake sleeps with all of them open. So nothing here has a timer or a
 // promise, and what memory knows is made anew from the sockets that are there when an instance begins.
 
-import { type News, newsText, WITH_EVENTS } from './news.ts'
+import { type News, newsText, numberText, PING, PONG } from '../src/watch-protocol.ts'
 
 /** Bounds of watchers: each costs a message a commit, or a message and a page. */
 export interface WatcherLimits {
@@ -16,9 +16,8 @@ export interface WatcherLimits {
 
 const LIMITS: WatcherLimits = { run: 256, object: 2_048 }
 
-/** What the Worker asks to learn whether a silent socket still leads here. The platform answers, without waking the object. */
-const PING = 'ping'
-const PONG = 'pong'
+/** Tag of the sockets whose Worker has asked for events. It outlives a release, as the sockets do. */
+const WITH_EVENTS = 'events'
 
 const ENDED = [1000, 'the run has ended'] as const
 
@@ -39,6 +38,7 @@ export class Watchers {
   constructor(sockets: Sockets, limits: WatcherLimits = LIMITS) {
     this.#sockets = sockets
     this.#limits = limits
+    // Answered by the platform, without waking the object.
     sockets.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
     for (const socket of sockets.getWebSockets()) {
       const [runId] = sockets.getTags(socket)
@@ -56,7 +56,7 @@ export class Watchers {
     const { 0: theirs, 1: ours } = new WebSocketPair()
     this.#sockets.acceptWebSocket(ours, withEvents ? [runId, WITH_EVENTS] : [runId])
     this.#watched.add(runId)
-    ours.send(String(last))
+    ours.send(numberText(last))
     return new Response(null, { status: 101, webSocket: theirs })
   }
 
@@ -73,7 +73,7 @@ export class Watchers {
       return
     }
     const news = newsOf()
-    const [text, number] = [newsText(news), String(news.last)]
+    const [text, number] = [newsText(news), numberText(news.last)]
     for (const socket of open) {
       const hasEvents = this.#sockets.getTags(socket).includes(WITH_EVENTS)
       socket.send(hasEvents ? text : number)

@@ -1,14 +1,15 @@
 // Following a run: its events as pages, one after the other, live to its end. What a stream and a socket for clients share.
 //
 // When the run moves, the Runner says so over a socket (durable/watchers.ts), with the events if they are short: they are handed
-// out as they come (news.ts). What did not come so is read by the method that serves pages, and only when the next update is
+// out as they come (inbox.ts). What did not come so is read by the method that serves pages, and only when the next update is
 // asked for: a client that does not read costs no more than the little that is held for it.
 // A socket or a read that breaks (a deploy, a crash of the object) is made anew, from the last event that was handed out.
 
 import type { EventPage } from '../../durable/runner-rpc.ts'
 import type { Env } from '../env.ts'
 import { isRetryable, parseRunId, runnerOf } from '../start.ts'
-import { News } from './news.ts'
+import { PING, watchUrl } from '../watch-protocol.ts'
+import { Inbox } from './inbox.ts'
 import { ApiProblem } from './problem.ts'
 import { askRunner } from './run-answers.ts'
 import { sharedPage } from './shared-pages.ts'
@@ -62,7 +63,7 @@ export class Watch {
   readonly #source: WatchSource
   /** Number of the last event that was handed out. */
   #sent: number
-  readonly #news = new News()
+  readonly #inbox = new Inbox()
   /** A page that was read and not handed out yet. */
   #page: EventPage | null = null
   #socket: WebSocket | null = null
@@ -119,8 +120,8 @@ export class Watch {
       const items = this.#takeEvents()
       if (items.length > 0) return { kind: 'events', items }
       if (this.#hasEnded) return this.#ended('ended')
-      if (this.#news.known <= this.#sent && this.#socket !== null) {
-        const partials = this.#news.takePartials()
+      if (this.#inbox.known <= this.#sent && this.#socket !== null) {
+        const partials = this.#inbox.takePartials()
         if (partials.length > 0) return { kind: 'partials', items: partials }
         if (!(await this.#moved(idleMs))) {
           this.#ask()
@@ -160,13 +161,13 @@ export class Watch {
   #takeEvents(): readonly string[] {
     const page = this.#page
     this.#page = null
-    const items = page?.items ?? this.#news.take(this.#sent)
+    const items = page?.items ?? this.#inbox.take(this.#sent)
     this.#sent += items.length
     if (page === null) {
-      if (this.#news.isEnd(this.#sent)) this.#hasEnded = true
+      if (this.#inbox.isEnd(this.#sent)) this.#hasEnded = true
       return items
     }
-    this.#news.known = Math.max(this.#news.known, page.last)
+    this.#inbox.known = Math.max(this.#inbox.known, page.last)
     this.#hasEnded = page.hasEnded && page.next === null
     return items
   }
@@ -174,7 +175,7 @@ export class Watch {
   async #read(): Promise<EventPage> {
     this.#calls++
     const begunAt = Date.now()
-    const { known } = this.#news
+    const { known } = this.#inbox
     const page = await this.#source.page(this.#sent, known > this.#sent ? known : 0)
     this.#readAt = Date.now()
     this.#readMs = this.#readAt - begunAt
@@ -195,9 +196,9 @@ export class Watch {
     const socket = await this.#source.socket()
     socket.addEventListener('message', ({ data }) => {
       this.#isUnanswered = false
-      this.#news.hear(String(data))
+      this.#inbox.hear(String(data))
       // The Runner leaves that to its watchers, which give their clients the last event first.
-      if (this.#news.hasEnd) setTimeout(() => this.#drop(socket), LINGER_MS)
+      if (this.#inbox.hasEnd) setTimeout(() => this.#drop(socket), LINGER_MS)
       this.#wake()
     })
     for (const end of ['close', 'error'] as const) socket.addEventListener(end, () => this.#drop(socket))
@@ -225,7 +226,7 @@ export class Watch {
     }
     this.#isUnanswered = true
     try {
-      this.#socket?.send('ping')
+      this.#socket?.send(PING)
     } catch {
       // It is closing, and the event that says so is on its way.
     }
@@ -253,7 +254,7 @@ export function sourceOf(env: Env, tenant: string, runId: string): WatchSource {
 async function openSocket(env: Env, tenant: string, runId: string): Promise<WebSocket> {
   const id = parseRunId(runId)
   if (id === null) throw new ApiProblem('run_not_found', 'No run can have such an id')
-  const response = await runnerOf(env, tenant, id.shard).fetch(`https://runner/runs/${runId}/watch?events=1`, {
+  const response = await runnerOf(env, tenant, id.shard).fetch(watchUrl(runId), {
     headers: { Upgrade: 'websocket' },
   })
   if (response.webSocket !== null) return response.webSocket

@@ -3,13 +3,13 @@
 import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { newsText, partialText } from '../../durable/news.ts'
 import type { EventPage } from '../../durable/runner-rpc.ts'
 import { socketResponse } from '../../src/api/event-socket.ts'
 import { eventStream } from '../../src/api/event-stream.ts'
 import { ApiProblem } from '../../src/api/problem.ts'
 import { sourceOf, Watch, type WatchSource } from '../../src/api/watch.ts'
 import { parseRunId, runnerOf } from '../../src/start.ts'
+import { newsText, partialText } from '../../src/watch-protocol.ts'
 import { aCallingWorkflow, aWorkflow, call, fetchRaw, get, post } from './client.ts'
 
 afterEach(() => {

@@ -1,8 +1,7 @@
 // What a Runner has told a watch that its client has not taken yet: the number of the run's last event and, where they are
-// short, the events (durable/news.ts). Bounded: what does not fit, or does not follow on what is held, is read as a page.
+// short, the events. Bounded: what does not fit, or does not follow on what is held, is read as a page.
 
-/** How a message begins that says what a task has so far. */
-const PARTIAL = 'partial '
+import { readMessage } from '../watch-protocol.ts'
 
 /** What tasks have so far that is held for a client that does not read, in characters; beyond it the oldest goes. */
 const MAX_PARTIALS_LENGTH = 32 * 1024
@@ -10,7 +9,7 @@ const MAX_PARTIALS_LENGTH = 32 * 1024
 /** Events that are held for a client that does not read, in characters; one message may have 16 KiB. */
 const MAX_LENGTH = 64 * 1024
 
-export class News {
+export class Inbox {
   /** Number of the last event that the run is known to have; 0 if none. */
   known = 0
   /** Number of the run's very last event; null while it is not known to have ended. */
@@ -22,20 +21,27 @@ export class News {
   #partials: string[] = []
   #partialsLength = 0
 
-  /** Takes a message of the Runner: a number, which is all that an older release sends, or one with events, or `pong`. */
-  hear(message: string): void {
-    if (message.startsWith(PARTIAL)) {
-      this.#holdPartial(message.slice(PARTIAL.length))
-      return
+  /** Takes a message of the Runner. */
+  hear(text: string): void {
+    const message = readMessage(text)
+    switch (message.kind) {
+      case 'nothing':
+        break
+      case 'partial':
+        this.#holdPartial(message.text)
+        break
+      case 'news': {
+        // What tasks had before a commit may be of attempts that it ends.
+        this.#forgetPartials()
+        const { last, hasEnded, items } = message
+        this.known = Math.max(this.known, last)
+        if (hasEnded) this.#end = last
+        if (items.length > 0) this.#hold(last - items.length, items, text.length)
+        break
+      }
+      default:
+        message satisfies never
     }
-    // What tasks had before a commit may be of attempts that it ends.
-    this.#forgetPartials()
-    const [head = '', ...items] = message.split('\n')
-    const [number, state] = head.split(' ')
-    const last = Number(number) || 0
-    this.known = Math.max(this.known, last)
-    if (state === 'ended') this.#end = last
-    if (items.length > 0) this.#hold(last - items.length, items, message.length)
   }
 
   /** The events after a number that are held, and forgets them; none if the first of them is not. */
