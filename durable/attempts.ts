@@ -10,12 +10,12 @@ import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import type { Fact } from '../src/workflow/fact.ts'
 import { scopeValue } from '../src/workflow/handed-scope.ts'
 import type { JsonObject } from '../src/workflow/json.ts'
-import { itemScope } from '../src/workflow/map.ts'
+import { spotScope } from '../src/workflow/map.ts'
 import { renderConfig, responseScope } from '../src/workflow/response-fields.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
-import type { Spot } from '../src/workflow/slots.ts'
+import { configOf, planOf, type Spot } from '../src/workflow/spot.ts'
 import { taskType } from '../src/workflow/task-types.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
 import { triesOf } from '../src/workflow/tries.ts'
@@ -93,53 +93,56 @@ export class Attempts {
    * Makes the attempt that the history says has started. The commit that says so holds the call back until it is durable (R3).
    * @param right with which it may call although its circuit is not closed
    */
-  start(run: Run, { task, item }: Spot, now: number, load: LoadPayload, right: Trial | null = null): void {
-    const tries = triesOf(run, task, item)
+  start(run: Run, spot: Spot, now: number, load: LoadPayload, right: Trial | null = null): void {
+    const tries = triesOf(run, spot)
     const { token } = tries
-    const about = item === undefined ? {} : { item }
-    const definition = run.workflow.definition.tasks[task]!
-    const { type, with: template = {} } = item === undefined ? definition : run.workflow.plans[task]!.items!
+    const { id } = run.workflow.definition.tasks[spot.task]!
+    const { type, with: template } = configOf(run, spot)
     const marks = new SecretMarks(() => crypto.randomUUID())
     const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
     const known = taskType(TASK_TYPES, type)
-    const seen = item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load)
-    const rendered = renderConfig(known, template, seen)
+    const rendered = renderConfig(known, template, spotScope(scope, run, spot, load))
     if (!rendered.ok) {
       // Nothing that its expressions read has changed since its circuit was asked, so no right is lost here.
-      this.#report(run.id, { type: 'AttemptFailed', task, token, error: rendered.error, ...about })
+      this.#report(run.id, { type: 'AttemptFailed', ...spot, token, error: rendered.error })
       return
     }
-    const handed = known?.takesScope === true ? scopeValue(run, task, item, load) : null
-    const judging = responseScope(run, task, item, known, template, load)
+    const handed = known?.takesScope === true ? scopeValue(run, spot, load) : null
+    const judging = responseScope(run, spot, known, template, load)
     const count = { nth: tries.polls + 1, elapsedMs: now - (tries.startedAt ?? now) }
     const { trace } = run.options
-    const limit = attemptLimit(run, task, item, now)
+    const limit = attemptLimit(run, spot, now)
     const secrets = marks.asked(this.#tenant)
     const call: TaskCall = {
       type,
       with: rendered.value as JsonObject,
       ...(secrets === null ? {} : { secrets }),
-      idempotencyKey: idempotencyKey(run, task, item),
+      idempotencyKey: idempotencyKey(run, spot),
       ...(handed === null ? {} : { scope: handed }),
       ...(judging === null ? {} : { scope: judging, ...count }),
       timeoutMs: limit.ms,
-      ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${definition.id}/${token}`) }),
+      ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${id}/${token}`) }),
     }
     const attempt = taskType(TASK_TYPES, type)?.tellsPartials?.(call.with)
-      ? this.#executor.start(call, this.#hearing(run, task, item, token))
+      ? this.#executor.start(call, this.#hearing(run, spot, token))
       : this.#executor.start(call)
-    const outgoing = this.#outgoing.begin(run, task, rendered.value, right, now, item)
-    this.#remember(run.id, token, { task, run, call: outgoing, abort: () => void attempt.abort().catch(() => {}) })
+    const outgoing = this.#outgoing.begin(run, spot, rendered.value, right, now)
+    this.#remember(run.id, token, {
+      task: spot.task,
+      run,
+      call: outgoing,
+      abort: () => void attempt.abort().catch(() => {}),
+    })
     const runId = run.id
     // Pipelined: the result is asked for before the attempt's stub has arrived, so both take one trip.
     attempt
       .result()
       .then(
-        (result): Fact => ({ ...toFact(task, token, result, limit), ...about }),
+        (result): Fact => toFact(spot, token, result, limit),
         // The executor itself was cut off (a deploy, a crash of its isolate): the attempt is made again.
-        (): Fact => ({ type: 'AttemptInterrupted', task, token, ...about }),
+        (): Fact => ({ type: 'AttemptInterrupted', ...spot, token }),
       )
-      .then((fact) => this.#outgoing.end(run, task, outgoing, fact))
+      .then((fact) => this.#outgoing.end(run, spot, outgoing, fact))
       .then((fact) => {
         attempt[Symbol.dispose]()
         if (this.#forget(runId, token)) this.#report(runId, fact)
@@ -147,11 +150,11 @@ export class Attempts {
   }
 
   /** Hears what an attempt has so far, as long as it is under way. */
-  #hearing(run: Run, task: TaskIndex, item: number | undefined, token: number): SendPartial {
+  #hearing(run: Run, spot: Spot, token: number): SendPartial {
     const about = {
-      task: run.workflow.definition.tasks[task]!.id,
-      ...(item === undefined ? {} : { item }),
-      attempt: triesOf(run, task, item).attempts.at(-1)?.number ?? 1,
+      ...spot,
+      task: run.workflow.definition.tasks[spot.task]!.id,
+      attempt: triesOf(run, spot).attempts.at(-1)?.number ?? 1,
     }
     return async (partial) => (this.isUnderWay(run.id, token) ? this.#tell(run.id, { ...about, ...partial }) : 0)
   }
@@ -191,7 +194,7 @@ export class Attempts {
 }
 
 /** The same on every attempt of a task, so that the server called can tell a repeat (R6). */
-function idempotencyKey({ id, workflow }: Run, task: TaskIndex, item: number | undefined): string {
+function idempotencyKey({ id, workflow }: Run, { task, item }: Spot): string {
   const { undoes } = workflow.plans[task]!
   const { tasks } = workflow.definition
   if (undoes !== null) return `${id}/${tasks[undoes]!.id}/undo`
@@ -205,38 +208,38 @@ interface Limit {
 }
 
 /** The longest that an attempt which starts now may take: its own limit, and what the run has left. */
-function attemptLimit({ workflow, deadlineAt }: Run, task: TaskIndex, item: number | undefined, now: number): Limit {
-  const plan = workflow.plans[task]!
-  const own = (item === undefined ? plan : plan.items!).timeoutMs ?? Number.POSITIVE_INFINITY
+function attemptLimit(run: Run, spot: Spot, now: number): Limit {
+  const { deadlineAt } = run
+  const own = planOf(run, spot).timeoutMs ?? Number.POSITIVE_INFINITY
   // Without a deadline a run compensates, and a compensation always has a limit of its own.
   const left = deadlineAt === null ? Number.POSITIVE_INFINITY : Math.max(1, deadlineAt - now) + BACKSTOP_MS
   return { ms: Math.min(own, left), isOwn: own <= left }
 }
 
-function toFact(task: TaskIndex, token: number, result: TaskResult, { isOwn }: Limit): Fact {
+function toFact(spot: Spot, token: number, result: TaskResult, { isOwn }: Limit): Fact {
   const told = {
     ...(result.logs === undefined ? {} : { logs: result.logs }),
     ...(result.usage === undefined ? {} : { usage: result.usage }),
   }
   switch (result.kind) {
     case 'succeeded':
-      return { type: 'AttemptSucceeded', task, token, output: result.output, ...told }
+      return { type: 'AttemptSucceeded', ...spot, token, output: result.output, ...told }
     case 'failed':
       return {
         type: 'AttemptFailed',
-        task,
+        ...spot,
         token,
         error: { ...result.error, retryable: result.retryable },
         ...(result.retryAfterMs === undefined ? {} : { retryAfterMs: result.retryAfterMs }),
         ...told,
       }
     case 'snoozed':
-      return { type: 'AttemptSnoozed', task, token, afterMs: result.afterMs, ...told }
+      return { type: 'AttemptSnoozed', ...spot, token, afterMs: result.afterMs, ...told }
     case 'timed_out':
       // The run's deadline passes before the backstop does, unless a pause has moved it: then the attempt was cut off by what
       // had counted before, and is made again in the time that the run has now.
-      if (!isOwn) return { type: 'AttemptInterrupted', task, token }
-      return { type: 'AttemptTimedOut', task, token, error: { ...result.error, retryable: true }, ...told }
+      if (!isOwn) return { type: 'AttemptInterrupted', ...spot, token }
+      return { type: 'AttemptTimedOut', ...spot, token, error: { ...result.error, retryable: true }, ...told }
     default:
       return result satisfies never
   }

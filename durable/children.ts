@@ -15,10 +15,10 @@ import type { Fault, TaskCode } from '../src/workflow/codes.ts'
 import type { LoadPayload, Parent, StartOptions, TaskError } from '../src/workflow/event.ts'
 import { renderTemplate } from '../src/workflow/expression.ts'
 import type { Fact } from '../src/workflow/fact.ts'
-import { itemScope } from '../src/workflow/map.ts'
+import { spotScope } from '../src/workflow/map.ts'
 import { isFinal, type Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
-import { type Spot, spotOf } from '../src/workflow/slots.ts'
+import { configOf, planOf, type Spot, spotAt, spotOf } from '../src/workflow/spot.ts'
 import { StepBudget } from '../src/workflow/step-budget.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
 import { triesOf } from '../src/workflow/tries.ts'
@@ -78,11 +78,10 @@ export class Children {
 
   /** Starts the run that the history says an attempt of a task, or of an item of it, is. A repeat starts nothing twice. */
   start(run: Run, spot: Spot, now: number): void {
-    const { task, item } = spot
-    const { token, childRun } = triesOf(run, task, item)
+    const { token, childRun } = triesOf(run, spot)
     const refuse = (error: TaskError) =>
       this.#actions.report(run.id, { type: 'AttemptFailed', ...spot, token, error, isUnborn: true })
-    const parent = parentOf(run, task, item)
+    const parent = parentOf(run, spot)
     if (parent.above.length > MAX_DEPTH) {
       refuse(failure('nesting_too_deep', `${MAX_DEPTH} runs stand above this one: ${parent.above.join(' > ')}`))
       return
@@ -136,13 +135,10 @@ export class Children {
   }
 
   /** What the task or item says of the run that it starts. */
-  #callOf(run: Run, { task, item }: Spot, budget: StepBudget) {
+  #callOf(run: Run, spot: Spot, budget: StepBudget) {
     const load = this.#actions.loader(run.id)
-    const scope = runScope(run, load, budget)
-    const rendered =
-      item === undefined
-        ? renderTemplate(run.workflow.definition.tasks[task]!.with!, scope)
-        : renderTemplate(run.workflow.plans[task]!.items!.with, itemScope(scope, run.tasks[task]!.items!, item, load))
+    const scope = spotScope(runScope(run, load, budget), run, spot, load)
+    const rendered = renderTemplate(configOf(run, spot).with, scope)
     return rendered.ok ? childCall(rendered.value) : rendered
   }
 
@@ -190,7 +186,7 @@ export class Children {
   /** After a crash: the run that the attempt of a waiting task or item is may not have been started. */
   recover(run: Run, now: number): void {
     for (const spot of [...run.nesting].map(spotOf)) {
-      const { childRun } = triesOf(run, spot.task, spot.item)
+      const { childRun } = triesOf(run, spot)
       const brief = this.#history.brief(childRun!)
       if (brief === null) this.start(run, spot, now)
       else if (isFinal(brief.status)) this.#recoverEnd(run, spot, childRun!)
@@ -203,7 +199,7 @@ export class Children {
     const broken = failure('run_internal_error', `The child run ${runId} was ended unread`)
     const end: ChildEnd =
       record === null ? { status: 'failed', error: broken } : endOf(record.run, this.#actions.loader(runId))
-    this.#actions.report(run.id, endOfChild(spot, triesOf(run, spot.task, spot.item).token, runId, end))
+    this.#actions.report(run.id, endOfChild(spot, triesOf(run, spot).token, runId, end))
   }
 
   #tell(parent: Place, runId: string, end: ChildEnd): void {
@@ -220,25 +216,25 @@ export class Children {
     if (run === undefined || task === undefined) return null
     const tries = item === undefined ? run.tasks[task] : run.tasks[task]!.items?.begun.get(item)
     if (tries?.childRun !== runId || tries.waitingFor !== 'child') return null
-    return { spot: { task, ...(item === undefined ? {} : { item }) }, token: tries.token }
+    return { spot: spotAt(task, item), token: tries.token }
   }
 }
 
 /** A child belongs to the trace of its parent, as a call of the task would. */
-function traceOf(run: Run, { task, item }: Spot): Pick<StartOptions, 'trace'> {
+function traceOf(run: Run, spot: Spot): Pick<StartOptions, 'trace'> {
   const { trace } = run.options
   if (trace === undefined) return {}
-  const { token } = triesOf(run, task, item)
-  return { trace: traceOfAttempt(trace, `${run.id}/${run.workflow.definition.tasks[task]!.id}/${token}`) }
+  const { token } = triesOf(run, spot)
+  return { trace: traceOfAttempt(trace, `${run.id}/${run.workflow.definition.tasks[spot.task]!.id}/${token}`) }
 }
 
 /**
  * The longest that a child which starts now may take, in ms: what its task or item gives an attempt, and what the run has left. Beyond
  * that it gets a moment more, since only the run declares that its own deadline has passed.
  */
-function boundMs({ workflow, deadlineAt, remainingMs }: Run, { task, item }: Spot, now: number): number {
-  const plan = workflow.plans[task]!
-  const own = (item === undefined ? plan : plan.items!).timeoutMs ?? Number.POSITIVE_INFINITY
+function boundMs(run: Run, spot: Spot, now: number): number {
+  const { deadlineAt, remainingMs } = run
+  const own = planOf(run, spot).timeoutMs ?? Number.POSITIVE_INFINITY
   const left = remainingMs ?? (deadlineAt === null ? Number.POSITIVE_INFINITY : Math.max(1, deadlineAt - now))
   return Math.min(own, left + BACKSTOP_MS)
 }

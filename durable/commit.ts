@@ -10,8 +10,8 @@ import type { Fact } from '../src/workflow/fact.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { TakenOver } from '../src/workflow/rerun.ts'
 import { dueAt, isCurrent, isStoppable, type Run } from '../src/workflow/run.ts'
-import type { Spot } from '../src/workflow/slots.ts'
 import { spanMs } from '../src/workflow/span.ts'
+import { type Spot, spotIn } from '../src/workflow/spot.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Retention } from './retention.ts'
@@ -183,10 +183,9 @@ export class Committer {
     events.forEach((event, index) => {
       const number = run.events - events.length + index + 1
       const isStart = event.type === 'AttemptStarted' || event.type === 'ChildStarted'
-      if (isStart && isCurrent(run, event.task, number, event.item)) {
-        const spot = event.item === undefined ? { task: event.task } : { task: event.task, item: event.item }
-        if (event.type === 'AttemptStarted') start.push(spot)
-        else nest.push(spot)
+      if (isStart && isCurrent(run, event, number)) {
+        if (event.type === 'AttemptStarted') start.push(spotIn(event))
+        else nest.push(spotIn(event))
       }
       if (mayCutOff(event)) abort.push(event.task)
     })

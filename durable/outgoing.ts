@@ -4,15 +4,15 @@
 import { TASK_TYPES } from '../src/tasks/schemas.ts'
 import { wantsRetry } from '../src/workflow/attempt-end.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
-import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
+import type { LoadPayload } from '../src/workflow/event.ts'
 import type { Fact } from '../src/workflow/fact.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
-import { itemScope } from '../src/workflow/map.ts'
+import { spotScope } from '../src/workflow/map.ts'
 import { renderConfig } from '../src/workflow/response-fields.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
-import type { Spot } from '../src/workflow/slots.ts'
+import { configOf, type Spot } from '../src/workflow/spot.ts'
 import { type TaskTypes, taskType } from '../src/workflow/task-types.ts'
 import { type Tries, triesOf } from '../src/workflow/tries.ts'
 import type { CircuitCall, Circuits } from './circuits.ts'
@@ -30,27 +30,24 @@ export interface OutgoingCall {
 }
 
 /** Whom a task calls, and through which circuit; null if it calls nobody, or nobody that could be named. */
-function callOf(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
+function callOf(run: Run, spot: Spot, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
   const types: TaskTypes = TASK_TYPES
-  const { type } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
-  const host = types[type]?.hostOf?.(config as JsonObject) ?? null
+  const host = types[configOf(run, spot).type]?.hostOf?.(config as JsonObject) ?? null
   if (host === null) return null
-  const policy = run.workflow.plans[task]!.breaker
+  const policy = run.workflow.plans[spot.task]!.breaker
   const circuit = policy === null ? null : { target: policy.name ?? host, policy, trial }
   return { host, circuit, startedAt: now }
 }
 
 /** The circuit that a task, or an item of it, would call through now. Its expressions are filled in for that, so it is asked only when need be. */
-export function circuitOf(run: Run, { task, item }: Spot, load: LoadPayload): CircuitCall | null {
-  const { with: template = {} } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
-  const { type } = run.workflow.plans[task]!.items ?? run.workflow.definition.tasks[task]!
+export function circuitOf(run: Run, spot: Spot, load: LoadPayload): CircuitCall | null {
+  const { type, with: template } = configOf(run, spot)
   // Nobody is called by what is rendered here, so it does not matter that everybody knows the nonce.
   const marks = new SecretMarks(() => '')
   const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
-  const seen = item === undefined ? scope : itemScope(scope, run.tasks[task]!.items!, item, load)
-  const rendered = renderConfig(taskType(TASK_TYPES, type), template, seen)
+  const rendered = renderConfig(taskType(TASK_TYPES, type), template, spotScope(scope, run, spot, load))
   // What cannot be filled in fails when the attempt starts, and calls nobody.
-  return rendered.ok ? (callOf(run, task, rendered.value, null, 0)?.circuit ?? null) : null
+  return rendered.ok ? (callOf(run, spot, rendered.value, null, 0)?.circuit ?? null) : null
 }
 
 /** Whether the call is no repeat of one that failed: the first of a task, and of a poll the one after an answer. */
@@ -69,10 +66,10 @@ export class Outgoing {
   }
 
   /** An attempt starts: the call that it will make. */
-  begin(run: Run, task: TaskIndex, config: Json, trial: Trial | null, now: number, item?: number): OutgoingCall | null {
-    const call = callOf(run, task, config, trial, now)
+  begin(run: Run, spot: Spot, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
+    const call = callOf(run, spot, config, trial, now)
     if (call === null) return null
-    if (isFirstCall(triesOf(run, task, item))) this.#budgets.countCall(call.host, now)
+    if (isFirstCall(triesOf(run, spot))) this.#budgets.countCall(call.host, now)
     if (call.circuit !== null) this.#circuits.begun(call.circuit)
     return call
   }
@@ -81,13 +78,13 @@ export class Outgoing {
    * An attempt has ended by itself.
    * @returns the fact to be reported: with a mark if it would lead to a retry that the budget refuses
    */
-  end(run: Run, task: TaskIndex, call: OutgoingCall | null, fact: Fact): Fact | Promise<Fact> {
+  end(run: Run, spot: Spot, call: OutgoingCall | null, fact: Fact): Fact | Promise<Fact> {
     if (call === null) return fact
     const now = Date.now()
     if (call.circuit !== null) this.#circuits.ended(call.circuit, codeOf(fact), now)
     if (fact.type !== 'AttemptFailed' && fact.type !== 'AttemptTimedOut') return fact
     const retryAfterMs = fact.type === 'AttemptFailed' ? (fact.retryAfterMs ?? null) : null
-    if (!wantsRetry(run, task, fact.error, retryAfterMs, fact.item)) return fact
+    if (!wantsRetry(run, spot, fact.error, retryAfterMs)) return fact
     const taken = this.#budgets.take(call.host, now)
     const marked = (isGranted: boolean): Fact => (isGranted ? fact : { ...fact, isRetryRefused: true })
     return typeof taken === 'boolean' ? marked(taken) : taken.then(marked)

@@ -5,7 +5,7 @@
 
 import type { Fact } from '../src/workflow/fact.ts'
 import type { Run } from '../src/workflow/run.ts'
-import { spotOf } from '../src/workflow/slots.ts'
+import { spotOf } from '../src/workflow/spot.ts'
 import { triesOf } from '../src/workflow/tries.ts'
 import type { Attempts } from './attempts.ts'
 import type { History, RunRecord } from './history.ts'
@@ -76,8 +76,8 @@ export class Recovery {
     if (record === null) return
     const { run } = record
     const executing = [...run.slots.holders].map((key) => {
-      const { task, item } = spotOf(key)
-      return { task, token: triesOf(run, task, item).token, ...(item === undefined ? {} : { item }) }
+      const spot = spotOf(key)
+      return { ...spot, token: triesOf(run, spot).token }
     })
     // What this instance has started meanwhile goes on.
     const cutOff = executing.filter(({ token }) => !this.#attempts.isUnderWay(runId, token))

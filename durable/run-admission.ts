@@ -3,9 +3,9 @@
 
 import type { Admission, Hold } from '../src/workflow/admission.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
-import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
+import type { LoadPayload } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
-import { spotKey } from '../src/workflow/slots.ts'
+import { type Spot, spotKey } from '../src/workflow/spot.ts'
 import { triesOf } from '../src/workflow/tries.ts'
 import { circuitOf } from './outgoing.ts'
 
@@ -42,29 +42,28 @@ export class RunAdmission implements Admission {
     this.#barrierOf = barrierOf
   }
 
-  hold(task: TaskIndex, item?: number): Hold | null {
-    const spot = item === undefined ? { task } : { task, item }
-    const known = triesOf(this.#run, task, item).circuit
+  hold(spot: Spot): Hold | null {
+    const known = triesOf(this.#run, spot).circuit
     const target = known ?? circuitOf(this.#run, spot, this.#load)?.target ?? null
     const barrier = target === null ? null : this.#barrierOf(target)
     if (target === null || barrier === null) return null
     const trial = this.#spare(target, barrier)[0]
     if (trial !== undefined) {
-      this.trials.set(spotKey(task, item), { target, trial })
+      this.trials.set(spotKey(spot), { target, trial })
       return null
     }
     this.held.set(target, Math.min(MAX_LEASE_MS, (this.#run.deadlineAt ?? Number.POSITIVE_INFINITY) - this.#now))
     return { target, until: Math.max(barrier.askAt, this.#now + ASK_MS) }
   }
 
-  isFree(task: TaskIndex, item?: number): boolean {
-    const target = triesOf(this.#run, task, item).circuit
+  isFree(spot: Spot): boolean {
+    const target = triesOf(this.#run, spot).circuit
     const barrier = target === null ? null : this.#barrierOf(target)
     if (target === null || barrier === null) return true
     // As many tasks as there are trials: whoever is woken and finds none would be recorded as waiting once more.
     const free = this.#free.get(target) ?? new Set()
     this.#free.set(target, free)
-    const key = spotKey(task, item)
+    const key = spotKey(spot)
     if (free.size < this.#spare(target, barrier).length) free.add(key)
     return free.has(key) && this.#spare(target, barrier).length > 0
   }

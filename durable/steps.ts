@@ -7,7 +7,7 @@
 import type { Fact } from '../src/workflow/fact.ts'
 import { runsCutOff } from '../src/workflow/items.ts'
 import { isFinal, NEVER_DUE } from '../src/workflow/run.ts'
-import { spotKey } from '../src/workflow/slots.ts'
+import { spotKey } from '../src/workflow/spot.ts'
 import type { Attempts } from './attempts.ts'
 import type { Children } from './children.ts'
 import type { Circuits } from './circuits.ts'
@@ -216,7 +216,7 @@ export class Steps {
     const load = committer.loader(run.id)
     for (const spot of start) {
       try {
-        attempts.start(run, spot, now, load, admission?.trials.get(spotKey(spot.task, spot.item))?.trial)
+        attempts.start(run, spot, now, load, admission?.trials.get(spotKey(spot))?.trial)
       } catch (error) {
         logFault('dispatch', error, run.id)
         this.report(run.id, { type: 'RunStopped', error: BROKEN })

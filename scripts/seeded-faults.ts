@@ -150,7 +150,7 @@ export const FAULTS: Fault[] = [
   {
     name: 'a child that is started again is the same run',
     file: 'src/workflow/task-begin.ts',
-    from: 'triesOf(run, task, item).attempts.length, at, item)',
-    to: '0, 0, item)',
+    from: 'triesOf(run, spot).attempts.length, at)',
+    to: '0, 0)',
   },
 ]

@@ -132,8 +132,6 @@ function counts(run: Run, fact: Fact): boolean {
       return run.startedAt === null && run.tasks[fact.task]?.status === 'pending'
     default:
       // Of a run that has timed out no result counts any more, but what its compensations report.
-      return (
-        (run.ending !== 'timed_out' || run.compensation !== null) && isCurrent(run, fact.task, fact.token, fact.item)
-      )
+      return (run.ending !== 'timed_out' || run.compensation !== null) && isCurrent(run, fact, fact.token)
   }
 }

@@ -1,10 +1,11 @@
 // What follows an attempt that ended without success, of a task or of an item of a map: another one, when, or the end. Pure.
 
-import type { LaterEvent, TaskError, TaskIndex } from './event.ts'
-import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, type RetryPolicy, restartDelayMs, retryDelayMs } from './retry.ts'
+import type { LaterEvent, TaskError } from './event.ts'
+import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, restartDelayMs, retryDelayMs } from './retry.ts'
 import { mayGoOn, type Run } from './run.ts'
 import { SPAN_PATTERN, spanMs } from './span.ts'
-import { about, triesOf } from './tries.ts'
+import { configOf, planOf, type Spot } from './spot.ts'
+import { triesOf } from './tries.ts'
 
 /** The longest that a server which a compensation calls may ask it to wait, in ms. */
 const MAX_ASKED_WHILE_UNDOING_MS = 3_600_000
@@ -14,67 +15,67 @@ const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503', 'grpc_reso
 
 export function endedAttempts(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []
-  for (const task of run.undecided) if (mayGoOn(run, task)) events.push(afterAttempt(run, task, at))
+  for (const task of run.undecided) if (mayGoOn(run, task)) events.push(afterAttempt(run, { task }, at))
   for (const task of run.maps) {
     if (!mayGoOn(run, task)) continue
-    for (const item of run.tasks[task]!.items!.undecided) events.push(afterAttempt(run, task, at, item))
+    for (const item of run.tasks[task]!.items!.undecided) events.push(afterAttempt(run, { task, item }, at))
   }
   return events
 }
 
 /** An attempt ended without success: its task waits for another, or ends as the attempt did. */
-function afterAttempt(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
-  const { status, error } = triesOf(run, task, item).attempts.at(-1)!
-  if (status === 'interrupted') return afterInterruption(run, task, at, item)
-  if (status === 'snoozed') return afterSnooze(run, task, at, item)
-  const again = retry(run, task, error!, at, item)
+function afterAttempt(run: Run, spot: Spot, at: number): LaterEvent {
+  const { status, error } = triesOf(run, spot).attempts.at(-1)!
+  if (status === 'interrupted') return afterInterruption(run, spot, at)
+  if (status === 'snoozed') return afterSnooze(run, spot, at)
+  const again = retry(run, spot, error!, at)
   if (again !== null) return again
   return status === 'timed_out'
-    ? { type: 'TaskTimedOut', at, task, ...about(item) }
-    : { type: 'TaskFailed', at, task, error: error!, ...about(item) }
+    ? { type: 'TaskTimedOut', at, ...spot }
+    : { type: 'TaskFailed', at, ...spot, error: error! }
 }
 
 /** What is waited for is not there yet: the next call, unless it would come too late. A run that undoes what it did has no deadline. */
-function afterSnooze(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
-  const { retryAfterMs, polls } = triesOf(run, task, item)
-  const until = at + (run.compensation === null ? retryAfterMs! : Math.min(retryAfterMs!, longestPoll(run, task)))
+function afterSnooze(run: Run, spot: Spot, at: number): LaterEvent {
+  const { retryAfterMs, polls } = triesOf(run, spot)
+  const until = at + (run.compensation === null ? retryAfterMs! : Math.min(retryAfterMs!, longestPoll(run, spot)))
   if (until < (run.deadlineAt ?? Number.POSITIVE_INFINITY)) {
-    return { type: 'TaskWaiting', at, task, for: 'poll', until, isSnoozed: false, ...about(item) }
+    return { type: 'TaskWaiting', at, ...spot, for: 'poll', until, isSnoozed: false }
   }
   const message = `What is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}; the next would be due in ${until - at} ms, after the run's deadline`
-  return { type: 'TaskFailed', at, task, error: { code: 'poll_exhausted', message, retryable: false }, ...about(item) }
+  return { type: 'TaskFailed', at, ...spot, error: { code: 'poll_exhausted', message, retryable: false } }
 }
 
 /** While a run undoes what it did nobody can cancel it: a server is waited for as long as the task itself says, or an hour. */
-function longestPoll(run: Run, task: TaskIndex): number {
-  const { every } = (run.workflow.definition.tasks[task]!.with?.poll ?? {}) as { every?: unknown }
+function longestPoll(run: Run, spot: Spot): number {
+  const { every } = (configOf(run, spot).with.poll ?? {}) as { every?: unknown }
   const ownMs = typeof every === 'string' && SPAN_PATTERN.test(every) ? spanMs(every) : 0
   return Math.max(ownMs, MAX_ASKED_WHILE_UNDOING_MS)
 }
 
 /** The wait for another attempt, or the failure that a wait which cannot end before the deadline is; null if there is none. */
-function retry(run: Run, task: TaskIndex, error: TaskError, at: number, item?: number): LaterEvent | null {
-  const policy = policyOf(run, task, item)
+function retry(run: Run, spot: Spot, error: TaskError, at: number): LaterEvent | null {
+  const policy = planOf(run, spot).retry
   if (policy === null || policy.max_attempts === 1 || !isRetried(policy, error)) return null
-  const { attempts, snoozes, retryAfterMs, isRetryRefused } = triesOf(run, task, item)
+  const { attempts, snoozes, retryAfterMs, isRetryRefused } = triesOf(run, spot)
   const attempt = attempts.at(-1)!.number
   const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
   if (attempt >= policy.max_attempts && !isSnoozed) return null
   if (isRetryRefused && !isSnoozed) {
     const message = `The host called has used up its budget of retries; attempt ${attempt} of ${policy.max_attempts} ended with ${error.code}`
     const refused = { code: 'retry_budget_exhausted', message, retryable: true, cause: error }
-    return { type: 'TaskFailed', at, task, error: refused, ...about(item) }
+    return { type: 'TaskFailed', at, ...spot, error: refused }
   }
-  const backoffMs = retryDelayMs(policy, attempt, `${seedOf(run, item)}/${task}/${attempt}/${snoozes}`)
+  const backoffMs = retryDelayMs(policy, attempt, `${seedOf(run, spot)}/${spot.task}/${attempt}/${snoozes}`)
   // Never sooner than the server asked.
   const until = at + Math.max(backoffMs, retryAfterMs ?? 0)
   if (until < latestRetry(run, at + backoffMs, at)) {
-    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed, ...about(item) }
+    return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isSnoozed }
   }
   const code = retryAfterMs !== null && retryAfterMs > backoffMs ? 'retry_after_too_long' : 'deadline_before_retry'
   const bound = run.compensation === null ? "after the run's deadline" : 'longer than a compensation waits for a server'
   const message = `The next attempt would be due in ${until - at} ms, ${bound}; ${error.code} before`
-  return { type: 'TaskFailed', at, task, error: { code, message, retryable: false, cause: error }, ...about(item) }
+  return { type: 'TaskFailed', at, ...spot, error: { code, message, retryable: false, cause: error } }
 }
 
 /**
@@ -90,38 +91,27 @@ function latestRetry({ deadlineAt, compensation }: Run, byPolicy: number, at: nu
  * Whether a report of this error would lead to a retry that a budget has to grant: not what ends the task anyway, and not
  * what a server put off itself, since a caller that comes back when it was told to is no storm.
  */
-export function wantsRetry(
-  run: Run,
-  task: TaskIndex,
-  error: TaskError,
-  retryAfterMs: number | null,
-  item?: number,
-): boolean {
-  const policy = policyOf(run, task, item)
+export function wantsRetry(run: Run, spot: Spot, error: TaskError, retryAfterMs: number | null): boolean {
+  const policy = planOf(run, spot).retry
   if (policy === null || !isRetried(policy, error)) return false
-  const { attempts, snoozes } = triesOf(run, task, item)
+  const { attempts, snoozes } = triesOf(run, spot)
   const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
   return !isSnoozed && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
 }
 
 /** A crash spends no attempt, but not without end. */
-function afterInterruption(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
-  const { interruptions } = triesOf(run, task, item)
+function afterInterruption(run: Run, spot: Spot, at: number): LaterEvent {
+  const { interruptions } = triesOf(run, spot)
   if (interruptions < MAX_INTERRUPTIONS) {
-    const until = at + restartDelayMs(seedOf(run, item), task, interruptions)
-    return { type: 'TaskWaiting', at, task, for: 'retry', until, isSnoozed: false, ...about(item) }
+    const until = at + restartDelayMs(seedOf(run, spot), spot.task, interruptions)
+    return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isSnoozed: false }
   }
   const message = `${MAX_INTERRUPTIONS} attempts of this task were cut off by a crash or a deploy`
   const error = { code: 'interrupted_too_often', message, retryable: false }
-  return { type: 'TaskFailed', at, task, error, ...about(item) }
-}
-
-function policyOf(run: Run, task: TaskIndex, item: number | undefined): RetryPolicy | null {
-  const plan = run.workflow.plans[task]!
-  return item === undefined ? plan.retry : plan.items!.retry
+  return { type: 'TaskFailed', at, ...spot, error }
 }
 
 /** What waits and delays of an item are drawn from; of a task as it was before there were items. */
-function seedOf(run: Run, item: number | undefined): string {
+function seedOf(run: Run, { item }: Spot): string {
   return item === undefined ? run.id : `${run.id}/${item}`
 }

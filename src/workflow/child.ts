@@ -1,12 +1,12 @@
 // Runs that are tasks of other runs: what such a task names, the id of its run, and what the run's end means to it. Pure;
 // starting, ending and cancelling them is the Runner's (durable/children.ts).
 
-import type { Parent, TaskError, TaskIndex } from './event.ts'
+import type { Parent, TaskError } from './event.ts'
 import type { Fact } from './fact.ts'
 import type { Json } from './json.ts'
 import { hash32 } from './retry.ts'
 import type { Run } from './run.ts'
-import type { Spot } from './slots.ts'
+import type { Spot } from './spot.ts'
 import { parseWorkflowRef, type WorkflowRef } from './workflow-ref.ts'
 
 /** How many runs may stand above a run. */
@@ -21,7 +21,7 @@ export function versionName(name: string, version: number): string {
 }
 
 /** What a child is told of the run that it is a task of, or an item of one. */
-export function parentOf(run: Run, task: TaskIndex, item?: number): Parent {
+export function parentOf(run: Run, { task, item }: Spot): Parent {
   const above = [...(run.options.parent?.above ?? []), versionName(run.workflow.definition.name, run.version)]
   return {
     run_id: run.id,
@@ -39,7 +39,7 @@ const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
  * twice.
  * @param attempt how many attempts came before
  */
-export function childRunId(parent: string, task: TaskIndex, attempt: number, at: number, item?: number): string {
+export function childRunId(parent: string, { task, item }: Spot, attempt: number, at: number): string {
   const of = `${parent}/${task}/${attempt}${item === undefined ? '' : `/${item}`}`
   let time = ''
   for (let rest = at, digit = 0; digit < 10; digit++, rest = Math.floor(rest / 32)) time = CROCKFORD[rest % 32]! + time
@@ -68,8 +68,8 @@ export type ChildEnd =
   | { status: 'failed' | 'timed_out' | 'cancelled'; error: TaskError | null }
 
 /** What the end of a child is to the task, or the item of it, whose attempt it was. */
-export function endOfChild({ task, item }: Spot, token: number, child: string, end: ChildEnd): Fact {
-  const about = { task, token, ...(item === undefined ? {} : { item }) }
+export function endOfChild(spot: Spot, token: number, child: string, end: ChildEnd): Fact {
+  const about = { ...spot, token }
   if (end.status === 'succeeded') {
     if (end.bytes <= MAX_VALUE_BYTES) return { type: 'AttemptSucceeded', ...about, output: end.output }
     const message = `The output of ${child} has ${end.bytes} bytes of JSON, more than ${MAX_VALUE_BYTES}`

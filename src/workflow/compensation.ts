@@ -14,9 +14,9 @@ export function compensate(run: Run, at: number, admission: Admission | null): L
   const task = due ?? (run.progress.waiting > 0 ? undefined : next())
   if (task === undefined) return []
   const isInstant = run.workflow.plans[task]!.kind === 'placeholder'
-  const hold = isInstant ? null : (admission?.hold(task) ?? null)
-  if (hold !== null) return [heldBack(run, task, hold, at)]
-  const start = { type: 'AttemptStarted', at, task, attempt: nextAttempt(run, task) } as const
+  const hold = isInstant ? null : (admission?.hold({ task }) ?? null)
+  if (hold !== null) return [heldBack(run, { task }, hold, at)]
+  const start = { type: 'AttemptStarted', at, task, attempt: nextAttempt(run, { task }) } as const
   return isInstant ? [start, { type: 'AttemptSucceeded', at, task, token: run.events + 1, output: null }] : [start]
 }
 

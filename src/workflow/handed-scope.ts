@@ -1,14 +1,15 @@
 // What an executor is handed that evaluates something itself: the scope of the task's expressions, as a value.
 
-import type { LoadPayload, TaskIndex } from './event.ts'
+import type { LoadPayload } from './event.ts'
 import type { ExpressionScope } from './expression.ts'
 import type { Json, JsonObject } from './json.ts'
 import { itemValue } from './map.ts'
 import type { Run } from './run.ts'
 import { held, identityOf } from './scope.ts'
+import type { Spot } from './spot.ts'
 
 /** Of other tasks it holds those that this one depends on. */
-export function scopeValue(run: Run, task: TaskIndex, item: number | undefined, load: LoadPayload): JsonObject {
+export function scopeValue(run: Run, { task, item }: Spot, load: LoadPayload): JsonObject {
   const { definition, graph } = run.workflow
   const tasks = definition.tasks[task]!.depends_on.map((id) => {
     const { status, output } = run.tasks[graph.indexOf.get(id)!]!

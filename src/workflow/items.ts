@@ -3,7 +3,7 @@
 
 import { type Held, type LaterEvent, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
 import type { AttemptStatus, Run, TaskStatus } from './run.ts'
-import { spotKey } from './slots.ts'
+import { spotKey } from './spot.ts'
 import { beginAttempt, beginWaiting, endAttempt, endWait, noTries, noteUsage, snooze, type Tries } from './tries.ts'
 
 /** The most items of one map. */
@@ -82,7 +82,7 @@ export function applyToItem(run: Run, event: ItemEvent): void {
   const index = event.item
   switch (event.type) {
     case 'AttemptStarted':
-      run.slots.acquire(spotKey(event.task, index))
+      run.slots.acquire(spotKey(event))
       beginAttempt(move(run, event.task, items, index, 'running'), run.events, event)
       items.running.add(index)
       rotate(run, event.task, items)
@@ -92,7 +92,7 @@ export function applyToItem(run: Run, event: ItemEvent): void {
       item.waitingFor = 'child'
       item.childRun = event.child
       items.nesting.add(index)
-      run.nesting.add(spotKey(event.task, index))
+      run.nesting.add(spotKey(event))
       beginAttempt(item, run.events, event)
       return
     }
@@ -200,7 +200,7 @@ function move(run: Run, task: TaskIndex, items: Items, index: number, status: Ta
   items.running.delete(index)
   items.waiting.delete(index)
   items.nesting.delete(index)
-  run.nesting.delete(spotKey(task, index))
+  run.nesting.delete(spotKey({ task, item: index }))
   items.held.delete(index)
   items.undecided.delete(index)
   return item
@@ -217,7 +217,7 @@ function leaveUndecided(
 ): Item {
   const item = move(run, task, items, index, 'pending')
   endAttempt(item, status, at, error)
-  run.slots.release(spotKey(task, index))
+  run.slots.release(spotKey({ task, item: index }))
   items.undecided.add(index)
   return item
 }
@@ -233,7 +233,7 @@ function settle(
 ): Item {
   const item = move(run, task, items, index, status)
   endAttempt(item, status, at, null)
-  run.slots.release(spotKey(task, index))
+  run.slots.release(spotKey({ task, item: index }))
   item.finishedAt = at
   item.error = error
   return item

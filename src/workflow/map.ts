@@ -10,6 +10,7 @@ import type { Json } from './json.ts'
 import { MAX_OUTPUT_BYTES } from './output-bounds.ts'
 import type { Run } from './run.ts'
 import { held, runScope } from './scope.ts'
+import type { Spot } from './spot.ts'
 import type { StepBudget } from './step-budget.ts'
 
 /** Bytes of JSON that the outputs of all items may have: a map's output is as large as an answer may be, not as one task's. */
@@ -115,9 +116,10 @@ function outputOf({ total, begun }: Items, load: LoadPayload): Json {
   return Array.from({ length: total }, (_, index) => held(begun.get(index)!.output, load))
 }
 
-/** What an expression of an item's task sees. */
-export function itemScope(scope: ExpressionScope, items: Items, index: number, load: LoadPayload): ExpressionScope {
-  return { ...scope, item: () => ({ value: itemValue(items, index, load), index }) }
+/** What an expression of a spot sees: of an item its value besides. */
+export function spotScope(scope: ExpressionScope, run: Run, { task, item }: Spot, load: LoadPayload): ExpressionScope {
+  if (item === undefined) return scope
+  return { ...scope, item: () => ({ value: itemValue(run.tasks[task]!.items!, item, load), index: item }) }
 }
 
 /** Lists that are kept outside the history, read once for all their items; forgotten with the run that names them. */

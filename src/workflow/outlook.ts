@@ -2,7 +2,7 @@
 
 import type { TaskIndex } from './event.ts'
 import { isFinal, type Run } from './run.ts'
-import { type Spot, spotOf } from './slots.ts'
+import { planOf, type Spot, spotOf } from './spot.ts'
 import { timeText } from './time.ts'
 import { triesOf } from './tries.ts'
 import { runWaiting, type Waiting, type WaitingReason, waitingIn } from './waiting.ts'
@@ -46,13 +46,11 @@ function executing(run: Run, now: number): Need[] {
   const spots = [...run.slots.holders].map(spotOf)
   const nameOf = ({ task, item }: Spot) => `${idOf(run, task)}${item === undefined ? '' : `, item ${item},`}`
   const needs = spots.slice(0, MAX_TOLD).map((spot): Need => {
-    const { task, item } = spot
-    const { number, startedAt } = triesOf(run, task, item).attempts.at(-1)!
-    const plan = run.workflow.plans[task]!
-    const { timeoutMs } = item === undefined ? plan : plan.items!
+    const { number, startedAt } = triesOf(run, spot).attempts.at(-1)!
+    const { timeoutMs } = planOf(run, spot)
     const limit = timeoutMs === null ? '' : `, at most ${spanText(timeoutMs)}`
     const text = `${nameOf(spot)} has to end: attempt ${number} has been executing for ${spanText(Math.max(0, now - startedAt))}${limit}`
-    return { for: 'executing', text, tasks: [task], until: timeoutMs === null ? null : startedAt + timeoutMs }
+    return { for: 'executing', text, tasks: [spot.task], until: timeoutMs === null ? null : startedAt + timeoutMs }
   })
   const rest = spots.slice(MAX_TOLD)
   if (rest.length === 0) return needs

@@ -2,7 +2,7 @@
 // executor evaluates them, and is handed what they name.
 
 import type { Fault } from './codes.ts'
-import type { LoadPayload, TaskIndex } from './event.ts'
+import type { LoadPayload } from './event.ts'
 import {
   checkCondition,
   checkWhole,
@@ -17,6 +17,7 @@ import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { itemValue } from './map.ts'
 import type { Run } from './run.ts'
 import { held, identityOf } from './scope.ts'
+import type { Spot } from './spot.ts'
 import type { ResponseField, TaskType } from './task-types.ts'
 
 interface Given {
@@ -78,8 +79,7 @@ export function renderConfig(type: TaskType | null, config: JsonObject, scope: E
 /** What these expressions of a task name, as a value; null if it has none. What they do not name stays where it is. */
 export function responseScope(
   run: Run,
-  task: TaskIndex,
-  item: number | undefined,
+  { task, item }: Spot,
   type: TaskType | null,
   config: JsonObject,
   load: LoadPayload,

@@ -14,6 +14,7 @@ import type {
 } from './event.ts'
 import type { Items } from './items.ts'
 import type { Slots } from './slots.ts'
+import type { Spot } from './spot.ts'
 import { acceptsFailure, type EndedDependencies } from './trigger-rule.ts'
 
 export const RUN_STATUSES = ['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed_out'] as const
@@ -169,7 +170,7 @@ export interface Run {
   readonly undecided: Set<TaskIndex>
   /** Waiting tasks. */
   readonly sleeping: Set<TaskIndex>
-  /** Keys (slots.ts) of the tasks and items that wait for a run of their own. */
+  /** Keys (spot.ts) of the tasks and items that wait for a run of their own. */
   readonly nesting: Set<number>
   /** Those of them that are maps. */
   readonly maps: Set<TaskIndex>
@@ -188,7 +189,7 @@ export function isFinal(status: RunStatus): boolean {
 }
 
 /** Whether a report with this token is about the attempt that is executing now (R5). */
-export function isCurrent(run: Run, task: TaskIndex, token: number, item?: number): boolean {
+export function isCurrent(run: Run, { task, item }: Spot, token: number): boolean {
   const state = item === undefined ? run.tasks[task] : run.tasks[task]?.items?.begun.get(item)
   if (state === undefined || (state.status !== 'running' && state.waitingFor !== 'child')) return false
   return state.token === token

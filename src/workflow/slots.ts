@@ -1,25 +1,6 @@
 // The semaphore of a run: `max_parallel` slots, who holds them, and who gets the next one.
 // A slot is held by an executing attempt and by nothing else. Slots are part of the run's state, so a restart keeps them (R1).
 
-/** Beyond the number of tasks that a definition may have. */
-const MAX_TASKS = 2 ** 14
-
-/** Who holds a slot: a task by its position; an item of a map by a number beyond all positions. */
-export function spotKey(task: number, item?: number): number {
-  return item === undefined ? task : task + (item + 1) * MAX_TASKS
-}
-
-/** A task, or an item of one that is a map. */
-export interface Spot {
-  task: number
-  item?: number
-}
-
-/** What a key stands for. */
-export function spotOf(key: number): Spot {
-  return key < MAX_TASKS ? { task: key } : { task: key % MAX_TASKS, item: Math.floor(key / MAX_TASKS) - 1 }
-}
-
 /**
  * A counting semaphore with a queue. First come, first served: tasks get slots in the order in which they became ready,
  * so no branch of a run can starve another.

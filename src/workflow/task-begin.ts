@@ -7,8 +7,9 @@ import { evaluateCondition } from './expression.ts'
 import { beginMap, dueRuns } from './map.ts'
 import type { Run } from './run.ts'
 import { runScope } from './scope.ts'
+import { isChild, type Spot } from './spot.ts'
 import type { StepBudget } from './step-budget.ts'
-import { about, nextAttempt, triesOf } from './tries.ts'
+import { nextAttempt, triesOf } from './tries.ts'
 import { beginWait } from './waits.ts'
 
 export function evaluateConditions(run: Run, at: number, load: LoadPayload, budget: StepBudget): LaterEvent[] {
@@ -50,7 +51,7 @@ function beginTask(
   taken: ReadonlySet<number>,
   budget: StepBudget,
 ): LaterEvent | null {
-  if (isChild(run, task)) return startChild(run, task, at)
+  if (isChild(run, { task })) return startChild(run, { task }, at)
   if (run.workflow.plans[task]!.kind === 'map') return beginMap(run, task, at, load, budget)
   return beginWait(run, task, at, load, taken, budget)
 }
@@ -60,23 +61,19 @@ function dueChildren(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []
   for (const task of run.sleeping) {
     const { waitingFor, wakeAt } = run.tasks[task]!
-    if (waitingFor !== 'retry' || wakeAt === null || wakeAt > at || !isChild(run, task)) continue
-    events.push(startChild(run, task, at))
+    if (waitingFor !== 'retry' || wakeAt === null || wakeAt > at || !isChild(run, { task })) continue
+    events.push(startChild(run, { task }, at))
     if (events.length >= MAX_DECISIONS) break
   }
   for (const task of run.maps) {
     if (events.length >= MAX_DECISIONS) break
     if (run.workflow.plans[task]!.items!.kind !== 'child') continue
-    for (const item of dueRuns(run, task, at)) events.push(startChild(run, task, at, item))
+    for (const item of dueRuns(run, task, at)) events.push(startChild(run, { task, item }, at))
   }
   return events
 }
 
-export function isChild(run: Run, task: TaskIndex): boolean {
-  return run.workflow.plans[task]!.kind === 'child'
-}
-
-function startChild(run: Run, task: TaskIndex, at: number, item?: number): LaterEvent {
-  const child = childRunId(run.id, task, triesOf(run, task, item).attempts.length, at, item)
-  return { type: 'ChildStarted', at, task, attempt: nextAttempt(run, task, item), child, ...about(item) }
+function startChild(run: Run, spot: Spot, at: number): LaterEvent {
+  const child = childRunId(run.id, spot, triesOf(run, spot).attempts.length, at)
+  return { type: 'ChildStarted', at, ...spot, attempt: nextAttempt(run, spot), child }
 }

@@ -3,7 +3,7 @@
 
 import type { RunEvent, TaskIndex, WaitingFor } from './event.ts'
 import type { Run } from './run.ts'
-import { spotKey, spotOf } from './slots.ts'
+import { spotAt, spotKey, spotOf } from './spot.ts'
 
 /** What a task does from one of its events to the next. `ready`: nothing but a slot, a pause or this service holds it. */
 export type Doing = 'executing' | 'ready' | WaitingFor
@@ -89,10 +89,11 @@ export function timelineOf(run: Run, events: readonly (RunEvent | null)[], now: 
     const timeline = tasks[task]
     if (timeline === undefined) return
     const item = 'item' in event ? event.item : undefined
+    const key = spotKey(spotAt(task, item))
     if (event.type === 'AttemptStarted') {
-      executing.add(spotKey(task, item))
+      executing.add(key)
       if (executing.size === run.slots.capacity) full.open(at)
-    } else if (executing.delete(spotKey(task, item))) full.close(at)
+    } else if (executing.delete(key)) full.close(at)
     // What an item does is not told; its map waits for it all the while.
     if (item !== undefined) return
     if (timeline.first === 0) timeline.first = index + 1
@@ -101,7 +102,7 @@ export function timelineOf(run: Run, events: readonly (RunEvent | null)[], now: 
     if (doing === null) {
       timeline.last = index + 1
       // The end of a map ends its items with it.
-      for (const key of executing) if (spotOf(key).task === task && executing.delete(key)) full.close(at)
+      for (const left of executing) if (spotOf(left).task === task && executing.delete(left)) full.close(at)
     } else open.set(task, { doing, from: at, until: event.type === 'TaskWaiting' ? event.until : null })
   })
   for (const task of [...open.keys()]) close(task, now)

@@ -2,11 +2,12 @@
 // and a commit. In the history it is an attempt like any other, begun and ended in one step.
 
 import { jsonBytes } from './cel-json.ts'
-import type { LaterEvent, TaskError, TaskIndex } from './event.ts'
+import type { LaterEvent, TaskError } from './event.ts'
 import { type ExpressionScope, renderTemplate } from './expression.ts'
 import type { Json } from './json.ts'
 import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from './output-bounds.ts'
 import type { Run } from './run.ts'
+import { configOf, type Spot } from './spot.ts'
 
 /**
  * What a transform computes, or why it computes nothing that may be an output.
@@ -37,18 +38,13 @@ export function transformed(
  */
 export function transform(
   run: Run,
-  task: TaskIndex,
+  spot: Spot,
   token: number,
   at: number,
   scope: ExpressionScope,
-  item?: number,
 ): { event: LaterEvent; bytes: number } {
-  const about = item === undefined ? {} : { item }
-  const config = item === undefined ? run.workflow.definition.tasks[task]!.with! : run.workflow.plans[task]!.items!.with
-  const result = transformed(config.value!, scope)
-  if (!result.ok) {
-    return { event: { type: 'AttemptFailed', at, task, token, error: result.error, ...about }, bytes: 0 }
-  }
+  const result = transformed(configOf(run, spot).with.value!, scope)
+  if (!result.ok) return { event: { type: 'AttemptFailed', at, ...spot, token, error: result.error }, bytes: 0 }
   const { output, bytes } = result
-  return { event: { type: 'AttemptSucceeded', at, task, token, output, ...about }, bytes }
+  return { event: { type: 'AttemptSucceeded', at, ...spot, token, output }, bytes }
 }

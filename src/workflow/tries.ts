@@ -1,7 +1,8 @@
 // What a task and an item of a map have in common: attempts, one after the other, and what the next one waits for.
 
-import type { Held, TaskError, TaskIndex, Usage } from './event.ts'
+import type { Held, TaskError, Usage } from './event.ts'
 import type { AttemptStatus, Run, Task } from './run.ts'
+import type { Spot } from './spot.ts'
 
 /** The part of a task that is about its attempts. */
 export type Tries = Pick<
@@ -48,8 +49,8 @@ export function endWait(tries: Tries): void {
   tries.waitingFor = null
 }
 
-/** The attempts of a task, or of an item of it; of an item that has not begun, none. */
-export function triesOf(run: Run, task: TaskIndex, item: number | undefined): Tries {
+/** The attempts of a spot; an item that has not begun has none. */
+export function triesOf(run: Run, { task, item }: Spot): Tries {
   if (item === undefined) return run.tasks[task]!
   return run.tasks[task]!.items!.begun.get(item) ?? noTries()
 }
@@ -110,15 +111,8 @@ export function beginWaiting(
   tries.attempts.at(-1)!.status = 'snoozed'
 }
 
-/** What an event says of the item that it is about, if it is about one. */
-export function about(item: number | undefined): { item?: number } {
-  return item === undefined ? {} : { item }
-}
-
 /** An attempt that failed or timed out counts; one that was interrupted or snoozed shares its number with the next. */
-export function nextAttempt(run: Run, task: TaskIndex, item?: number): number {
-  const counted = triesOf(run, task, item).attempts.filter(
-    ({ status }) => status === 'failed' || status === 'timed_out',
-  )
+export function nextAttempt(run: Run, spot: Spot): number {
+  const counted = triesOf(run, spot).attempts.filter(({ status }) => status === 'failed' || status === 'timed_out')
   return counted.length + 1
 }

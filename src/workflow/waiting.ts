@@ -3,7 +3,7 @@
 
 import type { TaskIndex, WaitingFor } from './event.ts'
 import { isFinal, isSettled, type Run } from './run.ts'
-import { spotKey } from './slots.ts'
+import { isChild, planOf, type Spot, spotKey, spotOf } from './spot.ts'
 import { triesOf } from './tries.ts'
 
 /** What can be waited for, as api.md `waiting.for` has it. */
@@ -36,8 +36,7 @@ export interface Waiting {
 interface Wait {
   /** Whether an attempt ends the wait: that needs a slot, and does not happen in a paused run. Other waits are what the task does. */
   readonly endsInAttempt: boolean
-  /** `item`: of an item of a map. */
-  readonly detail: (run: Run, task: TaskIndex, item?: number) => string
+  readonly detail: (run: Run, spot: Spot) => string
 }
 
 /** What a task with status `waiting` can wait for. */
@@ -45,28 +44,28 @@ const WAITS: { readonly [Kind in WaitingFor]: Wait } = {
   retry: { endsInAttempt: true, detail: retryDetail },
   poll: {
     endsInAttempt: true,
-    detail: (run, task, item) => {
-      const { polls } = triesOf(run, task, item)
+    detail: (run, spot) => {
+      const { polls } = triesOf(run, spot)
       return `what is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}`
     },
   },
   circuit: {
     endsInAttempt: true,
-    detail: (run, task, item) =>
-      `the circuit of ${triesOf(run, task, item).circuit} is open: too many of its last calls failed`,
+    detail: (run, spot) => `the circuit of ${triesOf(run, spot).circuit} is open: too many of its last calls failed`,
   },
   time: { endsInAttempt: false, detail: () => 'sleeps' },
   signal: {
     endsInAttempt: false,
-    detail: (run, task) => `waits for the event ${JSON.stringify(run.workflow.definition.tasks[task]!.with!.event)}`,
+    detail: (run, { task }) =>
+      `waits for the event ${JSON.stringify(run.workflow.definition.tasks[task]!.with!.event)}`,
   },
   child: {
     endsInAttempt: false,
-    detail: (run, task, item) => `waits for the run ${triesOf(run, task, item).childRun} to end`,
+    detail: (run, spot) => `waits for the run ${triesOf(run, spot).childRun} to end`,
   },
   items: {
     endsInAttempt: false,
-    detail: (run, task) => {
+    detail: (run, { task }) => {
       const { progress, total, nesting } = run.tasks[task]!.items!
       const left = `${progress.pending + progress.waiting + progress.running} of ${total} items have not ended`
       return nesting.size === 0 ? left : `${left}, ${nesting.size} of them runs under way`
@@ -107,28 +106,28 @@ export function waitingIn(run: Run, now: number): Waits {
     const detail = free > 0 ? 'the run has a slot for it' : `all ${capacity} slots of the run are taken`
     return { for: 'slot', detail: `${due}${detail}`, ...(position === undefined ? {} : { position }) } as const
   }
-  const wait = (task: TaskIndex, item?: number): Waiting => {
-    const { waitingFor, wakeAt } = triesOf(run, task, item)
-    const kind = waitingFor ?? nextWait(run, task, item)
+  const wait = (spot: Spot): Waiting => {
+    const { waitingFor, wakeAt } = triesOf(run, spot)
+    const kind = waitingFor ?? nextWait(run, spot)
     const { endsInAttempt, detail } = WAITS[kind]
-    const text = detail(run, task, item)
+    const text = detail(run, spot)
     const isDue = endsInAttempt && wakeAt !== null && wakeAt <= now
     if (waitingFor === null) return { for: kind, detail: text, until: wakeAt }
     if (isDue && run.status === 'paused') return { ...PAUSED, until: wakeAt }
     // An open circuit may hold back what is due as well; the scheduler asks it when there is a slot.
-    if (isDue && run.slots.free === 0 && !isRun(run, task, item))
-      return queue(spotKey(task, item), `${text}; the next is due, but `)
+    if (isDue && run.slots.free === 0 && !isChild(run, spot))
+      return queue(spotKey(spot), `${text}; the next is due, but `)
     return { for: kind, detail: text, ...(wakeAt === null ? {} : { until: wakeAt }) }
   }
   const ofItem = (task: TaskIndex, item: number) => {
     const { begun, undecided } = run.tasks[task]!.items!
     const isWaiting = begun.get(item)?.status === 'waiting' || undecided.has(item)
-    return isWaiting && !isFinal(run.status) ? wait(task, item) : null
+    return isWaiting && !isFinal(run.status) ? wait({ task, item }) : null
   }
   const ofTask = (task: TaskIndex): Waiting | null => {
     const { status, isReady } = run.tasks[task]!
     if (isFinal(run.status)) return null
-    if (status === 'waiting' || run.undecided.has(task)) return wait(task)
+    if (status === 'waiting' || run.undecided.has(task)) return wait({ task })
     if (status !== 'pending') return null
     if (run.workflow.plans[task]!.undoes !== null) return undoWaiting(run, task)
     if (!isReady) return heldBack(run, task)
@@ -137,35 +136,21 @@ export function waitingIn(run: Run, now: number): Waits {
     if (held !== null) return held
     if (run.conditional.has(task)) return { for: 'slot', detail: 'its condition is evaluated next' }
     if (run.beginning.has(task)) return { for: 'slot', detail: 'begins next; it needs no slot' }
-    return queue(spotKey(task), '')
+    return queue(spotKey({ task }), '')
   }
   return { ofTask, ofItem }
 }
 
 /** Who gets the next slots, by key: first what had begun and is due, the earliest first, then what became ready, in that order. */
 function placesIn(run: Run, now: number): ReadonlyMap<number, number> {
-  const waiting = [
-    ...[...run.sleeping]
-      .filter((task) => !isRun(run, task))
-      .map((task) => ({ key: spotKey(task), tries: triesOf(run, task, undefined) })),
-    ...[...run.maps].flatMap((task) =>
-      [...(isRun(run, task, 0) ? [] : run.tasks[task]!.items!.waiting)].map((item) => ({
-        key: spotKey(task, item),
-        tries: triesOf(run, task, item),
-      })),
-    ),
-  ]
+  const items = [...run.maps].flatMap((task) => [...run.tasks[task]!.items!.waiting].map((item) => ({ task, item })))
+  const spots: Spot[] = [...[...run.sleeping].map(spotOf), ...items].filter((spot) => !isChild(run, spot))
+  const waiting = spots.map((spot) => ({ key: spotKey(spot), tries: triesOf(run, spot) }))
   const due = waiting.filter(({ tries: { waitingFor, wakeAt } }) => {
     return waitingFor !== null && WAITS[waitingFor].endsInAttempt && wakeAt !== null && wakeAt <= now
   })
   due.sort((a, b) => a.tries.wakeAt! - b.tries.wakeAt! || a.key - b.key)
   return new Map([...due.map(({ key }) => key), ...run.slots.queue].map((key, index) => [key, index + 1]))
-}
-
-/** Whether the attempts of a task, or of an item of it, are runs: those need no slot. */
-function isRun({ workflow }: Run, task: TaskIndex, item?: number): boolean {
-  const plan = workflow.plans[task]!
-  return (item === undefined ? plan : plan.items!).kind === 'child'
 }
 
 /** A task that its dependencies hold. */
@@ -203,17 +188,16 @@ function undoWaiting(run: Run, task: TaskIndex): Waiting {
 }
 
 /** Between the events of one commit an attempt has ended and what follows is not decided yet: most likely this. */
-function nextWait(run: Run, task: TaskIndex, item?: number): 'retry' | 'poll' {
-  const { status, error } = triesOf(run, task, item).attempts.at(-1)!
+function nextWait(run: Run, spot: Spot): 'retry' | 'poll' {
+  const { status, error } = triesOf(run, spot).attempts.at(-1)!
   return status === 'snoozed' && error === null ? 'poll' : 'retry'
 }
 
 /** What the next attempt waits for, and how many are left. */
-function retryDetail(run: Run, task: TaskIndex, item?: number): string {
-  const { status, number, error } = triesOf(run, task, item).attempts.at(-1)!
+function retryDetail(run: Run, spot: Spot): string {
+  const { status, number, error } = triesOf(run, spot).attempts.at(-1)!
   if (status === 'interrupted') return `attempt ${number} was cut off by a restart or a pause and is made again`
-  const plan = run.workflow.plans[task]!
-  const most = (item === undefined ? plan : plan.items!).retry?.max_attempts ?? 1
+  const most = planOf(run, spot).retry?.max_attempts ?? 1
   if (status === 'snoozed') return `attempt ${number} of ${most} was put off by the server (${error?.code})`
   return `attempt ${number} of ${most} ended with ${error?.code}`
 }

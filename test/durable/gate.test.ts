@@ -127,6 +127,7 @@ describe('a circuit', () => {
     // Whatever there is to tell is told a second later.
     await scheduler.wait(1_500)
     expect(await circuit(tenant)).toBeUndefined()
+    isBroken = false
     for (let shard = 0; shard < 13; shard++)
       expect((await startOn(tenant, shard, 0)).tasks[0]!.status).not.toBe('waiting')
   })

@@ -20,7 +20,7 @@ test('a poll earns with each call after an answer, a task that is made again onl
   const outgoing = new Outgoing({ begun: () => {} } as unknown as Circuits, budgets)
   const earns = () => {
     const before = counted.length
-    outgoing.begin(run, 0, { url: 'https://a.test/' }, null, run.at)
+    outgoing.begin(run, { task: 0 }, { url: 'https://a.test/' }, null, run.at)
     return counted.length > before
   }
   step()

@@ -11,7 +11,7 @@ import type { Fact } from '../../src/workflow/fact.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
 import { dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
 import { takersOf } from '../../src/workflow/signals.ts'
-import { spotKey, spotOf } from '../../src/workflow/slots.ts'
+import { type Spot, spotIn, spotKey, spotOf } from '../../src/workflow/spot.ts'
 import { StepBudget } from '../../src/workflow/step-budget.ts'
 import { triesOf } from '../../src/workflow/tries.ts'
 import type { Random } from './random.ts'
@@ -140,38 +140,37 @@ export class SimulatedWorld {
     const moment = Math.floor(Math.max(this.now, this.run.at) / CIRCUIT_MS)
     const isOpen = (task: number) => hash32(`${this.run.id}/${task}/${moment}`) / 2 ** 32 < this.#trouble.open
     return {
-      hold: (task) => (isOpen(task) ? { target: `target-${task}`, until: (moment + 1) * CIRCUIT_MS } : null),
-      isFree: (task) => !isOpen(task),
+      hold: ({ task }) => (isOpen(task) ? { target: `target-${task}`, until: (moment + 1) * CIRCUIT_MS } : null),
+      isFree: ({ task }) => !isOpen(task),
     }
   }
 
   #dispatch(events: LaterEvent[]): void {
     for (const event of events) {
       if (event.type !== 'AttemptStarted' && event.type !== 'ChildStarted') continue
-      const { item } = event
-      const { token } = triesOf(this.run, event.task, item)
-      if (token === 0 || !isCurrent(this.run, event.task, token, item)) continue
+      const { token } = triesOf(this.run, event)
+      if (token === 0 || !isCurrent(this.run, event, token)) continue
       if (this.history[token - 1] !== event) continue
-      this.#call(event.task, token, event.type === 'ChildStarted' ? DURABLE : this.#instance, item)
+      this.#call(spotIn(event), token, event.type === 'ChildStarted' ? DURABLE : this.#instance)
     }
   }
 
-  #call(task: number, token: number, owner: number, item?: number): void {
-    const key = spotKey(task, item)
+  #call(spot: Spot, token: number, owner: number): void {
+    const key = spotKey(spot)
     this.calls.set(key, (this.calls.get(key) ?? 0) + 1)
-    const mayPoll = owner !== DURABLE && triesOf(this.run, task, item).polls < MAX_POLLS
-    const fact = { ...this.#outcome(task, token, mayPoll), ...(item === undefined ? {} : { item }) } as Fact
+    const mayPoll = owner !== DURABLE && triesOf(this.run, spot).polls < MAX_POLLS
+    const fact = { ...this.#outcome(spot.task, token, mayPoll), ...spot } as Fact
     this.#outside.push({ fact, endsAt: this.now + this.#random.int(1, 400), owner })
   }
 
   /** Children live on; one whose start was lost is started by the next instance, once. */
   #recoverChildren(): void {
-    for (const { task, item } of [...this.run.nesting].map(spotOf)) {
-      const { token } = triesOf(this.run, task, item)
+    for (const spot of [...this.run.nesting].map(spotOf)) {
+      const { token } = triesOf(this.run, spot)
       const isThere = this.#outside.some(
         ({ fact, owner }) => owner === DURABLE && 'token' in fact && fact.token === token,
       )
-      if (!isThere) this.#call(task, token, DURABLE, item)
+      if (!isThere) this.#call(spot, token, DURABLE)
     }
   }
 
@@ -195,7 +194,7 @@ export class SimulatedWorld {
     this.run = this.refold()
     const cutOff: Fact[] = [...this.run.slots.holders].map((key) => {
       const spot = spotOf(key)
-      return { type: 'AttemptInterrupted', token: triesOf(this.run, spot.task, spot.item).token, ...spot }
+      return { type: 'AttemptInterrupted', token: triesOf(this.run, spot).token, ...spot }
     })
     this.#recoverChildren()
     if (this.run.finishedAt === null) this.commit(cutOff)

@@ -20,18 +20,19 @@ function nesting(rest: Partial<WorkflowDefinition> = {}): WorkflowDefinition {
 
 describe('the id of a child', () => {
   test('is a run id of its parent’s shard, with the time of its start', () => {
-    const id = childRunId(parentId, 0, 0, Date.parse('2027-01-15T08:00:00Z'))
+    const id = childRunId(parentId, { task: 0 }, 0, Date.parse('2027-01-15T08:00:00Z'))
     expect(parseRunId(id)).toEqual({ shard: 4, ulid: id.slice(6) })
     expect(decodeTime(id.slice(6))).toBe(Date.parse('2027-01-15T08:00:00Z'))
-    expect(id).toBe(childRunId(parentId, 0, 0, Date.parse('2027-01-15T08:00:00Z')))
+    expect(id).toBe(childRunId(parentId, { task: 0 }, 0, Date.parse('2027-01-15T08:00:00Z')))
   })
 
   test('is another for each parent, task and attempt', () => {
     const ids = new Set<string>()
     for (let task = 0; task < 300; task++) {
-      for (let attempt = 0; attempt < 100; attempt++) ids.add(childRunId(parentId, task, attempt, 1_800_000_000_000))
+      for (let attempt = 0; attempt < 100; attempt++)
+        ids.add(childRunId(parentId, { task }, attempt, 1_800_000_000_000))
     }
-    ids.add(childRunId(`${parentId.slice(0, -1)}Y`, 0, 0, 1_800_000_000_000))
+    ids.add(childRunId(`${parentId.slice(0, -1)}Y`, { task: 0 }, 0, 1_800_000_000_000))
     expect(ids.size).toBe(30_001)
   })
 })
@@ -44,9 +45,9 @@ describe('a task that is a run', () => {
     expect(run.tasks[0]).toMatchObject({ status: 'waiting', waitingFor: 'child', token: 3 })
     expect(run.tasks[0]!.attempts).toMatchObject([{ number: 1, status: 'running' }])
     expect(run.slots.free).toBe(1)
-    expect(isCurrent(run, 0, 3)).toBe(true)
-    expect(isCurrent(run, 0, 2)).toBe(false)
-    expect(parentOf(run, 0)).toEqual({ run_id: run.id, task_id: 'sub', above: ['wf@1'] })
+    expect(isCurrent(run, { task: 0 }, 3)).toBe(true)
+    expect(isCurrent(run, { task: 0 }, 2)).toBe(false)
+    expect(parentOf(run, { task: 0 })).toEqual({ run_id: run.id, task_id: 'sub', above: ['wf@1'] })
     advance(run, [{ type: 'AttemptSucceeded', task: 0, token: 3, output: { n: 1 } }], 5, noPayloads)
     expect(run.tasks[0]).toMatchObject({ status: 'succeeded', output: { n: 1 }, token: 0 })
     expect(run.tasks[1]!.status).toBe('running')
@@ -165,7 +166,7 @@ describe('an item that is a run', () => {
     expect(run.slots.holders).toEqual(new Set([1]))
     expect(run.tasks[0]!.items!.progress).toMatchObject({ waiting: 2, pending: 3 })
     expect(itemOf(run, 0)).toMatchObject({ waitingFor: 'child', attempts: [{ number: 1, status: 'running' }] })
-    expect(parentOf(run, 0, 1)).toEqual({ run_id: run.id, task_id: 'each', item: 1, above: ['wf@1'] })
+    expect(parentOf(run, { task: 0, item: 1 })).toEqual({ run_id: run.id, task_id: 'each', item: 1, above: ['wf@1'] })
     const { events } = advance(run, [{ type: 'AttemptSucceeded', ...about(run, 1), output: 'b' }], 1, noPayloads)
     expect(events).toMatchObject([
       { type: 'AttemptSucceeded', item: 1 },
@@ -212,6 +213,6 @@ describe('an item that is a run', () => {
     expect(run.tasks[0]).toMatchObject({ status: 'failed', error: { code: 'map_failed' } })
     expect(runsCutOff(run, 0)).toEqual(cut)
     expect(run.nesting.size).toBe(0)
-    expect(isCurrent(run, 0, 5, 2)).toBe(false)
+    expect(isCurrent(run, { task: 0, item: 2 }, 5)).toBe(false)
   })
 })

@@ -264,17 +264,17 @@ describe('what judges an answer', () => {
     for (const [n, output] of [new PayloadRef(1, 9), new PayloadRef(2, 9)].entries() as Iterable<[number, Held]>) {
       Object.assign(run.tasks[n]!, { status: 'succeeded', output })
     }
-    const handed = responseScope(run, 2, undefined, http, { poll: { until } } as JsonObject, load)!
+    const handed = responseScope(run, { task: 2 }, http, { poll: { until } } as JsonObject, load)!
     expect(handed).toEqual({
       run: { id: run.id, workflow: definition.name, version: 1, attempt: 1 },
       tasks: { 'a-b': { status: 'succeeded', output: { ok: true } } },
       input: { n: 4 },
     })
     expect(read).toEqual([1])
-    expect(
-      responseScope(run, 2, undefined, http, { poll: { until: 'response.status == 1' } }, load),
-    ).not.toHaveProperty('input')
-    expect(responseScope(run, 2, undefined, http, { url: 'x' }, load)).toBeNull()
+    expect(responseScope(run, { task: 2 }, http, { poll: { until: 'response.status == 1' } }, load)).not.toHaveProperty(
+      'input',
+    )
+    expect(responseScope(run, { task: 2 }, http, { url: 'x' }, load)).toBeNull()
     expect(scopeOfResponse(handed, { body: 1 }).task('a-b')).toEqual({ status: 'succeeded', output: { ok: true } })
     expect(scopeOfResponse(handed, { body: 1 }).task('constructor')).toEqual({ status: 'pending', output: null })
   })

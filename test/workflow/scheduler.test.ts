@@ -388,11 +388,11 @@ describe('a task whose circuit is open', () => {
   }
   /** Holds back the tasks that are named, until then. */
   const holding = (run: Run, ids: string[], until: number): Admission => ({
-    hold: (task) =>
+    hold: ({ task }) =>
       ids.some((id) => index(run, id) === task)
         ? { target: `https://${run.workflow.definition.tasks[task]!.id}.test`, until }
         : null,
-    isFree: (task) => !ids.some((id) => index(run, id) === task),
+    isFree: ({ task }) => !ids.some((id) => index(run, id) === task),
   })
   const stepWith = (run: Run, admission: Admission | null, facts: Fact[] = [], now = run.at) =>
     advance(run, facts, now, noPayloads, admission).events
@@ -537,13 +537,13 @@ describe('a retry that the budget of its host refuses', () => {
   test('is asked for exactly where the scheduler would try again', () => {
     const run = aRetryingRun()
     const error = { code: 'http_500', message: 'm', retryable: true }
-    expect(wantsRetry(run, 0, error, null)).toBe(true)
-    expect(wantsRetry(run, 0, { ...error, retryable: false }, null)).toBe(false)
-    expect(wantsRetry(run, 0, { ...error, code: 'http_503' }, 1_000)).toBe(false)
-    expect(wantsRetry(run, 0, { ...error, code: 'http_503' }, null)).toBe(true)
+    expect(wantsRetry(run, { task: 0 }, error, null)).toBe(true)
+    expect(wantsRetry(run, { task: 0 }, { ...error, retryable: false }, null)).toBe(false)
+    expect(wantsRetry(run, { task: 0 }, { ...error, code: 'http_503' }, 1_000)).toBe(false)
+    expect(wantsRetry(run, { task: 0 }, { ...error, code: 'http_503' }, null)).toBe(true)
     run.tasks[0]!.attempts.at(-1)!.number = 3
-    expect(wantsRetry(run, 0, error, null)).toBe(false)
-    expect(wantsRetry(aRun(aDefinition({ a: [] })), 0, error, null)).toBe(false)
+    expect(wantsRetry(run, { task: 0 }, error, null)).toBe(false)
+    expect(wantsRetry(aRun(aDefinition({ a: [] })), { task: 0 }, error, null)).toBe(false)
   })
 })
 

@@ -13,7 +13,7 @@ import type { JsonObject } from '../../src/workflow/json.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { isFinal, isSettled, RUN_STATUSES, type Run, TASK_STATUSES } from '../../src/workflow/run.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
-import { spotKey, spotOf } from '../../src/workflow/slots.ts'
+import { spotAt, spotKey, spotOf } from '../../src/workflow/spot.ts'
 import { judge, TRIGGER_RULES } from '../../src/workflow/trigger-rule.ts'
 import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
 import { type Random, seeded } from '../support/random.ts'
@@ -217,7 +217,7 @@ function scan(run: Run) {
     running: tasks.flatMap(({ task, index }) => [
       ...(task.status === 'running' ? [index] : []),
       ...[...(task.items?.begun ?? [])].flatMap(([item, { status }]) =>
-        status === 'running' ? [spotKey(index, item)] : [],
+        status === 'running' ? [spotKey({ task: index, item })] : [],
       ),
     ]),
     sleeping: tasks.filter(({ task }) => task.status === 'waiting').map(({ index }) => index),
@@ -225,7 +225,7 @@ function scan(run: Run) {
     nesting: tasks.flatMap(({ task, index }) => [
       ...(task.waitingFor === 'child' ? [index] : []),
       ...[...(task.items?.begun ?? [])].flatMap(([item, { waitingFor }]) =>
-        waitingFor === 'child' ? [spotKey(index, item)] : [],
+        waitingFor === 'child' ? [spotKey({ task: index, item })] : [],
       ),
     ]),
     firstUnsettled:
@@ -425,7 +425,7 @@ function checkHistory(world: SimulatedWorld): void {
         expect(left.at(-1), 'the last success is undone first').toBe(undoes)
         expect(running.size, 'compensations run one after another').toBe(0)
       }
-      const key = spotKey(event.task, event.item)
+      const key = spotKey(event)
       expect(event.at, 'what polls is not called again before its time').toBeGreaterThanOrEqual(notBefore.get(key) ?? 0)
       notBefore.delete(key)
       expect(ended.has(key), 'an ended item never starts again').toBe(false)
@@ -446,7 +446,7 @@ function checkHistory(world: SimulatedWorld): void {
       expect(running.size).toBe(0)
       expect([...ended.keys()].filter((key) => spotOf(key).item === undefined).length).toBe(definition.tasks.length)
     } else if (event.type !== 'SignalReceived' && 'task' in event) {
-      const key = spotKey(event.task, 'item' in event ? event.item : undefined)
+      const key = spotKey(spotAt(event.task, 'item' in event ? event.item : undefined))
       if ('token' in event) expect(running.get(key), 'R5').toBe(event.token)
       if (event.type === 'AttemptSnoozed') notBefore.set(key, event.at + event.afterMs)
       if (event.type === 'TaskSucceeded' && event.signal !== undefined) {
