@@ -77,7 +77,9 @@ export class Committer {
     const record: RunRecord = {
       run: accept(first),
       head: '',
+      headFrom: 1,
       spilled: 0,
+      rowStarts: [],
       payloads: isLarge ? 1 : 0,
       historyLength: 0,
       payloadBytes: bytes,

@@ -6,7 +6,7 @@
 
 import { accept, apply } from '../src/workflow/apply.ts'
 import type { CompiledWorkflow } from '../src/workflow/definition.ts'
-import { decodeCommit, encodeCommit, isAccepted, isLater } from '../src/workflow/encoding.ts'
+import { decodeCommit, encodeCommit, isAccepted, isLater, type Restored } from '../src/workflow/encoding.ts'
 import type { PayloadRef, RunEvent } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { Run, RunStatus } from '../src/workflow/run.ts'
@@ -21,8 +21,12 @@ export interface RunRecord {
   run: Run
   /** Text of the commits in the run's own row. */
   head: string
-  /** How often the head was moved to `commits`. */
+  /** Number of the first event in that text, or of the next one while it is empty. */
+  headFrom: number
+  /** Rows of `commits`. */
   spilled: number
+  /** Those of them that a commit begins, in order, each with the number of its first event: where reading may begin. */
+  rowStarts: RowStart[]
   /** Payloads so far; the next one's number. */
   payloads: number
   /** The whole history, in characters, and all payloads, in bytes. */
@@ -30,6 +34,11 @@ export interface RunRecord {
   payloadBytes: number
   dueAt: number | null
   inFlight: boolean
+}
+
+interface RowStart {
+  seq: number
+  event: number
 }
 
 interface RunRow {
@@ -109,6 +118,8 @@ export class History {
 
   #spill(record: RunRecord): void {
     if (record.head.length <= HEAD_LENGTH) return
+    record.rowStarts.push({ seq: record.spilled, event: record.headFrom })
+    record.headFrom = record.run.events + 1
     // A commit is bounded (MAX_STEP_EVENTS, MAX_INLINE), a row in production is too: long heads go in parts.
     for (const part of inParts(`${record.head}\n`)) {
       this.#rows.run('INSERT INTO commits (run_id, seq, lines) VALUES (?, ?, ?)', record.run.id, record.spilled++, part)
@@ -124,10 +135,22 @@ export class History {
   load(runId: string, workflowOf: (name: string, version: number) => CompiledWorkflow): RunRecord | null {
     const row = this.#row(runId)
     if (row === null) return null
+    const restored = { runId, workflow: workflowOf(row.workflow, row.version) }
+    const rowStarts: RowStart[] = []
+    const inHead = decoded(row.head, restored)
+    const run = folded(
+      runId,
+      chained(
+        this.#spilledEvents(restored, 0, (start) => rowStarts.push(start)),
+        inHead,
+      ),
+    )
     return {
-      run: folded(runId, this.#events(row, workflowOf(row.workflow, row.version))),
+      run,
       head: row.head,
+      headFrom: run.events - inHead.length + 1,
       spilled: row.spilled,
+      rowStarts,
       payloads: row.payloads,
       historyLength: row.history_length,
       payloadBytes: row.payload_bytes,
@@ -138,43 +161,63 @@ export class History {
 
   /** The run as its first `count` events make it; there have to be so many. */
   past(runId: string, workflow: CompiledWorkflow, count: number): Run {
-    return folded(runId, this.events(runId, workflow).slice(0, count))
+    return folded(runId, first(this.events(runId, workflow), count))
   }
 
-  /** Every event of a run, in order; null stands for one that this release does not know. */
-  events(runId: string, workflow: CompiledWorkflow): (RunEvent | null)[] {
+  /** Every event of a run, in order, read row by row; null stands for one that this release does not know. */
+  *events(runId: string, workflow: CompiledWorkflow): Generator<RunEvent | null, void> {
     const row = this.#row(runId)
-    return row === null ? [] : this.#events(row, workflow)
+    if (row === null) return
+    const restored = { runId, workflow }
+    yield* this.#spilledEvents(restored, 0)
+    yield* decoded(row.head, restored)
   }
 
   /**
-   * The events of a run after number `after`. Those that are new stand in the text that memory holds, at its end, so
-   * whoever follows a run reads neither rows nor what it has seen.
+   * The events of a run after number `after`, read as they are asked for: whoever stops early has read little more. Those that
+   * are new stand in the text that memory holds, so whoever follows a run reads no rows; whoever reads a long history page by
+   * page begins each page at the row that holds it. Nothing may be written in between.
    */
-  eventsAfter(record: RunRecord, after: number): (RunEvent | null)[] {
-    const { run, head } = record
-    const wanted = Math.max(0, run.events - after)
+  *eventsAfter({ run, head, headFrom, rowStarts }: RunRecord, after: number): Generator<RunEvent | null, void> {
     const restored = { runId: run.id, workflow: run.workflow }
-    let events: (RunEvent | null)[] = []
-    for (let to = head.length; to > 0 && events.length < wanted; ) {
-      const from = head.lastIndexOf('\n', to - 1) + 1
-      events = [...decodeCommit(head.slice(from, to), restored), ...events]
-      to = from - 1
+    const begin = rowStarts.findLast(({ event }) => event <= after + 1)
+    if (begin !== undefined && after + 1 < headFrom) {
+      let number = begin.event
+      for (const event of this.#spilledEvents(restored, begin.seq)) if (number++ > after) yield event
     }
-    if (events.length < wanted) events = this.events(run.id, run.workflow)
-    return wanted === 0 ? [] : events.slice(-wanted)
+    yield* lastEvents(head, Math.max(0, run.events - Math.max(after, headFrom - 1)), restored)
   }
 
   #row(runId: string): RunRow | null {
     return this.#rows.one<RunRow>('SELECT * FROM runs WHERE id = ?', runId)
   }
 
-  #events(row: RunRow, workflow: CompiledWorkflow): (RunEvent | null)[] {
-    const spilled = this.#rows.all<{ lines: string }>('SELECT lines FROM commits WHERE run_id = ? ORDER BY seq', row.id)
-    return `${spilled.map(({ lines }) => lines).join('')}${row.head}`
-      .split('\n')
-      .filter((line) => line !== '')
-      .flatMap((line) => decodeCommit(line, { runId: row.id, workflow }))
+  /**
+   * Events in rows of `commits`, one row in memory at a time: a long history as one text would be more than an isolate holds.
+   * @param from number of the first row, which a commit has to begin
+   * @param hear hears of each row that a commit begins, when its first event is about to come
+   */
+  *#spilledEvents(
+    restored: Restored,
+    from: number,
+    hear?: (start: RowStart) => void,
+  ): Generator<RunEvent | null, void> {
+    const rows = this.#rows.each<{ seq: number; lines: string }>(
+      'SELECT seq, lines FROM commits WHERE run_id = ? AND seq >= ? ORDER BY seq',
+      restored.runId,
+      from,
+    )
+    let event = 1
+    // The line that the rows so far have begun and not ended.
+    let open = ''
+    for (const { seq, lines } of rows) {
+      if (open === '') hear?.({ seq, event })
+      const end = lines.lastIndexOf('\n') + 1
+      const events = end === 0 ? [] : decoded(open + lines.slice(0, end), restored)
+      open = end === 0 ? open + lines : lines.slice(end)
+      event += events.length
+      yield* events
+    }
   }
 
   /** What the row says of a run, without folding it. */
@@ -267,13 +310,43 @@ export class History {
   }
 }
 
-function folded(runId: string, events: readonly (RunEvent | null)[]): Run {
-  const [first] = events
-  if (!isAccepted(first)) throw new Error(`the history of ${runId} does not begin with RunAccepted`)
-  const run = accept(first)
-  for (const event of events.slice(1)) {
-    if (isLater(event)) apply(run, event)
-    else run.events++
+/** The events of whole lines. */
+function decoded(text: string, restored: Restored): (RunEvent | null)[] {
+  return text.split('\n').flatMap((line) => (line === '' ? [] : decodeCommit(line, restored)))
+}
+
+/** The last `count` events of whole lines; the lines before them are not looked into. */
+function lastEvents(text: string, count: number, restored: Restored): (RunEvent | null)[] {
+  let events: (RunEvent | null)[] = []
+  for (let to = text.length; to > 0 && events.length < count; ) {
+    const from = text.lastIndexOf('\n', to - 1) + 1
+    events = [...decodeCommit(text.slice(from, to), restored), ...events]
+    to = from - 1
   }
+  return count === 0 ? [] : events.slice(-count)
+}
+
+function* chained<T>(...parts: Iterable<T>[]): Generator<T, void> {
+  for (const part of parts) yield* part
+}
+
+function* first<T>(all: Iterable<T>, count: number): Generator<T, void> {
+  let left = count
+  for (const one of all) {
+    if (left-- <= 0) return
+    yield one
+  }
+}
+
+function folded(runId: string, events: Iterable<RunEvent | null>): Run {
+  let run: Run | null = null
+  for (const event of events) {
+    if (run !== null) {
+      if (isLater(event)) apply(run, event)
+      else run.events++
+    } else if (isAccepted(event)) run = accept(event)
+    else break
+  }
+  if (run === null) throw new Error(`the history of ${runId} does not begin with RunAccepted`)
   return run
 }

@@ -89,7 +89,7 @@ export class Reading {
     const record = this.#readable(runId)
     if (record !== null) {
       const { run } = record
-      const events = this.#history.events(runId, run.workflow)
+      const events = [...this.#history.events(runId, run.workflow)]
       return { kind: 'explanation', body: explanationBody(run, events, Date.now(), form) }
     }
     const brief = this.#history.brief(runId)

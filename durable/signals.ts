@@ -8,7 +8,7 @@ import { held } from '../src/workflow/scope.ts'
 import { hasRoom, hearsSignals, takersOf } from '../src/workflow/signals.ts'
 import { canonicalText } from '../src/workflow/sound.ts'
 import type { Committed } from './commit.ts'
-import type { History } from './history.ts'
+import type { History, RunRecord } from './history.ts'
 import type { Reading } from './reading.ts'
 import type { CallbackRefusal, CallbackTarget, CallbackView, SignalAnswer, SignalRequest } from './runner-rpc.ts'
 
@@ -35,10 +35,11 @@ export class Signals {
   async receive({ runId, id, name, data: text }: SignalRequest): Promise<SignalAnswer> {
     // What was reported before comes before it, and a deadline that has passed counts.
     if (this.#reading.record(runId)?.run.finishedAt === null) this.#commit(runId, [])
-    const run = this.#reading.record(runId)?.run ?? null
-    if (run === null) return this.#refusal(runId)
+    const record = this.#reading.record(runId)
+    if (record === null) return this.#refusal(runId)
+    const { run } = record
     const data = JSON.parse(text) as Json
-    if (run.signalIds.has(id)) return this.#repeat(run, id, name, data)
+    if (run.signalIds.has(id)) return this.#repeat(record, id, name, data)
     if (!hearsSignals(run)) return this.#refusal(runId)
     const names = run.workflow.events
     if (!names.has(name)) return { kind: 'unknown_signal', names: [...names.keys()] }
@@ -55,12 +56,15 @@ export class Signals {
   answer(target: CallbackTarget, id: string, text: string): SignalAnswer | CallbackRefusal {
     const { runId, task } = target
     if (this.#reading.record(runId)?.run.finishedAt === null) this.#commit(runId, [])
-    const run = this.#reading.record(runId)?.run ?? null
+    const record = this.#reading.record(runId)
+    const run = record?.run ?? null
     const name = run === null ? null : this.#eventOf(run, target)
     const data = JSON.parse(text) as Json
     // The same call again, whose answer was lost on its way.
-    if (run?.signalIds.has(id))
-      return this.#repeat(run, id, String(run.workflow.definition.tasks[task]!.with!.event), data)
+    if (record?.run.signalIds.has(id)) {
+      const event = record.run.workflow.definition.tasks[task]!.with!.event
+      return this.#repeat(record, id, String(event), data)
+    }
     if (run === null || name === null) return { kind: 'callback_used' }
     const committed = this.#commit(runId, [{ type: 'SignalReceived', id, name, data, task, takers: [task] }])
     if (committed === null) throw new Error('the answer could not be recorded')
@@ -92,12 +96,13 @@ export class Signals {
   }
 
   /** The answer that the signal had the first time. */
-  #repeat(run: Run, id: string, name: string, data: Json): SignalAnswer {
-    const events = this.#history.events(run.id, run.workflow)
-    const first = events.find((event) => event?.type === 'SignalReceived' && event.id === id)
-    if (first?.type !== 'SignalReceived') throw new Error(`signal ${id} of ${run.id} is not in its history`)
-    const isSame = first.name === name && canonicalText(held(first.data, this.#loader(run.id))) === canonicalText(data)
+  #repeat(record: RunRecord, id: string, name: string, data: Json): SignalAnswer {
+    const { run } = record
+    const signal = run.signals.get(run.signalIds.get(id)!)!
+    const isSame =
+      signal.name === name && canonicalText(held(signal.data, this.#loader(run.id))) === canonicalText(data)
     if (!isSame) return { kind: 'idempotency_key_reused' }
+    const events = this.#history.eventsAfter(record, run.signalIds.get(id)! - 1)
     return { kind: 'signal', id, deliveredTo: deliveries(run, events, id), replayed: true }
   }
 }
@@ -108,11 +113,14 @@ function isRecorded(events: readonly RunEvent[], id: string): boolean {
 }
 
 /** Ids of the tasks that got a signal when it came: their ends stand right after it. */
-function deliveries(run: Run, events: readonly (RunEvent | null)[], id: string): string[] {
+function deliveries(run: Run, events: Iterable<RunEvent | null>, id: string): string[] {
   const tasks: string[] = []
-  for (let next = 1 + events.findIndex((event) => event?.type === 'SignalReceived' && event.id === id); ; next++) {
-    const event = events[next]
-    if (event?.type !== 'TaskSucceeded' || event.signal === undefined) return tasks
-    tasks.push(run.workflow.definition.tasks[event.task]!.id)
+  let hasCome = false
+  for (const event of events) {
+    if (!hasCome) hasCome = event?.type === 'SignalReceived' && event.id === id
+    else if (event?.type === 'TaskSucceeded' && event.signal !== undefined) {
+      tasks.push(run.workflow.definition.tasks[event.task]!.id)
+    } else break
   }
+  return tasks
 }

@@ -61,7 +61,7 @@ export function accept(event: AcceptedEvent): Run {
     undo: [],
     compensation: null,
     signals: new Map(),
-    signalIds: new Set(),
+    signalIds: new Map(),
     buffered: new Set(),
     doomed: new Map(),
     conditional: new Set(),
@@ -147,7 +147,7 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'SignalReceived':
       run.signals.set(run.events, { name: event.name, data: event.data })
-      run.signalIds.add(event.id)
+      run.signalIds.set(event.id, run.events)
       run.buffered.add(run.events)
       return
     case 'AttemptStarted':

@@ -155,8 +155,8 @@ export interface Run {
   compensation: Compensation | null
   /** Signals so far, by the number of their event. */
   readonly signals: Map<number, Signal>
-  /** Their ids, so that a repeat is known. */
-  readonly signalIds: Set<string>
+  /** The number of each one's event, by the id of the signal, so that a repeat is known. */
+  readonly signalIds: Map<string, number>
   /** Signals that no task has taken yet, in the order of arrival. */
   readonly buffered: Set<number>
   // What `apply` marks so that deciding costs what has changed, not the size of the run. Each is derived from `tasks`.
