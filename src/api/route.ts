@@ -67,12 +67,15 @@ export interface Answer {
   headers?: readonly AnswerHeader[]
 }
 
-export interface BodyRule<Body> {
+export interface BodyRule<Body, Params = Readonly<Record<string, string>>> {
   /** What the document shows. */
   schema: z.ZodType
   maxBytes: number
-  /** @throws ApiProblem with every fault */
-  check(value: unknown): Body | Promise<Body>
+  /**
+   * @param params of the path, for what they and the body have to say of each other
+   * @throws ApiProblem with every fault
+   */
+  check(value: unknown, params: Params): Body | Promise<Body>
 }
 
 interface Declaration<Who extends Access, Path extends string, Query extends z.ZodObject, Body> {
@@ -88,7 +91,7 @@ interface Declaration<Who extends Access, Path extends string, Query extends z.Z
   laterQuery?: readonly string[]
   /** Request headers that mean something here. */
   headers?: readonly RequestHeader[]
-  body?: BodyRule<Body>
+  body?: BodyRule<Body, ParamsOf<Path>>
   /** By status. */
   answers: Readonly<Record<number, Answer>>
   /** Besides those that every route has (`problemsOf`). */
@@ -133,7 +136,7 @@ export function route<
     const withBody = (body: Body) => handle({ ...call, body } as unknown as CallOf<Who, Path, z.output<Query>, Body>)
     if (bodyRule === undefined) return withBody(undefined as Body)
     return readJson(request, bodyRule.maxBytes).then((value) => {
-      const checked = bodyRule.check(value)
+      const checked = bodyRule.check(value, call.params as unknown as ParamsOf<Path>)
       // Starts, which are the hottest, have nothing to wait for here.
       return checked instanceof Promise ? checked.then(withBody) : withBody(checked)
     })

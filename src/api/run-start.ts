@@ -1,7 +1,9 @@
 // Starting a run: the request that everything else is there for, so what is not needed for it is not done on its way.
 
 import { type Start, startRun } from '../start.ts'
+import type { Fault } from '../workflow/codes.ts'
 import { checkShape } from '../workflow/faults.ts'
+import { isJsonObject, type JsonObject } from '../workflow/json.ts'
 import { isFinal } from '../workflow/run.ts'
 import { canonicalText, soundness } from '../workflow/sound.ts'
 import { spanMs } from '../workflow/span.ts'
@@ -87,7 +89,8 @@ interface CheckedStart {
 function checkStart(value: unknown): CheckedStart {
   const unsound = soundness(value)
   const shape = checkShape(StartRunSchema, value, { notAvailable: () => LATER_START_FIELDS })
-  if (!shape.ok || unsound.length > 0) throw faultyBody([...unsound, ...(shape.ok ? [] : shape.faults)])
+  const faults = [...unsound, ...(shape.ok ? [] : shape.faults), ...(isJsonObject(value) ? faultsOfValues(value) : [])]
+  if (!shape.ok || faults.length > 0) throw faultyBody(faults)
   const { workflow, input, timeout, tags, start_at } = shape.value
   const text = JSON.stringify(input ?? null)
   // A character takes three bytes at most, so most inputs need not be measured.
@@ -95,32 +98,30 @@ function checkStart(value: unknown): CheckedStart {
     throw new ApiProblem('too_large', `The input may have at most ${MAX_INPUT_BYTES.toLocaleString('en-US')} bytes`)
   }
   const timeoutMs = timeout === undefined ? null : spanMs(timeout)
-  const startAt = start_at === undefined ? undefined : startTime(start_at)
+  const startAt = start_at === undefined ? undefined : Date.parse(start_at)
   const given = {
     ...(tags === undefined || tags.length === 0 ? {} : { tags }),
     ...(startAt === undefined ? {} : { startAt }),
   }
   const options = Object.keys(given).length === 0 ? {} : { options: given }
   return {
-    start: { workflow: parseRef(workflow), input: text, timeoutMs, ...options },
+    start: { workflow: parseWorkflowRef(workflow) as Start['workflow'], input: text, timeoutMs, ...options },
     canonical: () => canonicalText(value),
   }
 }
 
-/** @param text as RFC 3339 writes it */
-function startTime(text: string): number {
-  const startAt = Date.parse(text)
-  if (startAt - Date.now() <= MAX_AHEAD_MS) return startAt
-  const message = 'may be at most 365 days ahead'
-  throw faultyBody([{ path: '/start_at', code: 'out_of_bounds', message }])
-}
-
-/** @param text matches WORKFLOW_REF */
-function parseRef(text: string): Start['workflow'] {
-  const ref = parseWorkflowRef(text)!
-  if (!('alias' in ref)) return ref
-  const message = `names the alias ${JSON.stringify(ref.alias)}; aliases are part of the contract, but not of this release`
-  throw faultyBody([{ path: '/workflow', code: 'not_available', message }])
+/** What is wrong with values whose form is right. Of a body that may have other faults, so that one answer lists them all. */
+function faultsOfValues({ workflow, start_at }: JsonObject): Fault[] {
+  const faults: Fault[] = []
+  const ref = typeof workflow === 'string' ? parseWorkflowRef(workflow) : null
+  if (ref !== null && 'alias' in ref) {
+    const message = `names the alias ${JSON.stringify(ref.alias)}; aliases are part of the contract, but not of this release`
+    faults.push({ path: '/workflow', code: 'not_available', message })
+  }
+  if (typeof start_at === 'string' && Date.parse(start_at) - Date.now() > MAX_AHEAD_MS) {
+    faults.push({ path: '/start_at', code: 'out_of_bounds', message: 'may be at most 365 days ahead' })
+  }
+  return faults
 }
 
 export const startRoutes: readonly Route[] = [starting('/v1/run'), starting('/v1/runs')]

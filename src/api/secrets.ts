@@ -8,7 +8,7 @@ import { checkShape } from '../workflow/faults.ts'
 import { SECRET_NAME } from '../workflow/secret-marks.ts'
 import { repeating } from './objects.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
-import { ApiProblem, faultyBody } from './problem.ts'
+import { ApiProblem, detailOf, faultyBody } from './problem.ts'
 import { type Route, route } from './route.ts'
 import { pageOf, timestamp } from './schemas.ts'
 import { jsonResponse, timestampOf } from './workflow-answers.ts'
@@ -72,12 +72,6 @@ const put = route({
   },
   problems: ['secrets_not_configured', 'too_many_secrets'],
   async handle({ env, tenant, params: { secret }, body: { value } }) {
-    if (!SECRET_NAME.test(secret)) {
-      throw new ApiProblem(
-        'invalid_parameter',
-        'The name of a secret is a letter or _, then letters, digits and _, at most 64',
-      )
-    }
     const kept = configured(await repeating(() => vaultOf(env, tenant).put(secret, value)))
     if (kept.kind === 'too_many') {
       throw new ApiProblem('too_many_secrets', 'A tenant may have 200 secrets; delete one that is not needed')
@@ -173,8 +167,13 @@ function configured<Answer extends object>(answer: Answer | NotConfigured): Excl
 }
 
 /** @throws ApiProblem with every fault, none of which tells the value */
-function checkBody(given: unknown): z.output<typeof BodySchema> {
+function checkBody(given: unknown, { secret }: { secret: string }): z.output<typeof BodySchema> {
   const checked = checkShape(BodySchema, given)
+  if (!SECRET_NAME.test(secret)) {
+    const rule = 'The name of a secret is a letter or _, then letters, digits and _, at most 64'
+    if (checked.ok) throw new ApiProblem('invalid_parameter', rule)
+    throw new ApiProblem('invalid_parameter', `${rule}; ${detailOf(checked.faults)}`, { errors: checked.faults })
+  }
   if (checked.ok) return checked.value
   throw faultyBody(checked.faults)
 }

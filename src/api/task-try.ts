@@ -5,10 +5,11 @@ import { exports } from 'cloudflare:workers'
 import type { Executor } from '../../durable/attempts.ts'
 import type { TaskResult } from '../tasks/plugin.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
+import type { Fault } from '../workflow/codes.ts'
 import type { TaskError } from '../workflow/event.ts'
 import type { ExpressionNames, ExpressionScope } from '../workflow/expression.ts'
 import { checkShape } from '../workflow/faults.ts'
-import type { Json, JsonObject } from '../workflow/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../workflow/json.ts'
 import { didYouMeanOrAll, quoted } from '../workflow/nearest.ts'
 import { checkLoneTask } from '../workflow/parse.ts'
 import { renderConfig } from '../workflow/response-fields.ts'
@@ -49,23 +50,28 @@ export function canBeTried(name: string): boolean {
   return type?.with !== undefined && (type.isBuiltIn !== true || name === PURE)
 }
 
-/** @throws ApiProblem with every fault of the body as such; what `with` may be depends on the type */
-export function checkTry(value: unknown): Try {
+/** @throws ApiProblem if there is nothing to try, or with every fault of the body and of its `with` */
+export async function checkTry(value: unknown, name: string): Promise<Try> {
+  checkType(name)
   const unsound = soundness(value)
-  if (unsound.length > 0) throw faultyBody(unsound)
   const checked = checkShape(TrySchema, value)
-  if (!checked.ok) throw faultyBody(checked.faults)
+  const faults = [...unsound, ...(checked.ok ? [] : checked.faults)]
+  // What nests too deep, or holds text that is none, is not looked into.
+  if (isJsonObject(value) && soundness(value.with).length === 0) faults.push(...(await faultsOfWith(value, name)))
+  if (!checked.ok || faults.length > 0) throw faultyBody(faults)
   const { with: config, input = null, tasks = {}, timeout } = checked.value
   return { with: config, input, tasks, timeoutMs: timeout === undefined ? MAX_TRY_MS : spanMs(timeout) }
 }
 
-/** @throws ApiProblem if there is nothing to try, or `with` has faults */
-export async function tried(tenant: string, name: string, attempt: Try): Promise<Tried> {
-  checkType(name)
-  const faults = checkLoneTask(name, attempt.with, namesOf(attempt), TASK_TYPES)
-  faults.push(...(await checkedByExecutor(toCheck(name, attempt.with, '/with'))))
-  if (faults.length > 0) throw faultyBody(faults)
+/** Of a body that may have other faults: what it does not say in the right form makes up no faults of `with`. */
+async function faultsOfWith({ with: config, tasks = {} }: JsonObject, name: string): Promise<Fault[]> {
+  if (!isJsonObject(config)) return []
+  const found = await checkedByExecutor(toCheck(name, config, '/with'))
+  return isJsonObject(tasks) ? [...checkLoneTask(name, config, namesOf(tasks), TASK_TYPES), ...found] : found
+}
 
+/** @param attempt has been checked */
+export async function tried(tenant: string, name: string, attempt: Try): Promise<Tried> {
   const begunAt = Date.now()
   const ending = await endingOf(tenant, name, attempt)
   return { ...ending, duration_ms: Date.now() - begunAt }
@@ -90,7 +96,7 @@ function checkType(name: string): void {
   }
 }
 
-function namesOf({ tasks }: Try): ExpressionNames {
+function namesOf(tasks: JsonObject): ExpressionNames {
   const names = new Map(Object.keys(tasks).map((id) => [id, { placeholder: false }]))
   return { tasks: names, isUpstream: () => true }
 }

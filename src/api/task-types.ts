@@ -59,7 +59,7 @@ const tryOut = route({
   description:
     'Runs one attempt, at most 30 s long, and answers how it ended; nothing is kept, and nothing is tried again. What it calls is called in earnest. Faults of `with`, of the syntax of a script too, are found first.',
   access: 'key',
-  body: { schema: TrySchema, maxBytes: MAX_TRY_BYTES, check: checkTry },
+  body: { schema: TrySchema, maxBytes: MAX_TRY_BYTES, check: (value, { type }) => checkTry(value, type) },
   answers: { 200: { description: 'The attempt, whatever its outcome.', content: TriedSchema } },
   problems: ['task_type_not_found', 'task_type_not_tried', 'not_available'],
   handle: async ({ tenant, params: { type }, body }) => Response.json(await tried(tenant, type, body)),

@@ -202,7 +202,7 @@ const KINDS: Readonly<Record<string, TaskKind>> = {
   map: 'map',
 }
 
-export function kindOf(task: TaskDefinition): TaskKind {
+export function kindOf(task: Pick<TaskDefinition, 'type' | 'with'>): TaskKind {
   if (isPlaceholder(task)) return 'placeholder'
   return KINDS[task.type] ?? 'attempt'
 }
@@ -221,6 +221,6 @@ function eventsOf(tasks: readonly TaskDefinition[]): Map<string, number[]> {
   return events
 }
 
-export function isPlaceholder(task: TaskDefinition): boolean {
+export function isPlaceholder(task: Pick<TaskDefinition, 'with'>): boolean {
   return task.with === undefined
 }

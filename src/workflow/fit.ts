@@ -1,5 +1,6 @@
 // Whether the waits of a definition fit into its time limit: found when it is registered, rather than by every run of it.
-// Only for a definition without other faults. Knows what waits certainly last, not how long calls take.
+// Knows what waits certainly last, not how long calls take. Also for a definition with other faults: a task that could not be
+// read counts as one that takes no time and waits for nothing, so what is found is true whatever that task turns out to be.
 
 import type { Fault, Warning } from './codes.ts'
 import { kindOf, type MapConfig, type TaskDefinition, type WorkflowDefinition } from './definition.ts'
@@ -21,12 +22,27 @@ const MAX_TIMEOUT_MS = 365 * DAY_MS
 /** Tasks of a path that a message names. */
 const MAX_NAMED = 5
 
-/**
- * Faults of waits that cannot fit, or that need a limit of their own; warnings of retries that may not.
- * @param givesTimeout whether the author wrote `timeout`, or it is the default
- */
-export function fitOf(definition: WorkflowDefinition, givesTimeout: boolean): { faults: Fault[]; warnings: Warning[] } {
-  const { tasks } = definition
+/** What of a task says how long it waits. */
+export type TaskOfFit = Pick<
+  TaskDefinition,
+  'id' | 'type' | 'depends_on' | 'with' | 'trigger_rule' | 'timeout' | 'retry' | 'compensate'
+>
+
+/** Stands for a task that could not be read. No id is empty, so nothing waits for it. */
+export const UNREAD: TaskOfFit = { id: '', type: '', depends_on: [] }
+
+/** The time limit of the runs, null if what is given cannot be read; `isGiven`: the author wrote it, it is not the default. */
+export interface Limit {
+  timeout: string | null
+  isGiven: boolean
+}
+
+/** Faults of waits that cannot fit, or that need a limit of their own; warnings of retries that may not. */
+export function fitOf(
+  tasks: readonly TaskOfFit[],
+  { timeout, isGiven }: Limit,
+  defaults: WorkflowDefinition['defaults'],
+): { faults: Fault[]; warnings: Warning[] } {
   const graph = buildGraph(tasks)
   const order = inOrder(graph)
   const faults = new Entries<Fault>()
@@ -38,12 +54,12 @@ export function fitOf(definition: WorkflowDefinition, givesTimeout: boolean): { 
   })
   const sleeps = longest(tasks, graph, order, (task) => literalSleepMs(task) ?? 0)
   const open = tasks.findIndex((task) => isOpenWait(task))
-  if (open !== -1 && !givesTimeout) {
+  if (open !== -1 && !isGiven) {
     const what = whatIsOpen(tasks[open]!)
-    const message = `the task ${quoted(tasks[open]!.id)} ${what}, which the default of ${definition.timeout} is hardly meant for; say how long a run may take, such as "${proposed(tasks, graph, order, sleeps.ms)}"`
+    const message = `the task ${quoted(tasks[open]!.id)} ${what}, which the default of ${timeout} is hardly meant for; say how long a run may take, such as "${proposed(tasks, graph, order, sleeps.ms)}"`
     faults.add([{ path: '/timeout', code: 'timeout_required', message }])
-  } else if (sleeps.ms > 0 && sleeps.ms >= spanMs(definition.timeout)) {
-    const limit = `${definition.timeout}${givesTimeout ? '' : ', the default'}`
+  } else if (timeout !== null && sleeps.ms > 0 && sleeps.ms >= spanMs(timeout)) {
+    const limit = `${timeout}${isGiven ? '' : ', the default'}`
     const instead =
       withMargin(sleeps.ms) > MAX_TIMEOUT_MS
         ? 'a run takes at most 365 days'
@@ -51,36 +67,39 @@ export function fitOf(definition: WorkflowDefinition, givesTimeout: boolean): { 
     const message = `the sleeps of ${named(sleeps.path)} take ${spanText(sleeps.ms)} one after another, which does not fit ${limit}; ${instead}`
     faults.add([{ path: '/timeout', code: 'timeout_too_short', message }])
   }
-  return { faults: faults.list(), warnings: retryWarnings(definition, graph, order) }
+  return {
+    faults: faults.list(),
+    warnings: timeout === null ? [] : retryWarnings(tasks, timeout, defaults, graph, order),
+  }
 }
 
 /** How long a sleep lasts; null if the task is none, or only a run knows. */
-function literalSleepMs(task: TaskDefinition): number | null {
+function literalSleepMs(task: TaskOfFit): number | null {
   if (kindOf(task) !== 'sleep') return null
   const span = task.with!.for
   return typeof span === 'string' && isSpan(span) ? spanMs(span) : null
 }
 
 /** Whether the task waits for something that may take any time. */
-function isOpenWait(task: TaskDefinition): boolean {
+function isOpenWait(task: TaskOfFit): boolean {
   const kind = kindOf(task)
   return kind === 'wait' || (kind === 'sleep' && literalSleepMs(task) === null) || pollOf(task) !== null
 }
 
-function whatIsOpen(task: TaskDefinition): string {
+function whatIsOpen(task: TaskOfFit): string {
   if (pollOf(task) !== null) return 'polls'
   return kindOf(task) === 'wait' ? 'waits for an event' : 'sleeps until a time that only a run knows'
 }
 
 /** How a task, or what a map does for each item, is called again until its answer is there; null if it is not. */
-function pollOf(task: TaskDefinition): JsonObject | null {
+function pollOf(task: TaskOfFit): JsonObject | null {
   const config = task.type === 'map' ? (task.with as unknown as MapConfig | undefined)?.task.with : task.with
   const poll = kindOf(task) === 'attempt' || task.type === 'map' ? config?.poll : undefined
   return isJsonObject(poll) ? (poll as JsonObject) : null
 }
 
 /** How long an open wait lasts at most; null if the definition does not write it out. */
-function openWaitMs(task: TaskDefinition): number | null {
+function openWaitMs(task: TaskOfFit): number | null {
   const poll = pollOf(task)
   if (poll === null) return task.timeout === undefined ? null : spanMs(task.timeout)
   const { every = DEFAULT_EVERY, at_most: most = DEFAULT_POLLS } = poll
@@ -89,9 +108,9 @@ function openWaitMs(task: TaskDefinition): number | null {
 }
 
 /** A limit for a definition that gives none: what its waits may take if all are bounded, and a day for what is not. */
-function proposed(tasks: readonly TaskDefinition[], graph: Graph, order: readonly number[], sleepsMs: number): string {
+function proposed(tasks: readonly TaskOfFit[], graph: Graph, order: readonly number[], sleepsMs: number): string {
   const isBounded = tasks.every((task) => !isOpenWait(task) || openWaitMs(task) !== null)
-  const waitMs = (task: TaskDefinition) => literalSleepMs(task) ?? (isOpenWait(task) ? (openWaitMs(task) ?? 0) : 0)
+  const waitMs = (task: TaskOfFit) => literalSleepMs(task) ?? (isOpenWait(task) ? (openWaitMs(task) ?? 0) : 0)
   const ms = isBounded ? withMargin(longest(tasks, graph, order, waitMs).ms) : DAY_MS + sleepsMs
   return spanText(Math.min(ms, MAX_TIMEOUT_MS))
 }
@@ -101,8 +120,13 @@ function withMargin(ms: number): number {
   return ms + Math.max(10_000, Math.ceil(ms / 10))
 }
 
-function retryWarnings(definition: WorkflowDefinition, graph: Graph, order: readonly number[]): Warning[] {
-  const { tasks, defaults } = definition
+function retryWarnings(
+  tasks: readonly TaskOfFit[],
+  timeout: string,
+  defaults: WorkflowDefinition['defaults'],
+  graph: Graph,
+  order: readonly number[],
+): Warning[] {
   const warnings = new Entries<Warning>()
   const begins = longest(tasks, graph, order, (task) => literalSleepMs(task) ?? 0).begins
   const isCompensation = new Set(tasks.map(({ compensate }) => compensate))
@@ -111,11 +135,11 @@ function retryWarnings(definition: WorkflowDefinition, graph: Graph, order: read
     // The run's time does not bound compensations.
     if (kindOf(task) !== 'attempt' || isCompensation.has(task.id)) return
     const policy = task.retry ?? defaults?.retry
-    if (policy === undefined || begins[index]! + waitsMs(policy) < spanMs(definition.timeout)) return
+    if (policy === undefined || begins[index]! + waitsMs(policy) < spanMs(timeout)) return
     const isDefault = task.retry === undefined
     if (isDefault && hasToldDefaults) return
     hasToldDefaults ||= isDefault
-    const message = `the waits between its attempts may take ${spanText(waitsMs(policy))}, which may not fit ${definition.timeout}: a wait that does not fails the task`
+    const message = `the waits between its attempts may take ${spanText(waitsMs(policy))}, which may not fit ${timeout}: a wait that does not fails the task`
     warnings.add([
       { path: isDefault ? '/defaults/retry' : pointer(['tasks', index, 'retry']), code: 'retry_may_not_fit', message },
     ])
@@ -153,10 +177,10 @@ const EARLY_RULES: ReadonlySet<string> = new Set(['one_success', 'one_failed', '
 
 /** The path that takes longest, when each task takes at least so long; `begins`: the earliest that each task can begin. */
 function longest(
-  tasks: readonly TaskDefinition[],
+  tasks: readonly TaskOfFit[],
   graph: Graph,
   order: readonly number[],
-  spanOf: (task: TaskDefinition) => number,
+  spanOf: (task: TaskOfFit) => number,
 ): { ms: number; path: string[]; begins: number[] } {
   const begins = tasks.map(() => 0)
   const ends = tasks.map(() => 0)
@@ -165,8 +189,10 @@ function longest(
   for (const index of order) {
     const task = tasks[index]!
     const { trigger_rule: rule = 'all_success' } = task
+    // One of several that is not known may be the first to end.
+    const isUnsure = EARLY_RULES.has(rule) && graph.dependencies[index]!.length < new Set(task.depends_on).size
     for (const [position, dependency] of graph.dependencies[index]!.entries()) {
-      if (rule === 'always') break
+      if (rule === 'always' || isUnsure) break
       const isNearer = EARLY_RULES.has(rule) ? ends[dependency]! < begins[index]! : ends[dependency]! > begins[index]!
       if (position > 0 && !isNearer) continue
       begins[index] = ends[dependency]!

@@ -1,12 +1,12 @@
 // From any JSON value to a definition, or to every fault that it has. The one gate: what is behind it trusts a definition.
-// Order of the faults: the value as such, its own fields, its input schema, its tasks one by one, cycles, the output.
+// Order of the faults: the value as such, its own fields, its input schema, its tasks one by one, cycles, the output, its waits.
 
 import { z } from 'zod'
 import type { Fault, Warning } from './codes.ts'
 import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
 import { checkCondition, checkTemplate, type ExpressionNames, fieldTemplate } from './expression.ts'
 import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
-import { fitOf } from './fit.ts'
+import { fitOf, type TaskOfFit, UNREAD } from './fit.ts'
 import { InputShape } from './input-shape.ts'
 import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { isSchema } from './json-schema.ts'
@@ -33,6 +33,9 @@ export type Parsed = { ok: true; definition: WorkflowDefinition; warnings: Warni
  */
 const HeadSchema = WorkflowDefinitionSchema.extend({ tasks: z.array(z.unknown()).min(1).max(MAX_TASKS) })
 
+/** Read apart from the rest, so that the waits are held against it also where another field has a fault. */
+const TIMEOUT_SCHEMA = WorkflowDefinitionSchema.shape.timeout
+
 /**
  * Checks a definition and fills in its defaults. Never throws, whatever the value; costs about as much as its text is long.
  * @param value what JSON.parse made of a body
@@ -53,6 +56,7 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
   const survey = new Survey(raw.tasks, schema.shape)
   const placeholders = raw.placeholders === 'refuse' ? 'refuse' : 'allow'
   const tasks: TaskDefinition[] = []
+  const standing: TaskOfFit[] = []
   for (const [position, entry] of survey.tasks.entries()) {
     if (faults.isFull) break
     const at = pointer(['tasks', position])
@@ -60,6 +64,7 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
     const checked = checkTask(entry, at, types, placeholders, looksInside)
     if (checked.ok) tasks.push(checked.value)
     else faults.add(checked.faults)
+    standing.push(checked.ok ? checked.value : UNREAD)
     faults.add(survey.faultsOf(position))
     faults.add(survey.compensationFaults(position, (name) => taskType(types, name)?.isBuiltIn === true))
     if (looksInside) faults.add(templateFaults(entry, at, survey, position, types))
@@ -74,11 +79,14 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
     faults.add(boundedAt('/output', checkTemplate(raw.output as Json, survey.names(), '/output')))
   }
 
+  const timeout = TIMEOUT_SCHEMA.safeParse(raw.timeout, { jitless: true })
+  const limit = { timeout: timeout.success ? timeout.data : null, isGiven: raw.timeout !== undefined }
+  const fit = fitOf(standing, limit, head.ok ? head.value.defaults : undefined)
+  faults.add(fit.faults)
+
   const found = faults.list()
   if (!head.ok || found.length > 0) return { ok: false, faults: found }
   const definition: WorkflowDefinition = { ...head.value, tasks }
-  const fit = fitOf(definition, raw.timeout !== undefined)
-  if (fit.faults.length > 0) return { ok: false, faults: fit.faults }
   const warnings = new Entries<Warning>()
   warnings.add(placeholderWarnings(tasks))
   warnings.add(schema.warnings)

@@ -75,6 +75,14 @@ describe('the routes', () => {
     await remove('LARGE')
   })
 
+  test('refuse a name and a value in one answer', async () => {
+    const { status, text, body } = await put('a-b', { value: 'hunter2' })
+    expect([status, body.code]).toEqual([400, 'invalid_parameter'])
+    expect(body.detail).toMatch(/^The name of a secret is .*; \/value: must have at least 8/)
+    expect(body.errors).toMatchObject([{ path: '/value', code: 'out_of_bounds' }])
+    expect(text).not.toContain('hunter2')
+  })
+
   test.each(['a-b', '1a', 'a%20b', 'a.b', 'é', 'a'.repeat(65)])('refuse the name %s', async (name) => {
     expect(await put(name, { value: 'some value' })).toMatchObject({ status: 400, body: { code: 'invalid_parameter' } })
     expect(await remove(name)).toMatchObject({ status: 404, body: { code: 'secret_not_found' } })

@@ -29,4 +29,15 @@ describe('a start with start_at', () => {
     const { status, body } = await post('/v1/runs', { workflow, start_at })
     expect([status, body.errors]).toMatchObject([422, [{ path: '/start_at', code: 'out_of_bounds' }]])
   })
+
+  test('more than a year ahead is refused together with every other fault of the body', async () => {
+    const start_at = new Date(Date.now() + 366 * 24 * 3_600_000).toISOString()
+    const refused = await post('/v1/runs', { workflow: 'orders@canary', start_at, tgas: [] })
+    expect(refused).toMatchObject({ status: 422, body: { code: 'invalid_request' } })
+    expect(refused.body.errors.map(({ path, code }: { path: string; code: string }) => `${path} ${code}`)).toEqual([
+      '/tgas unknown_field',
+      '/workflow not_available',
+      '/start_at out_of_bounds',
+    ])
+  })
 })

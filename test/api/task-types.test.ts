@@ -151,6 +151,20 @@ describe('a try is refused', () => {
     ])
   })
 
+  test('with the faults of `with` beside those of the rest of the body', async () => {
+    const { status, body } = await tryOut('python', { with: { code: 'def main(:', inptu: 1 }, timeout: '1h', tgas: [] })
+    expect([status, body.code]).toEqual([422, 'invalid_request'])
+    expect(body.errors.map(({ path, code }: { path: string; code: string }) => `${path} ${code}`)).toEqual([
+      '/timeout out_of_bounds',
+      '/tgas unknown_field',
+      '/with/inptu unknown_field',
+    ])
+    const script = await tryOut('python', { with: { code: 'def main(:' }, tgas: [] })
+    expect(script.body.errors.map(({ code }: { code: string }) => code)).toEqual(['unknown_field', 'script_syntax'])
+    const half = await tryOut('http', { with: { url: 'https://upstream.test', mehtod: 'PUT' }, input: '\ud800' })
+    expect(half.body.errors.map(({ path }: { path: string }) => path)).toEqual(['/input', '/with/mehtod'])
+  })
+
   test('with the syntax fault of a script', async () => {
     expect(await faultsOf('python', { with: { code: 'def main(input):\n  return 1 +' } })).toEqual([
       ['/with/code', 'script_syntax'],

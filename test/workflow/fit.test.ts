@@ -109,8 +109,11 @@ describe('waits that may take any time', () => {
     expect(faultsOf([sleep('a', '12h'), wait('w')])[0]!.message).toMatch(/such as "36h"$/)
   })
 
-  test('are named beside other faults only when there are none', () => {
-    expect(codesOf([wait('w', { depends_on: ['x'] })])).toEqual(['/tasks/0/depends_on/0 unknown_dependency'])
+  test('are named beside other faults of the same task', () => {
+    expect(codesOf([wait('w', { depends_on: ['x'] })])).toEqual([
+      '/tasks/0/depends_on/0 unknown_dependency',
+      '/timeout timeout_required',
+    ])
   })
 })
 
@@ -143,5 +146,45 @@ describe('retries that may not fit', () => {
       { id: 't', type: 'transform', with: { value: 1 } },
     ]
     expect(warningsOf(tasks, { defaults: { retry } })).toEqual(['/defaults/retry retry_may_not_fit'])
+  })
+})
+
+describe('in a definition that has other faults', () => {
+  test('waits that do not fit are found beside them', () => {
+    const tasks = [sleep('s', '1h'), { id: 'c', type: 'htpp', depends_on: ['s', 'nobody'] }]
+    expect(codesOf(tasks, { naem: 'x', output: '${{ inputt }}' })).toEqual([
+      '/naem unknown_field',
+      '/tasks/1/type unknown_task_type',
+      '/tasks/1/depends_on/1 unknown_dependency',
+      '/output unknown_name',
+      '/timeout timeout_too_short',
+    ])
+    expect(codesOf([wait('w'), call('c', [], { retries: 3 })])).toEqual([
+      '/tasks/1/retries unknown_field',
+      '/timeout timeout_required',
+    ])
+  })
+
+  test('nothing is said of a time limit that cannot be read', () => {
+    expect(codesOf([wait('w'), sleep('s', '1h')], { timeout: 5 })).toEqual(['/timeout invalid_type'])
+    expect(codesOf([sleep('s', '1h', [], { timeout: '1m' })], { timeout: '5' })).toEqual([
+      '/timeout invalid_format',
+      '/tasks/0/timeout timeout_too_short',
+    ])
+  })
+
+  test('a path counts only as far as it is known', () => {
+    const early = (depends_on: string[]) => call('e', depends_on, { trigger_rule: 'one_success' })
+    const long = { timeout: '50s' }
+    // What is not known may be the first to end, or there may be nothing to wait for.
+    expect(codesOf([sleep('s', '40s'), early(['s', 'nobody']), sleep('t', '40s', ['e'])], long)).toEqual([
+      '/tasks/1/depends_on/1 unknown_dependency',
+    ])
+    expect(codesOf([sleep('s', '40s', ['s']), sleep('t', '40s', ['s'])], long)).toEqual([
+      '/tasks/0/depends_on/0 self_dependency',
+    ])
+    expect(
+      codesOf([sleep('s', '40s'), { id: 'x', type: 'http', depends_on: 's' }, sleep('t', '40s', ['x'])], long),
+    ).toEqual(['/tasks/1/depends_on invalid_type'])
   })
 })
