@@ -4,8 +4,9 @@
 // One Runner (the one that was asked, "home") has the job first and tells the others until all have it: a job that was
 // accepted is done everywhere, and one whose acceptance broke off nowhere.
 
+import type { BoundedFilter } from './listing.ts'
 import type { Rows } from './rows.ts'
-import type { BulkJob, BulkProgress, ListFilter, RunPage } from './runner-rpc.ts'
+import type { BulkJob, BulkProgress, RunPage } from './runner-rpc.ts'
 
 /** Jobs that a tenant may have under way. */
 const MAX_UNDER_WAY = 20
@@ -97,7 +98,7 @@ export class BulkJobs {
    */
   async step(
     now: number,
-    page: (filter: ListFilter, before: string | null, limit: number) => RunPage,
+    page: (filter: BoundedFilter, before: string | null, limit: number) => RunPage,
     act: (action: BulkJob['action'], ulids: readonly string[], now: number, jobId: string) => number | Promise<number>,
   ): Promise<void> {
     const row = this.#next()
@@ -149,12 +150,28 @@ export class BulkJobs {
 }
 
 /** The job's filter, and what its action and the time of the request leave of it: a run that begins later is left alone. */
-export function boundedFilter({
-  action,
-  filter,
-  requestedAt,
-}: Pick<BulkJob, 'action' | 'filter' | 'requestedAt'>): ListFilter {
-  const until = Math.min(filter.until ?? Number.POSITIVE_INFINITY, requestedAt + 1)
-  // What has succeeded has nothing to be made again.
-  return { ...filter, until, isLive: action === 'cancel', ...(action === 'retry' ? { statusNot: 'succeeded' } : {}) }
+export function boundedFilter({ id, action, filter, requestedAt }: BulkJob): BoundedFilter {
+  const bounded = { ...filter, until: Math.min(filter.until ?? Number.POSITIVE_INFINITY, requestedAt + 1) }
+  switch (action) {
+    case 'delete':
+      return { ...bounded, isLive: false }
+    case 'cancel':
+      // A child that is cancelled before its parent is a failure to it, so the parent would end failed, or try again.
+      return { ...bounded, isLive: true, spares: 'children_of_found' }
+    case 'retry':
+      // What has succeeded has nothing to be made again, and neither has what a later run makes again. A parent makes
+      // its children again by itself: a run for each of them besides would do their work twice.
+      return {
+        ...bounded,
+        isLive: false,
+        statusNot: 'succeeded',
+        unlessRetried: { butBy: retryKey(id, '') },
+        ...(filter.parent === undefined ? { spares: 'children' } : {}),
+      }
+  }
+}
+
+/** What finds the run that a job has begun for another, should a crash cut the page off. No caller can send it: it holds blanks. */
+export function retryKey(jobId: string, of: string): string {
+  return `bulk ${jobId} ${of}`
 }

@@ -2,17 +2,21 @@
 // stands is kept by bulk-jobs.ts.
 
 import { ulid } from 'ulid'
-import { type BulkJobs, boundedFilter } from './bulk-jobs.ts'
+import { type BulkJobs, boundedFilter, retryKey } from './bulk-jobs.ts'
 import { logFault } from './fault-log.ts'
+import { type IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
 import { countRuns, listRuns } from './listing.ts'
 import type { Removal } from './removal.ts'
+import type { Retention } from './retention.ts'
 import type { Retries } from './retries.ts'
 import type { Rows } from './rows.ts'
-import type { BulkJob } from './runner-rpc.ts'
+import type { BulkAnswer, BulkJob, StartRequest } from './runner-rpc.ts'
 import type { Steps } from './steps.ts'
 
 export class BulkWork {
   readonly #jobs: BulkJobs
+  readonly #keys: IdempotencyKeys
+  readonly #retention: Retention
   readonly #rows: Rows
   readonly #prefix: () => string
   readonly #steps: Steps
@@ -27,6 +31,8 @@ export class BulkWork {
    */
   constructor(
     jobs: BulkJobs,
+    keys: IdempotencyKeys,
+    retention: Retention,
     rows: Rows,
     prefix: () => string,
     steps: Steps,
@@ -35,12 +41,32 @@ export class BulkWork {
     tellShard: (shard: number, job: BulkJob) => Promise<unknown>,
   ) {
     this.#jobs = jobs
+    this.#keys = keys
+    this.#retention = retention
     this.#rows = rows
     this.#prefix = prefix
     this.#steps = steps
     this.#retries = retries
     this.#removal = removal
     this.#tellShard = tellShard
+  }
+
+  /** Takes a job, or finds the one that its id or its key has begun. What it writes is one turn with it. */
+  accept(job: BulkJob, others: readonly number[], idempotency: StartRequest['idempotency']): BulkAnswer {
+    if (idempotency === null) return this.#jobs.accept(job, others)
+    // A key of a start is another: it holds no blank.
+    const key = `bulk ${idempotency.key}`
+    const now = Date.now()
+    const known = this.#keys.find(key, now)
+    if (known !== null && known.bodyHash !== idempotency.bodyHash) return 'idempotency_key_reused'
+    // Asked again by the same call, since the platform broke off the first time, it is no replay.
+    if (known !== null) return known.runId === job.id ? 'accepted' : { kind: 'replayed', id: known.runId }
+    const outcome = this.#jobs.accept(job, others)
+    if (outcome === 'accepted') {
+      this.#keys.save(key, idempotency.bodyHash, job.id, now)
+      this.#retention.expectKey(now + KEY_LIFETIME_MS)
+    }
+    return outcome
   }
 
   /** How many runs a job would act on now. */
@@ -101,7 +127,7 @@ export class BulkWork {
     }
   }
 
-  /** Makes runs again, each once for a job: a key that no caller can send (it holds blanks) finds what was begun before a crash. */
+  /** Makes runs again, each once for a job: its key finds what was begun before a crash. */
   async #retryAll(runIds: readonly string[], jobId: string): Promise<number> {
     const outcomes = await Promise.allSettled(
       runIds.map((of) =>
@@ -110,7 +136,7 @@ export class BulkWork {
           of,
           from: 'failed',
           version: null,
-          idempotency: { key: `bulk ${jobId} ${of}`, bodyHash: '' },
+          idempotency: { key: retryKey(jobId, of), bodyHash: '' },
         }),
       ),
     )

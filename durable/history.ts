@@ -225,6 +225,11 @@ export class History {
     return this.#rows.one('SELECT status, workflow, summary, is_unreadable FROM runs WHERE id = ?', runId)
   }
 
+  /** Another run makes this one again. Belongs into the transaction that records that run; one row, once. */
+  markRetried(runId: string): void {
+    this.#rows.run('INSERT OR IGNORE INTO retried (run_id) VALUES (?)', runId)
+  }
+
   /** Live runs that are tasks of this one. Looks at every live row: only for a run whose own history cannot tell. */
   liveChildren(runId: string): string[] {
     return this.#rows

@@ -1,4 +1,4 @@
-// Which run an Idempotency-Key has started. A Runner's own: the key decides the shard, so all its requests meet here.
+// Which run, or which bulk job, an Idempotency-Key has started. A Runner's own: the key decides the shard, so all its requests meet here.
 // A key that is over is not found; its row goes with the next pass of retention.ts, not on the path of a start.
 
 import type { Rows } from './rows.ts'

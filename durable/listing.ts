@@ -14,6 +14,14 @@ const CLOCK_SLACK_MS = 60_000
 /** Rows that one page of a list may look at. */
 const MAX_SCANNED = 5_000
 
+/** A filter, and what a bulk job leaves out of what it finds. */
+export interface BoundedFilter extends ListFilter {
+  /** Runs that are tasks of others are not found: none of them, or none whose parent is found itself. */
+  spares?: 'children' | 'children_of_found'
+  /** Runs that later runs make again are not found, but where the key of such a run begins so: the bulk job's own. */
+  unlessRetried?: { butBy: string }
+}
+
 /** A filter as SQL over the columns of `runs`. */
 interface Conditions {
   sql: string
@@ -24,7 +32,7 @@ interface Conditions {
 /** Newest first. Looks at no more than MAX_SCANNED rows, so a page can be short and still not be the last. */
 export function listRuns(
   rows: Rows,
-  filter: ListFilter,
+  filter: BoundedFilter,
   prefix: string,
   before: string | null,
   limit: number,
@@ -48,7 +56,7 @@ export function listRuns(
 /** How many runs a filter finds in the next window, and down to where that is. */
 export function countRuns(
   rows: Rows,
-  filter: ListFilter,
+  filter: BoundedFilter,
   prefix: string,
   before: string | null,
 ): { count: number; horizon: string | null } {
@@ -77,35 +85,73 @@ function windowOf(withSummary: boolean): string {
   return `SELECT ${columns} FROM runs WHERE id < ? ORDER BY id DESC LIMIT ?`
 }
 
-function conditionsOf(filter: ListFilter): Conditions {
-  const { workflow, version, status, since, until, trigger, tag, parent, isLive, statusNot } = filter
-  const narrow: Term[] = [
-    term(workflow, 'workflow = ?'),
-    term(version, 'version = ?'),
-    term(status, 'status = ?'),
-    term(statusNot, 'status <> ?'),
-    term(since, 'created_at >= ?'),
-    term(until, 'created_at < ?'),
-    term(isLive === undefined ? undefined : Number(isLive), '(due_at IS NOT NULL) = ?'),
-  ]
-  // What a run shows in lists stands in its summary, so a column of its own would say it twice.
-  const wide: Term[] = [
-    term(trigger, `seen.summary ->> '$.trigger.type' = ?`),
-    term(parent, `seen.summary ->> '$.parent.run_id' = ?`),
-    // Most runs are told apart by their text, without reading it as JSON; within a text no quote stands without a backslash.
-    term(tag === undefined ? undefined : JSON.stringify(tag), 'instr(seen.summary, ?) > 0'),
-    term(tag, `EXISTS (SELECT 1 FROM json_each(seen.summary, '$.tags') WHERE value = ?)`),
-  ]
-  const terms = [...narrow, ...wide].filter((one) => one !== null)
+function conditionsOf(filter: BoundedFilter): Conditions {
+  const narrow = narrowTerms(filter, 'seen')
+  const wide = [...wideTerms(filter, 'seen'), ...sparingTerms(filter)]
+  const terms = [...narrow, ...wide]
   return {
-    sql: terms.length === 0 ? 'TRUE' : terms.map(({ sql }) => sql).join(' AND '),
-    bindings: terms.map(({ binding }) => binding),
-    needsSummary: wide.some((one) => one !== null),
+    sql: conjunctionOf(terms),
+    bindings: terms.flatMap(({ bindings }) => bindings),
+    needsSummary: wide.length > 0,
   }
 }
 
-type Term = { sql: string; binding: SqlStorageValue } | null
+/** What the columns in front of a row tell. */
+function narrowTerms(filter: ListFilter, row: string): Term[] {
+  const { workflow, version, status, since, until, isLive, statusNot } = filter
+  return [
+    ...term(workflow, `${row}.workflow = ?`),
+    ...term(version, `${row}.version = ?`),
+    ...term(status, `${row}.status = ?`),
+    ...term(statusNot, `${row}.status <> ?`),
+    ...term(since, `${row}.created_at >= ?`),
+    ...term(until, `${row}.created_at < ?`),
+    ...term(isLive === undefined ? undefined : Number(isLive), `(${row}.due_at IS NOT NULL) = ?`),
+  ]
+}
 
-function term(value: string | number | undefined, sql: string): Term {
-  return value === undefined ? null : { sql, binding: value }
+/** What a run shows in lists stands in its summary, so a column of its own would say it twice. */
+function wideTerms({ trigger, parent, tag }: ListFilter, row: string): Term[] {
+  return [
+    ...term(trigger, `${row}.summary ->> '$.trigger.type' = ?`),
+    ...term(parent, `${row}.summary ->> '$.parent.run_id' = ?`),
+    // Most runs are told apart by their text, without reading it as JSON; within a text no quote stands without a backslash.
+    ...term(tag === undefined ? undefined : JSON.stringify(tag), `instr(${row}.summary, ?) > 0`),
+    ...term(tag, `EXISTS (SELECT 1 FROM json_each(${row}.summary, '$.tags') WHERE value = ?)`),
+  ]
+}
+
+/** What of the runs that were found is left out; looked at last, since it asks for other rows. */
+function sparingTerms(filter: BoundedFilter): Term[] {
+  const { spares, unlessRetried } = filter
+  const terms: Term[] = []
+  if (spares === 'children') terms.push({ sql: `seen.summary ->> '$.parent' IS NULL`, bindings: [] })
+  if (spares === 'children_of_found') {
+    const found = [...narrowTerms(filter, 'above'), ...wideTerms(filter, 'above')]
+    terms.push({
+      sql: `NOT EXISTS (SELECT 1 FROM runs AS above WHERE above.id = seen.summary ->> '$.parent.run_id' AND ${conjunctionOf(found)})`,
+      bindings: found.flatMap(({ bindings }) => bindings),
+    })
+  }
+  if (unlessRetried !== undefined) {
+    terms.push({
+      sql: '(NOT EXISTS (SELECT 1 FROM retried WHERE run_id = seen.id) OR EXISTS (SELECT 1 FROM idempotency WHERE key = ? || seen.id))',
+      bindings: [unlessRetried.butBy],
+    })
+  }
+  return terms
+}
+
+interface Term {
+  sql: string
+  bindings: SqlStorageValue[]
+}
+
+/** No term if there is nothing to compare with. */
+function term(value: string | number | undefined, sql: string): Term[] {
+  return value === undefined ? [] : [{ sql, bindings: [value] }]
+}
+
+function conjunctionOf(terms: readonly Term[]): string {
+  return terms.length === 0 ? 'TRUE' : terms.map(({ sql }) => sql).join(' AND ')
 }

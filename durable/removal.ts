@@ -37,6 +37,7 @@ export class Removal {
         'DELETE FROM runs WHERE id = ? RETURNING spilled, payloads',
         runId,
       )
+      this.#rows.run('DELETE FROM retried WHERE run_id = ?', runId)
       this.#actions.drop(runId)
       if (gone === null || (gone.spilled === 0 && gone.payloads === 0)) continue
       this.#rows.run('INSERT OR IGNORE INTO removals (run_id) VALUES (?)', runId)

@@ -103,7 +103,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
     wake: () => waking.armBy(Date.now()),
   })
   const bulkJobs = new BulkJobs(rows)
-  const bulkWork = new BulkWork(bulkJobs, rows, prefix, steps, retries, removal, (other, job) =>
+  const bulkWork = new BulkWork(bulkJobs, keys, retention, rows, prefix, steps, retries, removal, (other, job) =>
     env.RUNNER.get(env.RUNNER.idFromName(`${address().tenant}:${other}`)).requestBulk(job, []),
   )
   const signals = new Signals(history, reading, loader, (runId, facts) => steps.commitReported(runId, facts))

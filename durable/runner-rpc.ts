@@ -175,6 +175,12 @@ export interface BulkJob {
   requestedAt: number
 }
 
+/**
+ * What became of the request for a bulk job. `replayed`: its Idempotency-Key has begun the job of that id already.
+ * What a request without a key is answered with stays as it was, for Workers of the release before.
+ */
+export type BulkAnswer = 'accepted' | 'too_many' | 'idempotency_key_reused' | { kind: 'replayed'; id: string }
+
 /** How far one shard is. */
 export interface BulkProgress {
   job: BulkJob

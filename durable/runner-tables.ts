@@ -4,7 +4,8 @@
 // `removals` names runs whose row is gone and whose other rows are not yet (removal.ts), `upkeep` when rows have to go (retention.ts),
 // `bulk` jobs on many runs, and where they stand (bulk-jobs.ts).
 // `circuits` are those that are not closed, `circuit_waits` the runs that they hold back (circuits.ts). `cut_offs` are
-// runs that are still to be cancelled since what they are part of has ended (cut-offs.ts).
+// runs that are still to be cancelled since what they are part of has ended (cut-offs.ts). `retried` names the runs that later
+// runs make again, so that a bulk retry leaves them alone (history.ts).
 
 import { CIRCUIT_TABLES } from './circuits.ts'
 import { CUT_OFFS_TABLE } from './cut-offs.ts'
@@ -30,6 +31,7 @@ export const RUNNER_MIGRATIONS = [
   CIRCUIT_TABLES,
   'CREATE TABLE callback_secret (one INTEGER PRIMARY KEY CHECK (one = 1), secret BLOB NOT NULL);',
   CUT_OFFS_TABLE,
+  'CREATE TABLE retried (run_id TEXT PRIMARY KEY) WITHOUT ROWID;',
 ] as const
 
 /** A part of a payload or definition: a row may hold 2 MB in production, and every character may take 3 bytes of UTF-8. */

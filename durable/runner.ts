@@ -13,6 +13,7 @@ import { listRuns } from './listing.ts'
 import { migrate } from './migrate.ts'
 import { assemble, type RunnerParts } from './runner-parts.ts'
 import type {
+  BulkAnswer,
   BulkJob,
   BulkProgress,
   CallbackRefusal,
@@ -187,10 +188,17 @@ export class Runner extends DurableObject<Env> {
     return listRuns(rows, filter, prefix(), before, limit)
   }
 
-  /** Takes a bulk job; `others` are the shards that this one has to tell of it, none when it was told itself. */
-  async requestBulk(job: BulkJob, others: readonly number[]): Promise<'accepted' | 'too_many'> {
-    const { bulkJobs, waking } = this.#parts
-    const outcome = bulkJobs.accept(job, others)
+  /**
+   * Takes a bulk job, or finds the one that the same id or key has begun.
+   * @param others the shards that this one has to tell of it, none when it was told itself
+   */
+  async requestBulk(
+    job: BulkJob,
+    others: readonly number[],
+    idempotency: StartRequest['idempotency'] = null,
+  ): Promise<BulkAnswer> {
+    const { bulkWork, waking } = this.#parts
+    const outcome = bulkWork.accept(job, others, idempotency)
     waking.armBy(Date.now())
     return outcome
   }

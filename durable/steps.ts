@@ -141,7 +141,7 @@ export class Steps {
 
   /** Records a new run. If it throws, nothing of it is recorded. */
   #begin({ request, workflow, version, timeoutMs, takenOver }: Beginning, now: number): void {
-    const { committer, counts, keys, retention, storage } = this.#parts()
+    const { committer, counts, history, keys, retention, storage } = this.#parts()
     const { runId, input: inputText, options, idempotency } = request
     const accepted = {
       type: 'RunAccepted',
@@ -160,6 +160,7 @@ export class Steps {
           keys.save(idempotency.key, idempotency.bodyHash, runId, now)
           retention.expectKey(now + KEY_LIFETIME_MS)
         }
+        if (options?.retry !== undefined) history.markRetried(options.retry.of)
         return committer.begin(accepted, now, takenOver)
       })
     } catch (error) {

@@ -8,7 +8,8 @@ import { runnerOf, SHARDS } from '../start.ts'
 import type { Fault } from '../workflow/codes.ts'
 import { checkShape } from '../workflow/faults.ts'
 import { isFinal, type RunStatus } from '../workflow/run.ts'
-import { soundness } from '../workflow/sound.ts'
+import { canonicalText, soundness } from '../workflow/sound.ts'
+import { readIdempotency } from './idempotency-key.ts'
 import { repeating } from './objects.ts'
 import { ApiProblem, faultyBody } from './problem.ts'
 import { type Route, route } from './route.ts'
@@ -43,7 +44,7 @@ const BulkSchema = z
   .strictObject({
     action: z.enum(ACTIONS).meta({
       description:
-        '`cancel` acts on runs that go on, `delete` on runs that have ended, `retry` on runs that have ended and not succeeded: from what failed, on their own version.',
+        '`cancel` acts on runs that go on; those that are tasks of a run that it finds too end with that one and are not counted. `delete` acts on runs that have ended. `retry` makes runs again that have ended and not succeeded, from what failed, on their own version; it leaves out runs that a later run makes again already (`retry_of`), and runs that are tasks of others, which their parents make again. With `filter.parent` it makes those of that parent again, as runs of their own of which the parent never hears.',
     }),
     filter: FilterSchema,
     dry_run: z.boolean().default(false).meta({ description: 'Only counts the runs.' }),
@@ -78,6 +79,8 @@ interface Asked {
   action: BulkJob['action']
   filter: Filter
   dryRun: boolean
+  /** The body as it was sent, for its key. */
+  raw: unknown
 }
 
 const request = route({
@@ -86,15 +89,21 @@ const request = route({
   tag: 'Runs',
   summary: 'Cancel, delete or retry many runs',
   description:
-    'Every run that the filter finds and that was created before the request, by pages in the background; 202 says where to read how far it is. The filter has to say something, or `{"all": true}`. At most 20 jobs are under way at once; the figures of the last 100 are kept.',
+    'Every run that the filter finds and that was created before the request, by pages in the background; 202 says where to read how far it is. The filter has to say something, or `{"all": true}`. At most 20 jobs are under way at once; the figures of the last 100 are kept. With `Idempotency-Key` a repeat of the same request is answered with the first job, for 24 h (404 `bulk_not_found` if its figures are kept no more); a dry run begins no job, so no key is kept for it.',
   access: 'key',
+  headers: ['Idempotency-Key'],
   body: { schema: BulkSchema, maxBytes: MAX_BODY_BYTES, check: checkBulk },
   answers: {
     200: { description: 'Of a dry run: how many it would be.', content: BulkCountSchema },
-    202: { description: 'The job, accepted.', content: BulkJobSchema, headers: ['Location', 'Retry-After'] },
+    202: {
+      description: 'The job, accepted.',
+      content: BulkJobSchema,
+      headers: ['Location', 'Retry-After', 'Idempotent-Replayed'],
+    },
   },
-  problems: ['not_available', 'bulk_limit'],
-  async handle({ env, tenant, body: { action, filter, dryRun } }) {
+  problems: ['not_available', 'bulk_limit', 'bulk_not_found', 'invalid_idempotency_key', 'idempotency_key_reused'],
+  async handle({ request, env, tenant, body: { action, filter, dryRun, raw } }) {
+    const idempotency = await readIdempotency(request.headers, () => canonicalText(raw))
     const requestedAt = Date.now()
     const job = { id: `bulk_${ulid(requestedAt)}`, action, filter: listFilterOf(filter), shown: filter, requestedAt }
     if (dryRun) {
@@ -103,14 +112,26 @@ const request = route({
       return Response.json({ action, filter, dry_run: true, matched })
     }
     const others = Array.from({ length: SHARDS }, (_, shard) => shard).filter((shard) => shard !== HOME)
-    const outcome = await repeating(() => runnerOf(env, tenant, HOME).requestBulk(job, others))
+    const outcome = await repeating(() => runnerOf(env, tenant, HOME).requestBulk(job, others, idempotency))
     if (outcome === 'too_many') {
       throw new ApiProblem('bulk_limit', 'Twenty bulk jobs are under way; wait for one to end', {
         headers: { 'Retry-After': '5' },
       })
     }
-    const headers = { Location: `/v1/runs/bulk/${job.id}`, 'Retry-After': '1' }
-    return Response.json((await readJob(env, tenant, job.id))!, { status: 202, headers })
+    if (outcome === 'idempotency_key_reused') {
+      throw new ApiProblem(outcome, 'The first bulk job with this Idempotency-Key had another body')
+    }
+    const id = outcome === 'accepted' ? job.id : outcome.id
+    const headers = {
+      Location: `/v1/runs/bulk/${id}`,
+      'Retry-After': '1',
+      ...(outcome === 'accepted' ? {} : { 'Idempotent-Replayed': 'true' }),
+    }
+    const accepted = await readJob(env, tenant, id)
+    if (accepted === null) {
+      throw new ApiProblem('bulk_not_found', `This Idempotency-Key has begun ${id}, whose figures are kept no more`)
+    }
+    return Response.json(accepted, { status: 202, headers })
   },
 })
 
@@ -169,7 +190,7 @@ function checkBulk(value: unknown): Asked {
   const { action, filter, dry_run } = shape.value
   const faults = faultsOf(action, filter)
   if (faults.length > 0) throw faultyBody(faults)
-  return { action, filter, dryRun: dry_run }
+  return { action, filter, dryRun: dry_run, raw: value }
 }
 
 function faultsOf(action: BulkJob['action'], { all, ...filter }: Filter): Fault[] {

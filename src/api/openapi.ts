@@ -16,7 +16,7 @@ import { PATH_PARAMETERS, ProblemSchema } from './schemas.ts'
 
 const ANSWER_HEADERS: Readonly<Record<AnswerHeader, string>> = {
   ETag: 'For If-None-Match, and for If-Match of a registration.',
-  'Idempotent-Replayed': '`true`: the run was started by an earlier request with this key.',
+  'Idempotent-Replayed': '`true`: an earlier request with this key has begun what is answered with.',
   Link: 'The next page, with `rel="next"`; absent on the last.',
   Location: 'Where to find it.',
   'Preference-Applied': 'What of Prefer was honoured.',

@@ -54,7 +54,7 @@ const retry = route({
   tag: 'Runs',
   summary: 'Make a run again',
   description:
-    'A new run of the same version, or the one that is named, with the same input and tags; `retry_of` says which run it makes again, and `run.attempt` in expressions counts them. Outputs of tasks that need not run again are taken over (`reused`); should the new run fail, what they did is undone as if it had done it. It is a start: a workflow that is paused or deleted takes none, and the time limit begins anew. An `Idempotency-Key` is remembered where the run is.',
+    'A new run of the same version, or the one that is named, with the same input and tags; `retry_of` says which run it makes again, and `run.attempt` in expressions counts them. Outputs of tasks that need not run again are taken over (`reused`); should the new run fail, what they did is undone as if it had done it. A run that is a task of another becomes a run of its own, of which that other run never hears: to go on with the work of the parent, retry the parent. It is a start: a workflow that is paused or deleted takes none, and the time limit begins anew. An `Idempotency-Key` is remembered where the run is.',
   access: 'key',
   headers: ['Idempotency-Key', 'traceparent', 'tracestate'],
   body: { schema: RetryRunSchema, maxBytes: MAX_BODY_BYTES, check: checkRetry },

@@ -42,6 +42,34 @@ describe('POST /v1/runs/bulk', () => {
     expect((await get(`/v1/runs?workflow=${other}`)).body.items).toHaveLength(1)
   })
 
+  test('with an Idempotency-Key is one job, however often it is sent; another body is a conflict', async () => {
+    const workflow = await aWorkflow()
+    await post('/v1/run', { workflow })
+    const body = { action: 'delete', filter: { workflow } }
+    const headers = { 'Idempotency-Key': `bulk-${workflow}` }
+    const dry = await post('/v1/runs/bulk', { ...body, dry_run: true }, headers)
+    expect(dry).toMatchObject({ status: 200, body: { matched: 1 } })
+    const first = await post('/v1/runs/bulk', body, headers)
+    expect(first.status).toBe(202)
+    expect(first.headers.get('Idempotent-Replayed')).toBeNull()
+    // The same JSON, written in another order.
+    const again = await post('/v1/runs/bulk', { filter: { workflow }, action: 'delete' }, headers)
+    expect(again).toMatchObject({ status: 202, body: { id: first.body.id } })
+    expect(again.headers.get('Idempotent-Replayed')).toBe('true')
+    expect(again.headers.get('Location')).toBe(`/v1/runs/bulk/${first.body.id}`)
+    const other = await post('/v1/runs/bulk', { ...body, action: 'cancel' }, headers)
+    expect(other).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } })
+    // A key of a start is another, though it reads the same.
+    const started = await post('/v1/run', { workflow }, headers)
+    expect(started.status).toBe(200)
+    const broken = await post('/v1/runs/bulk', body, { 'Idempotency-Key': 'a b' })
+    expect(broken).toMatchObject({ status: 400, body: { code: 'invalid_idempotency_key' } })
+    await fireAlarms()
+    await vi.waitFor(async () => expect((await get(`/v1/runs/bulk/${first.body.id}`)).body.status).toBe('done'))
+    expect((await post('/v1/runs/bulk', body, headers)).body).toMatchObject({ id: first.body.id, status: 'done' })
+    expect((await get(`/v1/runs?workflow=${workflow}`)).body.items).toHaveLength(1)
+  })
+
   test('cancels what goes on', async () => {
     vi.spyOn(globalThis, 'fetch').mockImplementation(() => new Promise(() => {}))
     const workflow = await aCallingWorkflow({ timeout: '10m' })

@@ -92,6 +92,110 @@ describe('a bulk job', () => {
     expect(await retried()).toBe(5)
   })
 
+  /** A tenant whose workflow `top` has the runs of another as its task. */
+  async function aFamily() {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ a: [] }, { name: 'below', timeout: '10m' }))
+    const top = aDefinition({ sub: [] }, { name: 'top', timeout: '10m' })
+    Object.assign(top.tasks[0]!, { type: 'workflow', with: { workflow: 'below' } })
+    await tenant.register(top)
+    return { tenant, runner: () => tenant.runner() }
+  }
+
+  /** A run of `top`, and the run that is its task; both go on. */
+  async function aLiveFamily() {
+    const { tenant, runner } = await aFamily()
+    fakeUpstream(silence)
+    await runner().start(tenant.start('top', { waitMs: 0 }))
+    await vi.waitFor(async () => expect(await count(runner())).toBe(2))
+    return { runner }
+  }
+
+  /** A run of `top` that failed since the run failed that is its task. */
+  async function aFailedFamily() {
+    const { tenant, runner } = await aFamily()
+    const { requests } = fakeUpstream(() => new Response('', { status: 400 }))
+    const start = tenant.start('top')
+    await runner().start(start)
+    return { runner, top: start.runId, requests }
+  }
+
+  test('that retries leaves the runs that are tasks of others to those, and their work is done once', async () => {
+    const { runner, requests } = await aFailedFamily()
+    expect(await count(runner(), `status = 'failed'`)).toBe(2)
+    expect(requests).toHaveLength(1)
+    const job = aJob('retry', { filter: { status: 'failed' } })
+    expect(await runner().countBulk(job)).toBe(1)
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({
+      matched: 1,
+      done: 1,
+      failed: 0,
+      finishedAt: expect.any(Number),
+    })
+    await vi.waitFor(async () => expect(await count(runner(), `status = 'failed'`)).toBe(4))
+    expect(requests).toHaveLength(2)
+  })
+
+  test('that retries the tasks of a run by its id makes runs of their own of them', async () => {
+    const { runner, top } = await aFailedFamily()
+    const job = aJob('retry', { filter: { parent: top } })
+    expect(await runner().countBulk(job)).toBe(1)
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 1, done: 1 })
+    expect(await count(runner(), `summary ->> '$.retry_of' IS NOT NULL AND workflow = 'below'`)).toBe(1)
+    expect(await count(runner(), `summary ->> '$.retry_of' IS NOT NULL AND summary ->> '$.parent' IS NOT NULL`)).toBe(0)
+  })
+
+  test('that retries leaves alone what a later run makes again, whoever asked for that one', async () => {
+    const { tenant, runner } = await aShard({ live: 0, ended: 0 })
+    fakeUpstream(() => new Response('', { status: 400 }))
+    const starts = [tenant.start('wf'), tenant.start('wf'), tenant.start('wf')]
+    for (const start of starts) await runner().start(start)
+    const again = tenant.start('wf').runId
+    await runner().retry({ runId: again, of: starts[0]!.runId, from: 'failed', version: null, idempotency: null })
+    await runner().get(again, 5_000)
+    const retryAll = async () => {
+      const job = aJob('retry', { filter: { status: 'failed' } })
+      const counted = await runner().countBulk(job)
+      await runner().requestBulk(job, [])
+      await runDurableObjectAlarm(runner())
+      const progress = (await runner().bulk(job.id))!
+      expect(progress).toMatchObject({ matched: counted, done: counted, failed: 0 })
+      return counted
+    }
+    // Two that nobody has made again, and the retry that has failed itself.
+    expect(await retryAll()).toBe(3)
+    await vi.waitFor(async () => expect(await count(runner(), `status = 'failed'`)).toBe(7))
+    // Now the three that have just been made; none of those before.
+    expect(await retryAll()).toBe(3)
+    await vi.waitFor(async () => expect(await count(runner(), `status = 'failed'`)).toBe(10))
+    await runner().requestBulk(aJob('delete'), [])
+    await runDurableObjectAlarm(runner())
+    expect(await sql(runner(), 'SELECT * FROM retried')).toEqual([])
+  })
+
+  test('that cancels a run and its task cancels both: the end of the task is no failure of the run', async () => {
+    const { runner } = await aLiveFamily()
+    const job = aJob('cancel')
+    expect(await runner().countBulk(job)).toBe(1)
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 1, done: 1, failed: 0 })
+    expect(await count(runner(), `status = 'cancelled'`)).toBe(2)
+  })
+
+  test('that cancels runs of the workflow of a task alone reaches those that are tasks', async () => {
+    const { runner } = await aLiveFamily()
+    const job = aJob('cancel', { filter: { workflow: 'below' } })
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 1, done: 1, failed: 0 })
+    expect(await count(runner(), `workflow = 'below' AND status = 'cancelled'`)).toBe(1)
+  })
+
   test('that retries tells of runs whose workflow takes no starts', async () => {
     const { tenant, runner } = await aShard({ live: 0, ended: 0 })
     fakeUpstream(() => new Response('', { status: 400 }))
@@ -201,6 +305,30 @@ describe('a bulk job', () => {
     }
     expect(await runner().bulk(taken[0]!.id)).toBeNull()
     expect((await sql(runner(), 'SELECT COUNT(*) AS n FROM bulk'))[0]!.n).toBeLessThanOrEqual(101)
+  })
+
+  test('of a key is one job, and the key outlives its figures', async () => {
+    const { runner } = await aShard({ live: 0, ended: 0 })
+    const idempotency = { key: 'k', bodyHash: 'h' }
+    const job = aJob('delete')
+    expect(await runner().requestBulk(job, [], idempotency)).toBe('accepted')
+    expect(await runner().requestBulk(job, [], idempotency)).toBe('accepted')
+    expect(await runner().requestBulk(aJob('delete'), [], { key: 'k', bodyHash: 'other' })).toBe(
+      'idempotency_key_reused',
+    )
+    await abortAllDurableObjects()
+    await sql(runner(), 'DELETE FROM bulk')
+    expect(await runner().requestBulk(aJob('delete'), [], idempotency)).toEqual({ kind: 'replayed', id: job.id })
+    expect(await sql(runner(), 'SELECT * FROM bulk')).toEqual([])
+  })
+
+  test('that was refused has not used its key', async () => {
+    const { runner } = await aShard({ live: 0, ended: 0 })
+    for (let i = 0; i < 20; i++) await runner().requestBulk(aJob('delete'), [1])
+    const idempotency = { key: 'k', bodyHash: 'h' }
+    expect(await runner().requestBulk(aJob('delete'), [1], idempotency)).toBe('too_many')
+    await sql(runner(), 'DELETE FROM bulk')
+    expect(await runner().requestBulk(aJob('delete'), [1], idempotency)).toBe('accepted')
   })
 
   test('of an id that no job has is nothing', async () => {
