@@ -1,8 +1,8 @@
 // The orchestrator as the bench uses it: through its HTTP API, as a client would.
 // Whatever is not as promised is thrown: a figure of wrong answers is worth nothing.
 
-import { SHARDS } from '../src/start.ts'
 import { hash32 } from '../src/workflow/retry.ts'
+import { SHARDS } from '../src/workflow/run-id.ts'
 import { type Answer, call } from './drive.ts'
 
 export interface RowCounts {

@@ -2,16 +2,16 @@
 // what changes a figure; without the mark figures are late, and runs go on.
 
 import type { Env } from '../src/env.ts'
-import type { Address } from './address.ts'
+import { type Address, metricsOf } from '../src/objects.ts'
 import { logFault } from './fault-log.ts'
 
 export class FiguresMark {
-  readonly #metrics: Env['METRICS']
+  readonly #env: Pick<Env, 'METRICS'>
   readonly #address: () => Address
   #isSet = false
 
-  constructor(metrics: Env['METRICS'], address: () => Address) {
-    this.#metrics = metrics
+  constructor(env: Pick<Env, 'METRICS'>, address: () => Address) {
+    this.#env = env
     this.#address = address
   }
 
@@ -23,7 +23,7 @@ export class FiguresMark {
   async set(): Promise<void> {
     const { tenant, shard } = this.#address()
     try {
-      await this.#metrics.get(this.#metrics.idFromName(tenant)).mark(shard)
+      await metricsOf(this.#env, tenant).mark(shard)
       this.#isSet = true
     } catch (error) {
       logFault('mark', error)

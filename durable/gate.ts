@@ -7,6 +7,7 @@
 
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
+import { addressOfGate, type GateAddress, metricsOf, runnerOf } from '../src/objects.ts'
 import {
   admit,
   afterCall,
@@ -201,15 +202,13 @@ export class Gate extends DurableObject<Env> {
   async #tell(): Promise<void> {
     if (!this.#state.isUntold) return
     const revision = this.#revision
-    const { tenant } = this.#address()
+    const { tenant, target } = this.#address()
     const view = { revision, state: this.#circuit.state, askAt: this.#askAt(Date.now()) }
     const shards = [...this.#told]
     const { env } = this
     const tells = [
-      env.METRICS.get(env.METRICS.idFromName(tenant)).circuitChanged(this.#record()),
-      ...shards.map((shard) =>
-        env.RUNNER.get(env.RUNNER.idFromName(`${tenant}:${shard}`)).circuitChanged(this.#address().target, view),
-      ),
+      metricsOf(env, tenant).circuitChanged(this.#record()),
+      ...shards.map((shard) => runnerOf(env, tenant, shard).circuitChanged(target, view)),
     ]
     const faults = (await Promise.allSettled(tells)).filter((told) => told.status === 'rejected')
     // What has changed meanwhile is being told by whoever changed it.
@@ -261,10 +260,7 @@ export class Gate extends DurableObject<Env> {
   }
 
   /** Tenant and target are in the object's name (R8). */
-  #address(): { tenant: string; target: string } {
-    const [, tenant, target] = /^([^:]+):host:(.+)$/.exec(this.ctx.id.name ?? '') ?? []
-    if (tenant === undefined || target === undefined)
-      throw new Error('a Gate is reached by its name, tenant:host:target')
-    return { tenant, target }
+  #address(): GateAddress {
+    return addressOfGate(this.ctx.id.name)
   }
 }

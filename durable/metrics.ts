@@ -5,6 +5,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { AutoRouter } from 'itty-router'
 import type { Env } from '../src/env.ts'
+import { runnerOf } from '../src/objects.ts'
 import { CIRCUIT_LIST_TABLE, CircuitList } from './circuit-list.ts'
 import {
   emptyHistogram,
@@ -111,7 +112,7 @@ export class Metrics extends DurableObject<Env> {
     // Taken away before the question: a mark that comes while the Runner answers is about something newer, and stays.
     this.#rows.run('DELETE FROM marks WHERE shard = ?', shard)
     try {
-      const runner = this.env.RUNNER.get(this.env.RUNNER.idFromName(`${this.ctx.id.name}:${shard}`))
+      const runner = runnerOf(this.env, this.ctx.id.name!, shard)
       const { isSettled, ...figures } = await runner.counts()
       this.#rows.run('INSERT OR REPLACE INTO sources (shard, figures) VALUES (?, ?)', shard, JSON.stringify(figures))
       if (!isSettled) await this.mark(shard)

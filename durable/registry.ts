@@ -8,6 +8,7 @@
 
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
+import { runnerOf } from '../src/objects.ts'
 import { isJsonObject } from '../src/workflow/json.ts'
 import { canonicalText } from '../src/workflow/sound.ts'
 import { Leases } from './leases.ts'
@@ -195,7 +196,7 @@ export class Registry extends DurableObject<Env> {
 
   /** Never rejects: a Runner that does not answer can start the old version only until its lease has run out. */
   async #recallFrom(shard: number, name: string, until: number): Promise<void> {
-    const runner = this.env.RUNNER.get(this.env.RUNNER.idFromName(`${this.ctx.id.name}:${shard}`))
+    const runner = runnerOf(this.env, this.ctx.id.name!, shard)
     const expiry = after(until)
     await Promise.race([runner.recall(name).catch(() => expiry.promise), expiry.promise])
     expiry.cancel()

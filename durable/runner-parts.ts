@@ -1,8 +1,9 @@
 // How a Runner is put together: its parts, each once, and what each may ask of the others. No behaviour of its own.
 
 import type { Env } from '../src/env.ts'
+import { addressOfRunner, gateOf, registryOf, runnerOf } from '../src/objects.ts'
 import { partialText } from '../src/watch-protocol.ts'
-import { addressOf, runPrefix } from './address.ts'
+import { runPrefix } from '../src/workflow/run-id.ts'
 import { Attempts, type Executor } from './attempts.ts'
 import { BulkJobs } from './bulk-jobs.ts'
 import { BulkWork } from './bulk-work.ts'
@@ -39,11 +40,11 @@ export type RunnerParts = ReturnType<typeof assemble>
 /** Makes the parts of one Runner; its tables have to be there. */
 export function assemble(ctx: DurableObjectState, env: Env) {
   // Read when it is needed: an object can be made without a name, and is of no use then.
-  const address = () => addressOf(ctx.id.name)
+  const address = () => addressOfRunner(ctx.id.name)
   const shard = () => address().shard
   const prefix = () => runPrefix(shard())
-  const gateOf = (target: string) => env.GATE.get(env.GATE.idFromName(`${address().tenant}:host:${target}`))
-  const registry = () => env.REGISTRY.get(env.REGISTRY.idFromName(address().tenant))
+  const gate = (target: string) => gateOf(env, address().tenant, target)
+  const registry = () => registryOf(env, address().tenant)
   const loader = (runId: string) => committer.loader(runId)
 
   const rows = new Rows(ctx.storage.sql)
@@ -52,14 +53,14 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   const counts = new RunCounts(rows)
   const waiters = new Waiters()
   const watchers = new Watchers(ctx)
-  const mark = new FiguresMark(env.METRICS, address)
+  const mark = new FiguresMark(env, address)
   const workflows = new Workflows(rows, registry, shard)
 
   const steps = new Steps((): StepParts => stepParts)
   const waking = new Waking(ctx.storage, (): WakingParts => wakingParts)
 
   const circuits = new Circuits(rows, {
-    gateOf,
+    gateOf: gate,
     shard,
     ready: async () => {
       if (!mark.isSet) await mark.set()
@@ -67,7 +68,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
     look: (runId) => steps.look(runId),
     fault: (error) => logFault('circuit', error),
   })
-  const budgets = new RetryBudgets(gateOf, (error) => logFault('retry_budget', error))
+  const budgets = new RetryBudgets(gate, (error) => logFault('retry_budget', error))
   const attempts = new Attempts(
     ctx.exports.TaskExecutor as unknown as Executor,
     new Outgoing(circuits, budgets),
@@ -104,7 +105,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   })
   const bulkJobs = new BulkJobs(rows)
   const bulkWork = new BulkWork(bulkJobs, keys, retention, rows, prefix, steps, retries, removal, (other, job) =>
-    env.RUNNER.get(env.RUNNER.idFromName(`${address().tenant}:${other}`)).requestBulk(job, []),
+    runnerOf(env, address().tenant, other).requestBulk(job, []),
   )
   const signals = new Signals(history, reading, loader, (runId, facts) => steps.commitReported(runId, facts))
   const steering = new Steering(steps, reading, records, history, removal, mark)

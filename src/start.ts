@@ -5,19 +5,15 @@
 import { monotonicFactory } from 'ulid'
 import type { RetryAnswer, RetryRefused, RetryRequest, StartAnswer, StartRequest } from '../durable/runner-rpc.ts'
 import type { Env } from './env.ts'
+import { runnerOf } from './objects.ts'
 import { hash32 } from './workflow/retry.ts'
-
-/** Runners of a tenant. Part of every run id, so it can only be changed together with a way to find older runs. */
-export const SHARDS = 16
+import { runIdOf, SHARDS } from './workflow/run-id.ts'
 
 /** How often a start that broke off is repeated. */
 const MAX_REPEATS = 2
 
 /** Longest wait before a repeat, in ms; the wait is spread, so that starts do not come back all at once. */
 const REPEAT_WITHIN_MS = 50
-
-/** `run_`, two hex digits of the shard, a ULID. */
-const RUN_ID = /^run_([0-9a-f]{2})([0-7][0-9A-HJKMNP-TV-Z]{25})$/
 
 /** A start before it has an id. */
 export type Start = Omit<StartRequest, 'runId'>
@@ -40,7 +36,7 @@ export async function startRun(env: Env, tenant: string, start: Start): Promise<
   const ulid = mintUlid()
   // A key always leads to the same Runner, which alone can tell whether it has seen it.
   const shard = hash32(start.idempotency?.key ?? ulid) % SHARDS
-  const runId = `run_${shardCode(shard)}${ulid}`
+  const runId = runIdOf(shard, ulid)
   const waitUntil = Date.now() + start.waitMs
   return begun(env, tenant, shard, runId, (runner) => {
     return runner.start({ ...start, runId, waitMs: Math.max(0, waitUntil - Date.now()) }) as Promise<StartAnswer>
@@ -53,7 +49,7 @@ export async function startRun(env: Env, tenant: string, start: Start): Promise<
  * @param shard of the run that is made again
  */
 export async function retryRun(env: Env, tenant: string, shard: number, retry: Retry): Promise<Started | RetryRefused> {
-  const runId = `run_${shardCode(shard)}${mintUlid()}`
+  const runId = runIdOf(shard, mintUlid())
   return begun(env, tenant, shard, runId, (runner) => runner.retry({ ...retry, runId }) as Promise<RetryAnswer>)
 }
 
@@ -88,19 +84,6 @@ async function confirm(env: Env, tenant: string, shard: number, runId: string): 
   return { kind: 'start_unconfirmed', runId }
 }
 
-/** The parts of a run id; null if it can be none: another form, or a shard that this deployment does not have. */
-export function parseRunId(id: string): { shard: number; ulid: string } | null {
-  const match = RUN_ID.exec(id)
-  if (match === null) return null
-  const shard = Number.parseInt(match[1]!, 16)
-  return shard < SHARDS ? { shard, ulid: match[2]! } : null
-}
-
-/** The Runner of a shard. A stub that broke stays broken, so each call takes a new one. */
-export function runnerOf(env: Env, tenant: string, shard: number) {
-  return env.RUNNER.get(env.RUNNER.idFromName(`${tenant}:${shard}`))
-}
-
 /** Whether the platform says that the same call may succeed (the object was reset, moved or cut off). */
 export function isRetryable(error: unknown): boolean {
   return (error as { retryable?: unknown } | null)?.retryable === true && !isOverloaded(error)
@@ -109,10 +92,6 @@ export function isRetryable(error: unknown): boolean {
 /** Whether an object refused the call because too many wait for it already; repeating would make it worse. */
 export function isOverloaded(error: unknown): boolean {
   return (error as { overloaded?: unknown } | null)?.overloaded === true
-}
-
-function shardCode(shard: number): string {
-  return shard.toString(16).padStart(2, '0')
 }
 
 /** Within this isolate each is greater than the one before, also within a millisecond, so that lists have starts in order. */

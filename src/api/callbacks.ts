@@ -4,10 +4,11 @@
 import { z } from 'zod'
 import type { CallbackRefusal, CallbackTarget } from '../../durable/runner-rpc.ts'
 import type { Env } from '../env.ts'
-import { parseRunId, runnerOf } from '../start.ts'
+import { runnerOf } from '../objects.ts'
+import { parseRunId, RUN_ID_FORM } from '../workflow/run-id.ts'
 import { DEFAULT_TENANT } from './auth.ts'
-import { repeating } from './objects.ts'
 import { ApiProblem } from './problem.ts'
+import { repeating } from './repeating.ts'
 import { type Route, route } from './route.ts'
 import { anyJson } from './schemas.ts'
 import { checkSignal, MAX_SIGNAL_BYTES, SignalSchema, signalId } from './signal-bodies.ts'
@@ -15,7 +16,7 @@ import { checkSignal, MAX_SIGNAL_BYTES, SignalSchema, signalId } from './signal-
 const PLAIN = 'text/plain'
 
 /** `<tenant>.<run>.<task>.<wait>.<signature>` (durable/callbacks.ts). */
-const TOKEN = /^([a-z0-9-]{1,64})\.(run_[0-9A-Za-z]{28})\.(\d{1,5})\.(\d{1,6})\.([A-Za-z0-9_-]{43})$/
+const TOKEN = new RegExp(`^([a-z0-9-]{1,64})\\.(${RUN_ID_FORM})\\.(\\d{1,5})\\.(\\d{1,6})\\.([A-Za-z0-9_-]{43})$`)
 
 const answer = route({
   method: 'POST',

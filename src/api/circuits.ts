@@ -2,9 +2,10 @@
 
 import { z } from 'zod'
 import type { CircuitRecord } from '../../durable/gate.ts'
-import { repeating } from './objects.ts'
+import { gateOf, metricsOf } from '../objects.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
+import { repeating } from './repeating.ts'
 import { route } from './route.ts'
 import { pageOf, timestamp } from './schemas.ts'
 import { jsonResponse } from './workflow-answers.ts'
@@ -47,8 +48,7 @@ const list = route({
   async handle({ env, tenant, path, query: { limit, cursor } }) {
     const listing = { path, filters: {}, limit }
     const after = positionOf(listing, cursor, isText)
-    const metrics = () => env.METRICS.get(env.METRICS.idFromName(tenant))
-    const page = await repeating(() => metrics().circuits(after, limit))
+    const page = await repeating(() => metricsOf(env, tenant).circuits(after, limit))
     return pageResponse(listing, page.items.map(circuitText), page.next)
   },
 })
@@ -63,16 +63,14 @@ const reset = route({
   answers: { 200: { description: 'The circuit, closed.', content: CircuitSchema } },
   problems: ['circuit_not_found'],
   async handle({ env, tenant, params: { circuit: name } }) {
-    const metrics = () => env.METRICS.get(env.METRICS.idFromName(tenant))
     // Asked first, so that made-up names make no objects.
-    if (!(await repeating(() => metrics().hasCircuit(name)))) {
+    if (!(await repeating(() => metricsOf(env, tenant).hasCircuit(name)))) {
       throw new ApiProblem(
         'circuit_not_found',
         'No circuit of this name has opened; GET /v1/circuits lists those that have',
       )
     }
-    const gate = () => env.GATE.get(env.GATE.idFromName(`${tenant}:host:${name}`))
-    return jsonResponse(circuitText(await repeating(() => gate().reset())), 200)
+    return jsonResponse(circuitText(await repeating(() => gateOf(env, tenant, name).reset())), 200)
   },
 })
 

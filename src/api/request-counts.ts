@@ -4,6 +4,7 @@
 
 import type { RequestCount } from '../../durable/counts.ts'
 import type { Env } from '../env.ts'
+import { metricsOf } from '../objects.ts'
 
 /** How long counts gather, in ms. */
 const GATHER_MS = 1_000
@@ -38,7 +39,7 @@ export async function tellRequests(env: Env, tenant: string): Promise<void> {
   const counts = gathered
   gathered = []
   try {
-    await env.METRICS.get(env.METRICS.idFromName(tenant)).countRequests(counts)
+    await metricsOf(env, tenant).countRequests(counts)
   } catch (error) {
     console.error(JSON.stringify({ event: 'request_counts_lost', count: counts.length, message: String(error) }))
   }

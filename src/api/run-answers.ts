@@ -2,10 +2,11 @@
 
 import type { RunAnswer, RunNotFound, TaskNotFound } from '../../durable/runner-rpc.ts'
 import type { Env } from '../env.ts'
-import { parseRunId, runnerOf } from '../start.ts'
-import { repeating } from './objects.ts'
+import { runnerOf } from '../objects.ts'
+import { parseRunId } from '../workflow/run-id.ts'
 import { appliedText, type Preference } from './prefer.ts'
 import { ApiProblem } from './problem.ts'
+import { repeating } from './repeating.ts'
 
 /** What a client that polls should wait, in seconds. */
 const POLL_AFTER = '1'

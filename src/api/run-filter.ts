@@ -1,8 +1,8 @@
 // Which runs: what lists and bulk jobs filter by, once for the query of a URL and for a body.
 
 import { z } from 'zod'
-import { parseRunId } from '../start.ts'
 import { RUN_STATUSES } from '../workflow/run.ts'
+import { parseRunId } from '../workflow/run-id.ts'
 import { LATER_TRIGGER_TYPES, TRIGGER_TYPES, tagSchema } from './run-schemas.ts'
 
 export const instantSchema = z.iso.datetime({

@@ -1,9 +1,10 @@
 // POST /v1/runs/{id}/retry: a run that has ended is made again, by a new run that takes over what still holds.
 
 import { z } from 'zod'
-import { parseRunId, retryRun } from '../start.ts'
+import { retryRun } from '../start.ts'
 import { checkShape } from '../workflow/faults.ts'
 import { isJsonObject } from '../workflow/json.ts'
+import { parseRunId } from '../workflow/run-id.ts'
 import { MAX_TASKS } from '../workflow/schema.ts'
 import { canonicalText, soundness } from '../workflow/sound.ts'
 import { readTrace } from '../workflow/trace.ts'

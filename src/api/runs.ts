@@ -10,12 +10,13 @@ import type {
   RunNotPaused,
   RunPage,
 } from '../../durable/runner-rpc.ts'
-import { runnerOf, SHARDS } from '../start.ts'
-import { repeating } from './objects.ts'
+import { runnerOf } from '../objects.ts'
+import { SHARDS } from '../workflow/run-id.ts'
 import { PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { readPreference } from './prefer.ts'
 import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
+import { repeating } from './repeating.ts'
 import { type Route, route } from './route.ts'
 import { askRunner, runResponse } from './run-answers.ts'
 import { instantSchema, laterTrigger, RUN_FILTER } from './run-filter.ts'

@@ -4,11 +4,12 @@
 import { z } from 'zod'
 import type { NotConfigured, SecretInfo } from '../../durable/vault.ts'
 import type { Env } from '../env.ts'
+import { vaultOf } from '../objects.ts'
 import { checkShape } from '../workflow/faults.ts'
 import { SECRET_NAME } from '../workflow/secret-marks.ts'
-import { repeating } from './objects.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem, detailOf, faultyBody } from './problem.ts'
+import { repeating } from './repeating.ts'
 import { type Route, route } from './route.ts'
 import { pageOf, timestamp } from './schemas.ts'
 import { jsonResponse, timestampOf } from './workflow-answers.ts'
@@ -148,10 +149,6 @@ const rotate = route({
     return jsonResponse(JSON.stringify({ rotated, unreadable }))
   },
 })
-
-function vaultOf(env: Env, tenant: string) {
-  return env.VAULT.get(env.VAULT.idFromName(tenant))
-}
 
 /** Of these names those that there is no secret of (yet). */
 export function missingSecrets(env: Env, tenant: string, names: readonly string[]): Promise<string[]> {

@@ -1,11 +1,12 @@
 // The service itself: is it up, what does it count, what can it do.
 
 import { z } from 'zod'
+import { metricsOf } from '../objects.ts'
 import { preferredType } from './accept.ts'
 import { authMode, authNotConfigured, isAuthConfigured } from './auth.ts'
 import { docsPage, errorsPage } from './docs.ts'
-import { repeating } from './objects.ts'
 import { openApiText } from './openapi.ts'
+import { repeating } from './repeating.ts'
 import { tellRequests } from './request-counts.ts'
 import { type Route, route } from './route.ts'
 
@@ -68,7 +69,7 @@ const metrics = route({
     await tellRequests(env, tenant)
     const format = preferredType(request.headers, [PLAIN, OPEN_METRICS]) ?? PLAIN
     const init = { headers: { Accept: format } }
-    const metrics = () => env.METRICS.get(env.METRICS.idFromName(tenant)).fetch('https://metrics/metrics', init)
+    const metrics = () => metricsOf(env, tenant).fetch('https://metrics/metrics', init)
     const { status, body } = await repeating(metrics)
     if (status !== 200) throw new Error(`the Metrics object answered ${status}`)
     return new Response(body, { headers: { 'Content-Type': METRICS_TYPES[format] } })

@@ -1,12 +1,13 @@
 // Versions of a workflow: listing them, reading one, drawing its graph. They never change once they are there.
 
 import { z } from 'zod'
+import { registryOf } from '../objects.ts'
 import type { WorkflowDefinition } from '../workflow/definition.ts'
 import { toDot, toMermaid } from '../workflow/diagram.ts'
 import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from './graph-answers.ts'
-import { registryOf, repeating } from './objects.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
+import { repeating } from './repeating.ts'
 import { type Route, route } from './route.ts'
 import { fetchVersion, knownName, present, timestampOf, workflowResponse } from './workflow-answers.ts'
 import { VersionPageSchema, WorkflowSchema } from './workflow-schemas.ts'

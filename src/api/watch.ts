@@ -7,8 +7,10 @@
 
 import type { EventPage } from '../../durable/runner-rpc.ts'
 import type { Env } from '../env.ts'
-import { isRetryable, parseRunId, runnerOf } from '../start.ts'
+import { runnerOf } from '../objects.ts'
+import { isRetryable } from '../start.ts'
 import { PING, watchUrl } from '../watch-protocol.ts'
+import { parseRunId } from '../workflow/run-id.ts'
 import { Inbox } from './inbox.ts'
 import { ApiProblem } from './problem.ts'
 import { askRunner } from './run-answers.ts'

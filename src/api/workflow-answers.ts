@@ -3,11 +3,12 @@
 
 import type { Missing, StoredVersion } from '../../durable/registry.ts'
 import type { Env } from '../env.ts'
+import { registryOf } from '../objects.ts'
 import type { Warning } from '../workflow/codes.ts'
 import { NAME_PATTERN } from '../workflow/schema.ts'
 import { etagOf, isFresh } from './etag.ts'
-import { registryOf, repeating } from './objects.ts'
 import { ApiProblem } from './problem.ts'
+import { repeating } from './repeating.ts'
 
 /** @throws ApiProblem `workflow_not_found`, also for what can be no name, which no object need be asked about */
 export function knownName(name: string): string {

@@ -2,13 +2,14 @@
 
 import { z } from 'zod'
 import type { Env } from '../env.ts'
+import { registryOf } from '../objects.ts'
 import { WorkflowDefinitionSchema } from '../workflow/schema.ts'
 import { checkDefinition, secretWarnings } from './definition-check.ts'
 import { etagOf, readIfMatch } from './etag.ts'
-import { registryOf, repeating } from './objects.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
+import { repeating } from './repeating.ts'
 import { type Route, route } from './route.ts'
 import {
   fetchVersion,

@@ -5,6 +5,7 @@
 import { RpcTarget, WorkerEntrypoint } from 'cloudflare:workers'
 import type { z } from 'zod'
 import type { Env } from '../env.ts'
+import { vaultOf } from '../objects.ts'
 import type { Fault } from '../workflow/codes.ts'
 import { checkShape } from '../workflow/faults.ts'
 import type { JsonObject } from '../workflow/json.ts'
@@ -158,7 +159,7 @@ function surroundingsOf({ EGRESS_ALLOW = '', AI }: Env): PluginSurroundings {
 
 function vaultsOf(env: Env): Vaults {
   // The type of the stub is spelt out: through those of RPC the compiler does not end.
-  return { open: (tenant, names) => env.VAULT.get(env.VAULT.idFromName(tenant)).open(names) as Promise<Opened> }
+  return { open: (tenant, names) => vaultOf(env, tenant).open(names) as Promise<Opened> }
 }
 
 function isBuilt(type: string): type is BuiltTaskType {

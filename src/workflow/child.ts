@@ -6,6 +6,7 @@ import type { Fact } from './fact.ts'
 import type { Json } from './json.ts'
 import { hash32 } from './retry.ts'
 import type { Run } from './run.ts'
+import { prefixOfRun } from './run-id.ts'
 import type { Spot } from './spot.ts'
 import { parseWorkflowRef, type WorkflowRef } from './workflow-ref.ts'
 
@@ -49,7 +50,7 @@ export function childRunId(parent: string, { task, item }: Spot, attempt: number
     let bits = hash32(`${part}/${of}`)
     for (let digit = 0; digit < 6; digit++, bits = Math.floor(bits / 32)) hash += CROCKFORD[bits % 32]!
   }
-  return `${parent.slice(0, 6)}${time}${hash.slice(0, 16)}`
+  return `${prefixOfRun(parent)}${time}${hash.slice(0, 16)}`
 }
 
 export type ChildCall = { ok: true; workflow: WorkflowRef; input: Json } | { ok: false; error: TaskError }

@@ -3,7 +3,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { SHARDS } from '../../src/start.ts'
+import { SHARDS } from '../../src/workflow/run-id.ts'
 import { aCallingWorkflow, aWorkflow, call, get, post } from './client.ts'
 
 afterEach(() => {

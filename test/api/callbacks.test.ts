@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
-import { parseRunId } from '../../src/start.ts'
+import { parseRunId } from '../../src/workflow/run-id.ts'
 import { aName, call, get, post } from './client.ts'
 
 const ask = (id: string, rest: object = {}, config: object = {}) => ({

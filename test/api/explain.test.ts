@@ -3,8 +3,8 @@
 import { abortAllDurableObjects, reset, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { parseRunId } from '../../src/start.ts'
 import type { RunError } from '../../src/workflow/event.ts'
+import { parseRunId } from '../../src/workflow/run-id.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { aCallingWorkflow, aName, aWorkflow, call, get, post } from './client.ts'
 

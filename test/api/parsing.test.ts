@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { preferredType } from '../../src/api/accept.ts'
 import { offsetDeeperThan, offsetOfSyntaxFault } from '../../src/api/json-text.ts'
 import type { Env } from '../../src/env.ts'
-import { parseRunId, SHARDS, startRun } from '../../src/start.ts'
+import { startRun } from '../../src/start.ts'
+import { parseRunId, SHARDS } from '../../src/workflow/run-id.ts'
 
 function isJson(text: string): boolean {
   try {

@@ -8,8 +8,9 @@ import { socketResponse } from '../../src/api/event-socket.ts'
 import { eventStream } from '../../src/api/event-stream.ts'
 import { ApiProblem } from '../../src/api/problem.ts'
 import { sourceOf, Watch, type WatchSource } from '../../src/api/watch.ts'
-import { parseRunId, runnerOf } from '../../src/start.ts'
+import { runnerOf } from '../../src/objects.ts'
 import { newsText, partialText } from '../../src/watch-protocol.ts'
+import { parseRunId } from '../../src/workflow/run-id.ts'
 import { aCallingWorkflow, aWorkflow, call, fetchRaw, get, post } from './client.ts'
 
 afterEach(() => {

@@ -1,8 +1,8 @@
 // What was registered is what is started, at once, on every shard.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { SHARDS } from '../../src/start.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
+import { SHARDS } from '../../src/workflow/run-id.ts'
 import { Client } from './client.ts'
 import { Server } from './harness.ts'
 

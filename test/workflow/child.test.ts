@@ -1,11 +1,11 @@
 import { decodeTime } from 'ulid'
 import { describe, expect, test } from 'vitest'
-import { parseRunId } from '../../src/start.ts'
 import { advance } from '../../src/workflow/advance.ts'
 import { childCall, childRunId, endOfChild, parentOf } from '../../src/workflow/child.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { runsCutOff } from '../../src/workflow/items.ts'
 import { dueAt, isCurrent, type Run } from '../../src/workflow/run.ts'
+import { parseRunId } from '../../src/workflow/run-id.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 

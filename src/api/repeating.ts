@@ -1,14 +1,9 @@
 // Calls to Durable Objects that may be repeated: reads, and writes that find what an earlier try did.
 
-import type { Env } from '../env.ts'
 import { isRetryable } from '../start.ts'
 
 /** How often a call that the platform broke off is made again. */
 const MAX_REPEATS = 2
-
-export function registryOf(env: Env, tenant: string) {
-  return env.REGISTRY.get(env.REGISTRY.idFromName(tenant))
-}
 
 /**
  * Makes a call, and again when an object was reset or moved under it (a deploy).

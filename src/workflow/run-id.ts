@@ -1,0 +1,33 @@
+// The form of run ids: `run_`, two hex digits of the shard that keeps the run, a ULID. So whoever has an id knows its Runner
+// without a look-up, and ids of a shard in order are its runs in the order of their starts. Pure: chance and time are the caller's.
+
+/** Runners of a tenant. Part of every run id, so it can only be changed together with a way to find older runs. */
+export const SHARDS = 16
+
+/** Of all shards, those of a later deployment too. For expressions that hold the id of a run; it has no groups. */
+export const RUN_ID_FORM = 'run_[0-9a-f]{2}[0-7][0-9A-HJKMNP-TV-Z]{25}'
+
+const RUN_ID = new RegExp(`^${RUN_ID_FORM}$`)
+const SHARD_AT = 'run_'.length
+const PREFIX_LENGTH = SHARD_AT + 2
+
+export function runIdOf(shard: number, ulid: string): string {
+  return runPrefix(shard) + ulid
+}
+
+/** What the ids of a shard's runs begin with. */
+export function runPrefix(shard: number): string {
+  return `run_${shard.toString(16).padStart(2, '0')}`
+}
+
+/** The same of the shard that keeps this run. */
+export function prefixOfRun(runId: string): string {
+  return runId.slice(0, PREFIX_LENGTH)
+}
+
+/** The parts of a run id; null if it can be none: another form, or a shard that this deployment does not have. */
+export function parseRunId(id: string): { shard: number; ulid: string } | null {
+  if (!RUN_ID.test(id)) return null
+  const shard = Number.parseInt(id.slice(SHARD_AT, PREFIX_LENGTH), 16)
+  return shard < SHARDS ? { shard, ulid: id.slice(PREFIX_LENGTH) } : null
+}
