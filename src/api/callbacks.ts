@@ -24,9 +24,9 @@ const answer = route({
   tag: 'Runs',
   summary: 'Answer a task by its link',
   description:
-    'The `callback_url` of a task that waits, which needs no key. Any JSON of at most 1 MiB is what the task gives; the link is good for one answer.',
+    'The `callback_url` of a task that waits, which needs no key. Any JSON of at most 1 MiB is what the task gives, null without a body; the link is good for one answer.',
   access: 'open',
-  body: { schema: anyJson, maxBytes: MAX_SIGNAL_BYTES, check: checkSignal },
+  body: { schema: anyJson, maxBytes: MAX_SIGNAL_BYTES, absent: null, check: checkSignal },
   answers: { 202: { description: 'The answer is recorded.', content: SignalSchema } },
   problems: ['callback_not_found', 'callback_used', 'unavailable'],
   async handle({ env, params: { token }, body: data }) {

@@ -10,6 +10,7 @@ import {
 } from 'zod-openapi'
 import { TASK_TYPES } from '../tasks/schemas.ts'
 import { CODES, type ProblemCode } from '../workflow/codes.ts'
+import type { Json } from '../workflow/json.ts'
 import type { TaskTypes } from '../workflow/task-types.ts'
 import { type Answer, type AnswerHeader, problemsOf, type RequestHeader, type Route } from './route.ts'
 import { PATH_PARAMETERS, ProblemSchema } from './schemas.ts'
@@ -98,12 +99,18 @@ function operation(route: Route): ZodOpenApiOperationObject {
     },
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: body.schema } } } }),
+      : { requestBody: { ...absence(body.absent), content: { 'application/json': { schema: body.schema } } } }),
     responses: {
       ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
       ...refusals(problemsOf(route)),
     },
   }
+}
+
+/** Whether a body has to be there, and what its absence stands for. */
+function absence(absent: Json | undefined) {
+  if (absent === undefined) return { required: true }
+  return { required: false, description: `Without a body, and a Content-Type, it is \`${JSON.stringify(absent)}\`.` }
 }
 
 /** `GET /v1/runs/{id}/tasks` is `getRunsIdTasks`. */

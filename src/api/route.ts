@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { Env } from '../env.ts'
 import type { ProblemCode } from '../workflow/codes.ts'
+import type { Json } from '../workflow/json.ts'
 import type { Principal } from './auth.ts'
 import { readJson } from './body.ts'
 import { readQuery } from './query.ts'
@@ -71,6 +72,8 @@ export interface BodyRule<Body, Params = Readonly<Record<string, string>>> {
   /** What the document shows. */
   schema: z.ZodType
   maxBytes: number
+  /** What a request without a body stands for; undefined where there has to be one. */
+  absent?: Json
   /**
    * @param params of the path, for what they and the body have to say of each other
    * @throws ApiProblem with every fault
@@ -135,7 +138,7 @@ export function route<
     }
     const withBody = (body: Body) => handle({ ...call, body } as unknown as CallOf<Who, Path, z.output<Query>, Body>)
     if (bodyRule === undefined) return withBody(undefined as Body)
-    return readJson(request, bodyRule.maxBytes).then((value) => {
+    return readJson(request, bodyRule.maxBytes, bodyRule.absent).then((value) => {
       const checked = bodyRule.check(value, call.params as unknown as ParamsOf<Path>)
       // Starts, which are the hottest, have nothing to wait for here.
       return checked instanceof Promise ? checked.then(withBody) : withBody(checked)

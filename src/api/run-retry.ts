@@ -22,11 +22,14 @@ const idsSchema = z.array(z.string()).min(1).max(MAX_TASKS)
 
 const RetryRunSchema = z
   .strictObject({
-    from: z.union([wordSchema, idsSchema]).meta({
-      description:
-        '`failed`: every task that did not succeed, or that was undone; `start`: all; or ids of tasks, besides those. Whatever depends on one of them is made again too.',
-      examples: ['failed', ['store']],
-    }),
+    from: z
+      .union([wordSchema, idsSchema])
+      .default('failed')
+      .meta({
+        description:
+          '`failed`: every task that did not succeed, or that was undone; `start`: all; or ids of tasks, besides those. Whatever depends on one of them is made again too.',
+        examples: ['failed', ['store']],
+      }),
     version: z.int().min(1).max(999_999_999).exactOptional().meta({
       description:
         "Another version of the workflow than the run's; every task whose output is taken over must be defined alike.",
@@ -35,10 +38,14 @@ const RetryRunSchema = z
   .meta({ id: 'RetryRun', description: 'How a run is made again.', examples: [{ from: 'failed' }] })
 
 /** The same for each form of `from`, so that the faults of a list are told where they are in it. */
-const FORMS = { word: RetryRunSchema.extend({ from: wordSchema }), ids: RetryRunSchema.extend({ from: idsSchema }) }
+const FORMS = {
+  word: RetryRunSchema.extend({ from: wordSchema.default('failed') }),
+  ids: RetryRunSchema.extend({ from: idsSchema }),
+}
 
 interface CheckedRetry extends z.output<typeof RetryRunSchema> {
-  raw: unknown
+  /** Equal for bodies that ask for the same, whether or not they write out what is the default. */
+  canonical: string
 }
 
 function checkRetry(raw: unknown): CheckedRetry {
@@ -46,7 +53,7 @@ function checkRetry(raw: unknown): CheckedRetry {
   const form = isJsonObject(raw) && Array.isArray(raw.from) ? FORMS.ids : FORMS.word
   const shape = checkShape<z.ZodType<z.output<typeof RetryRunSchema>>>(form, raw)
   if (!shape.ok || unsound.length > 0) throw faultyBody([...unsound, ...(shape.ok ? [] : shape.faults)])
-  return { ...shape.value, raw }
+  return { ...shape.value, canonical: canonicalText(shape.value) }
 }
 
 const retry = route({
@@ -55,10 +62,10 @@ const retry = route({
   tag: 'Runs',
   summary: 'Make a run again',
   description:
-    'A new run of the same version, or the one that is named, with the same input and tags; `retry_of` says which run it makes again, and `run.attempt` in expressions counts them. Outputs of tasks that need not run again are taken over (`reused`); should the new run fail, what they did is undone as if it had done it. A run that is a task of another becomes a run of its own, of which that other run never hears: to go on with the work of the parent, retry the parent. It is a start: a workflow that is paused or deleted takes none, and the time limit begins anew. An `Idempotency-Key` is remembered where the run is.',
+    'A new run of the same version, or the one that is named, with the same input and tags; without a body from what did not succeed. `retry_of` says which run it makes again, and `run.attempt` in expressions counts them. Outputs of tasks that need not run again are taken over (`reused`); should the new run fail, what they did is undone as if it had done it. A run that is a task of another becomes a run of its own, of which that other run never hears: to go on with the work of the parent, retry the parent. It is a start: a workflow that is paused or deleted takes none, and the time limit begins anew. An `Idempotency-Key` is remembered where the run is.',
   access: 'key',
   headers: ['Idempotency-Key', 'traceparent', 'tracestate'],
-  body: { schema: RetryRunSchema, maxBytes: MAX_BODY_BYTES, check: checkRetry },
+  body: { schema: RetryRunSchema, maxBytes: MAX_BODY_BYTES, absent: {}, check: checkRetry },
   answers: {
     202: {
       description: 'The new run so far.',
@@ -90,7 +97,7 @@ const retry = route({
       version: body.version ?? null,
       ...(trace === null ? {} : { trace }),
       // The same body for another run is another request.
-      idempotency: await readIdempotency(request.headers, () => `retry ${id} ${canonicalText(body.raw)}`),
+      idempotency: await readIdempotency(request.headers, () => `retry ${id} ${body.canonical}`),
     })
     switch (started.kind) {
       case 'run':

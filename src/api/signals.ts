@@ -16,10 +16,10 @@ function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/even
     tag: 'Runs',
     summary: 'Send a signal to a run',
     description:
-      'Any JSON of at most 1 MiB. It goes to every task that waits for this name and whose `match` is true, also in a paused run; what nobody takes is kept (1,000 a run), offered in the order of arrival to each task that begins to wait, and taken by the first that it matches. A signal that costs more than 1,000,000 steps to match is refused and not kept. With `Idempotency-Key` a repeat is answered as the first was and changes nothing.',
+      'Any JSON of at most 1 MiB; without a body it is null. It goes to every task that waits for this name and whose `match` is true, also in a paused run; what nobody takes is kept (1,000 a run), offered in the order of arrival to each task that begins to wait, and taken by the first that it matches. A signal that costs more than 1,000,000 steps to match is refused and not kept. With `Idempotency-Key` a repeat is answered as the first was and changes nothing.',
     access: 'key',
     headers: ['Idempotency-Key'],
-    body: { schema: anyJson, maxBytes: MAX_SIGNAL_BYTES, check: checkSignal },
+    body: { schema: anyJson, maxBytes: MAX_SIGNAL_BYTES, absent: null, check: checkSignal },
     answers: {
       202: { description: 'The signal is recorded.', content: SignalSchema, headers: ['Idempotent-Replayed'] },
     },

@@ -113,7 +113,13 @@ const fields = z.strictObject({
     .optional()
     .meta({ description: 'Body: fields, sent as application/x-www-form-urlencoded.', example: { name: 'a b' } }),
   multipart: multipartSchema.optional(),
-  body: z.string().optional().meta({ description: 'Body: a text, sent as UTF-8.', example: 'plain text' }),
+  body: z
+    .string({
+      error: ({ input }) =>
+        typeof input === 'object' && input !== null ? 'must be a text; put a JSON value in "json"' : undefined,
+    })
+    .optional()
+    .meta({ description: 'Body: a text, sent as UTF-8.', example: 'plain text' }),
   expect_status: choice(isList, [z.array(status).min(1).max(20), status])
     .default('200-299')
     .meta({

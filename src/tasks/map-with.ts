@@ -16,40 +16,42 @@ const items = choice((value) => (typeof value === 'string' ? 0 : 1), [z.string()
 
 const PERCENT = /^(?:100|\d{1,2})%$/
 
-export const mapWith = z.strictObject({
-  items,
-  task: z
-    .strictObject({
-      type: z.string().meta({
-        description: '`http`, `javascript`, `python`, `transform`, or `workflow`: then each item is a run.',
-        examples: ['http'],
+/** @param itemTypes what an item can be, of which `workflow` makes it a run */
+export const mapWithOf = (itemTypes: readonly string[]) =>
+  z.strictObject({
+    items,
+    task: z
+      .strictObject({
+        type: z.string().meta({
+          description: `One of ${itemTypes.map((name) => `\`${name}\``).join(', ')}; of \`workflow\` each item is a run.`,
+          examples: ['http'],
+        }),
+        with: z.record(z.string(), json) as z.ZodType<JsonObject>,
+        retry: RetryPolicySchema.exactOptional(),
+        timeout: timeoutSchema
+          .exactOptional()
+          .meta({ description: 'Time limit of one attempt of an item; of the run, if it is one.' }),
+      })
+      .meta({
+        description:
+          'What is done for each item; its expressions see the value as `item` and its place, from 0, as `index`.',
+        examples: [{ type: 'http', with: { url: `https://api.example.com/orders/\${{ item.id }}` } }],
       }),
-      with: z.record(z.string(), json) as z.ZodType<JsonObject>,
-      retry: RetryPolicySchema.exactOptional(),
-      timeout: timeoutSchema
-        .exactOptional()
-        .meta({ description: 'Time limit of one attempt of an item; of the run, if it is one.' }),
-    })
-    .meta({
-      description:
-        'What is done for each item; its expressions see the value as `item` and its place, from 0, as `index`.',
-      examples: [{ type: 'http', with: { url: `https://api.example.com/orders/\${{ item.id }}` } }],
-    }),
-  max_parallel: z
-    .int()
-    .min(1)
-    .max(64)
-    .exactOptional()
-    .meta({
-      description:
-        'Items that execute at once: of runs, which hold no slot, the slots of the run without it; of others never more than those.',
-      examples: [8],
-    }),
-  tolerated_failures: z
-    .union([z.int().min(0).max(10_000), z.string().regex(PERCENT, 'must be a count or a percentage such as "10%"')])
-    .exactOptional()
-    .meta({
-      description: 'Items that may fail, as a count or as a part of all; their outputs are null. 0 without it.',
-      examples: ['10%'],
-    }),
-})
+    max_parallel: z
+      .int()
+      .min(1)
+      .max(64)
+      .exactOptional()
+      .meta({
+        description:
+          'Items that execute at once: of runs, which hold no slot, the slots of the run without it; of others never more than those.',
+        examples: [8],
+      }),
+    tolerated_failures: z
+      .union([z.int().min(0).max(10_000), z.string().regex(PERCENT, 'must be a count or a percentage such as "10%"')])
+      .exactOptional()
+      .meta({
+        description: 'Items that may fail, as a count or as a part of all; their outputs are null. 0 without it.',
+        examples: ['10%'],
+      }),
+  })

@@ -3,11 +3,11 @@
 // A type writes its schema once, in its own file and for rendered values; the form for definitions is derived from it.
 // Faults that zod has no word for are custom issues which carry their code in `params.code`.
 
-import type { TaskTypes } from '../workflow/task-types.ts'
+import type { TaskType, TaskTypes } from '../workflow/task-types.ts'
 import { grpcWith } from './grpc-with.ts'
 import { httpHost, httpWith } from './http-with.ts'
 import { inferenceHost, inferenceWith } from './inference-with.ts'
-import { mapWith } from './map-with.ts'
+import { mapWithOf } from './map-with.ts'
 import { javascriptWith, pythonWith } from './script-with.ts'
 import { sleepWith } from './sleep-with.ts'
 import { withTemplates } from './templates.ts'
@@ -15,8 +15,8 @@ import { transformWith } from './transform-with.ts'
 import { waitWith } from './wait-with.ts'
 import { workflowInDefinition, workflowWith } from './workflow-with.ts'
 
-/** Every task type of the contract. Those without `with` are not built yet: they are taken as placeholders at most. */
-export const TASK_TYPES = {
+/** Every task type but `map`, which names those of them that its items can be. */
+const LONE_TYPES = {
   http: {
     mayBePlaceholder: true,
     hostOf: httpHost,
@@ -77,6 +77,15 @@ export const TASK_TYPES = {
     isForItems: true,
     with: { rendered: workflowWith, inDefinition: workflowInDefinition, notBuilt: [] },
   },
+} as const satisfies TaskTypes
+
+const mapWith = mapWithOf(
+  Object.entries<TaskType>(LONE_TYPES).flatMap(([name, type]) => (type.isForItems ? [name] : [])),
+)
+
+/** Every task type of the contract. Those without `with` are not built yet: they are taken as placeholders at most. */
+export const TASK_TYPES = {
+  ...LONE_TYPES,
   map: {
     mayBePlaceholder: false,
     isBuiltIn: true,

@@ -7,6 +7,7 @@ import type { TaskDefinition, WorkflowDefinition } from './definition.ts'
 import { checkCondition, checkTemplate, type ExpressionNames, fieldTemplate } from './expression.ts'
 import { boundedAt, checkShape, Entries, pointer } from './faults.ts'
 import { fitOf, type TaskOfFit, UNREAD } from './fit.ts'
+import { foreignWord } from './foreign-words.ts'
 import { InputShape } from './input-shape.ts'
 import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { isSchema } from './json-schema.ts'
@@ -17,7 +18,7 @@ import { LATER_FIELDS, MAX_TASKS, WorkflowDefinitionSchema } from './schema.ts'
 import { secretsIn } from './secret-uses.ts'
 import { soundness, tooDeepParts } from './sound.ts'
 import { Survey } from './survey.ts'
-import { checkTask } from './task-check.ts'
+import { checkTask, retryWord } from './task-check.ts'
 import { type TaskType, type TaskTypes, taskType } from './task-types.ts'
 import { isTime } from './time.ts'
 import { parseWorkflowRef } from './workflow-ref.ts'
@@ -47,7 +48,10 @@ export function parseDefinition(value: unknown, types: TaskTypes): Parsed {
   const unsound = soundness(value)
   faults.add(unsound)
   const tooDeep = tooDeepParts(unsound)
-  const head = checkShape(HeadSchema, value, { notAvailable: () => LATER_FIELDS.definition })
+  const head = checkShape(HeadSchema, value, {
+    notAvailable: () => LATER_FIELDS.definition,
+    hint: (path, name) => (path.length === 0 ? foreignWord('definition', name) : retryWord(path, name)),
+  })
   if (!head.ok) faults.add(head.faults)
   const raw: { [field: string]: unknown } = isJsonObject(value) ? value : {}
 

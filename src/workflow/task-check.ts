@@ -3,11 +3,16 @@
 
 import type { Fault } from './codes.ts'
 import type { TaskDefinition } from './definition.ts'
-import { type Checked, checkShape } from './faults.ts'
+import { type Checked, checkShape, type Path } from './faults.ts'
+import { foreignWord } from './foreign-words.ts'
 import { isJsonObject, type Json, type JsonObject } from './json.ts'
 import { didYouMean, quoted } from './nearest.ts'
 import { LATER_FIELDS, RetryPolicySchema, TaskDefinitionSchema } from './schema.ts'
 import { type TaskType, type TaskTypes, taskType, usableTypes } from './task-types.ts'
+
+/** Fields of a task, and of what a map does for each item. */
+const TASK_FIELDS = Object.keys(TaskDefinitionSchema.shape)
+const ITEM_FIELDS = ['type', 'with', 'retry', 'timeout']
 
 const WHY_NOT = { retry: 'it makes no attempt that another could mend', timeout: 'it takes no time' }
 
@@ -27,10 +32,11 @@ export function checkTask(
   const shape = checkShape(TaskDefinitionSchema, raw, {
     at,
     notAvailable: () => LATER_FIELDS.task,
-    hint: (path, name) =>
-      path.length === 0 && type !== null && fieldsOf(type).includes(name)
-        ? `${quoted(name)} says what the task does: put it in "with"`
-        : null,
+    hint: (path, name) => {
+      if (path.length > 0) return retryWord(path, name)
+      const isOfType = type !== null && fieldsOf(type).includes(name)
+      return isOfType ? `${quoted(name)} says what the task does: put it in "with"` : foreignWord('task', name)
+    },
   })
   const faults = shape.ok ? [] : shape.faults
   if (isJsonObject(raw)) faults.push(...refusedFields(raw, type, at))
@@ -41,7 +47,7 @@ export function checkTask(
       faults.push({ path: `${at}/breaker`, code: 'unknown_field', message })
     }
     if (type?.with !== undefined && isJsonObject(raw.with) && looksInside) {
-      faults.push(...checkWith(type.with, raw.with, at))
+      faults.push(...checkWith(type.with, raw.with, at, TASK_FIELDS))
       if (raw.type === 'map') faults.push(...checkItemTask(raw.with.task, `${at}/with/task`, types))
     }
   }
@@ -69,7 +75,9 @@ function checkItemTask(given: unknown, at: string, types: TaskTypes): Fault[] {
     ...refusedFields(given, type, at),
     ...checkType(given.type, type, given.with ?? {}, at, types, 'refuse'),
   ]
-  if (type?.with !== undefined && isJsonObject(given.with)) faults.push(...checkWith(type.with, given.with, at))
+  if (type?.with !== undefined && isJsonObject(given.with)) {
+    faults.push(...checkWith(type.with, given.with, at, ITEM_FIELDS))
+  }
   return faults
 }
 
@@ -116,9 +124,24 @@ function checkType(
   return []
 }
 
-function checkWith(schemas: NonNullable<TaskType['with']>, given: JsonObject, at: string): Fault[] {
+/** What is wrong with a name in a policy of attempts, at the path that leads to the policy. */
+export function retryWord(path: Path, name: string): string | null {
+  return path.at(-1) === 'retry' ? foreignWord('retry', name) : null
+}
+
+/** @param beside fields that stand beside this `with` */
+function checkWith(
+  schemas: NonNullable<TaskType['with']>,
+  given: JsonObject,
+  at: string,
+  beside: readonly string[],
+): Fault[] {
   const place = {
     at: `${at}/with`,
+    hint: (path: Path, name: string) => {
+      if (path.length > 0) return retryWord(path, name)
+      return beside.includes(name) ? `${quoted(name)} stands beside "with", not in it` : null
+    },
     notAvailable: (path: readonly unknown[]) => (path.length === 0 ? schemas.notBuilt : []),
   }
   const checked = checkShape(schemas.inDefinition, given, place)

@@ -68,8 +68,8 @@ describe('a link', () => {
       expect([again.status, again.body.code]).toEqual([410, 'callback_used'])
     }
     expect((await byLink('GET', url)).body.code).toBe('callback_used')
-    expect((await byLink('POST', await urlOf(id, 1), null)).status).toBe(202)
-    expect((await get(`/v1/runs/${id}`)).body.status).toBe('succeeded')
+    expect((await byLink('POST', await urlOf(id, 1))).status).toBe(202)
+    expect((await get(`/v1/runs/${id}`)).body).toMatchObject({ status: 'succeeded', output: { b: null } })
     expect((await byLink('POST', url, {})).body.code).toBe('callback_used')
   })
 

@@ -46,6 +46,27 @@ async function finished(id: string) {
 }
 
 describe('a run that failed', () => {
+  test('is made again by the call that its explanation tells, which has no body', async () => {
+    const workflow = await aChain()
+    const { server } = aServer('b')
+    const first = (await post('/v1/runs', { workflow })).body
+    server.isMended = true
+    const { text } = await call('GET', `/v1/runs/${first.id}/explain`, { headers: { Accept: 'text/plain' } })
+    const [, method, path] = /(POST) (\S+\/retry) makes/.exec(text)!
+    const headers = { 'Idempotency-Key': 'told' }
+    const again = await call(method!, path!, { headers })
+    expect([again.status, again.body.retry_of]).toEqual([202, first.id])
+    expect((await finished(again.body.id)).tasks.map(({ reused }: { reused?: true }) => reused)).toEqual([
+      true,
+      undefined,
+      undefined,
+    ])
+    for (const body of [{}, { from: 'failed' }]) {
+      const repeat = await post(path!, body, headers)
+      expect([repeat.status, repeat.body.id]).toEqual([202, again.body.id])
+    }
+  })
+
   test('goes on where it failed, with what it had, as a new run', async () => {
     const workflow = await aChain()
     const { server, upstream } = aServer('c')
@@ -173,7 +194,6 @@ describe('a retry is refused', () => {
   })
 
   test.each<[object, string, string]>([
-    [{}, '/from', 'required'],
     [{ from: 'end' }, '/from', 'invalid_value'],
     [{ from: [] }, '/from', 'out_of_bounds'],
     [{ from: [5] }, '/from/0', 'invalid_type'],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { aName, get, post } from './client.ts'
+import { aName, call, get, post } from './client.ts'
 
 /** Starts a run of the tasks, which wait. */
 async function aWaitingRun(tasks: object[]): Promise<string> {
@@ -35,6 +35,22 @@ describe('sending a signal', () => {
       expect((await post(`/v1/runs/${id}/signals/approved`, JSON.stringify(data))).status).toBe(202)
       expect((await get(`/v1/runs/${id}`)).body.output).toEqual({ ask: data })
     }
+  })
+
+  test('without a body gives null, and says what a body without its type lacks', async () => {
+    const id = await aWaitingRun([ask()])
+    const refused = await call('POST', `/v1/runs/${id}/signals/approved`, {
+      body: new TextEncoder().encode('{}'),
+      headers: { 'Content-Type': '' },
+    })
+    expect(refused).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } })
+    const lost = await post(`/v1/runs/${id}/signals/approved`, undefined, { 'Content-Type': 'application/json' })
+    expect(lost).toMatchObject({ status: 400, body: { code: 'malformed_json', detail: 'The body is empty' } })
+    expect(await post(`/v1/runs/${id}/signals/approved`)).toMatchObject({
+      status: 202,
+      body: { delivered_to: ['ask'] },
+    })
+    expect((await get(`/v1/runs/${id}`)).body.output).toEqual({ ask: null })
   })
 
   test('with an Idempotency-Key counts once, and has the same answer each time', async () => {
