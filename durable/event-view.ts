@@ -100,7 +100,7 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
         data: {
           for: event.for,
           until: timestamp(event.until),
-          ...(event.isSnoozed ? { snoozed: true } : {}),
+          ...(event.isPutOff ? { snoozed: true } : {}),
           ...(event.target === undefined ? {} : { circuit: event.target }),
           ...(event.total === undefined ? {} : { items: event.total }),
         },

@@ -14,7 +14,7 @@ import { runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
 import { configOf, type Spot } from '../src/workflow/spot.ts'
 import { type TaskTypes, taskType } from '../src/workflow/task-types.ts'
-import { type Tries, triesOf } from '../src/workflow/tries.ts'
+import { type Tries, triesOf, wasPoll } from '../src/workflow/tries.ts'
 import type { CircuitCall, Circuits } from './circuits.ts'
 import type { RetryBudgets } from './retry-budgets.ts'
 
@@ -53,7 +53,7 @@ export function circuitOf(run: Run, spot: Spot, load: LoadPayload): CircuitCall 
 /** Whether the call is no repeat of one that failed: the first of a task, and of a poll the one after an answer. */
 function isFirstCall({ attempts }: Pick<Tries, 'attempts'>): boolean {
   const before = attempts.at(-2)
-  return before === undefined || (before.status === 'snoozed' && before.error === null)
+  return before === undefined || wasPoll(before)
 }
 
 export class Outgoing {

@@ -126,8 +126,8 @@ export const FAULTS: Fault[] = [
   {
     name: 'a refused retry is made all the same',
     file: 'src/workflow/attempt-end.ts',
-    from: 'if (isRetryRefused && !isSnoozed) {',
-    to: 'if (isRetryRefused && isSnoozed) {',
+    from: 'if (isRetryRefused && !isPutOff) {',
+    to: 'if (isRetryRefused && isPutOff) {',
   },
   {
     name: 'when a waiting task is due is not written down',

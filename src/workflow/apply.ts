@@ -6,7 +6,7 @@ import { applyToItem, isItemEvent, itemsOf } from './items.ts'
 import type { Run } from './run.ts'
 import { Slots } from './slots.ts'
 import { enqueue, leaveUndecided, move, needsSlot, release, settle } from './task-moves.ts'
-import { beginAttempt, beginWaiting, endAttempt, noTries, noteUsage, snooze } from './tries.ts'
+import { beginAttempt, beginWaiting, endAttempt, endPoll, noTries, noteUsage } from './tries.ts'
 
 /** The run as its first event makes it. */
 export function accept(event: AcceptedEvent): Run {
@@ -185,7 +185,7 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'AttemptSnoozed':
       leaveUndecided(run, event.task, 'snoozed', event.at, null)
-      snooze(run.tasks[event.task]!, event)
+      endPoll(run.tasks[event.task]!, event)
       return
     case 'AttemptInterrupted':
       leaveUndecided(run, event.task, 'interrupted', event.at, null)

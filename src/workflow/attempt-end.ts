@@ -1,7 +1,7 @@
 // What follows an attempt that ended without success, of a task or of an item of a map: another one, when, or the end. Pure.
 
 import type { LaterEvent, TaskError } from './event.ts'
-import { isRetried, MAX_INTERRUPTIONS, MAX_SNOOZES, restartDelayMs, retryDelayMs } from './retry.ts'
+import { isRetried, MAX_INTERRUPTIONS, MAX_PUT_OFFS, restartDelayMs, retryDelayMs } from './retry.ts'
 import { mayGoOn, type Run } from './run.ts'
 import { SPAN_PATTERN, spanMs } from './span.ts'
 import { configOf, planOf, type Spot } from './spot.ts'
@@ -27,7 +27,7 @@ export function endedAttempts(run: Run, at: number): LaterEvent[] {
 function afterAttempt(run: Run, spot: Spot, at: number): LaterEvent {
   const { status, error } = triesOf(run, spot).attempts.at(-1)!
   if (status === 'interrupted') return afterInterruption(run, spot, at)
-  if (status === 'snoozed') return afterSnooze(run, spot, at)
+  if (status === 'snoozed') return afterPoll(run, spot, at)
   const again = retry(run, spot, error!, at)
   if (again !== null) return again
   return status === 'timed_out'
@@ -36,11 +36,11 @@ function afterAttempt(run: Run, spot: Spot, at: number): LaterEvent {
 }
 
 /** What is waited for is not there yet: the next call, unless it would come too late. A run that undoes what it did has no deadline. */
-function afterSnooze(run: Run, spot: Spot, at: number): LaterEvent {
+function afterPoll(run: Run, spot: Spot, at: number): LaterEvent {
   const { retryAfterMs, polls } = triesOf(run, spot)
   const until = at + (run.compensation === null ? retryAfterMs! : Math.min(retryAfterMs!, longestPoll(run, spot)))
   if (until < (run.deadlineAt ?? Number.POSITIVE_INFINITY)) {
-    return { type: 'TaskWaiting', at, ...spot, for: 'poll', until, isSnoozed: false }
+    return { type: 'TaskWaiting', at, ...spot, for: 'poll', until, isPutOff: false }
   }
   const message = `What is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}; the next would be due in ${until - at} ms, after the run's deadline`
   return { type: 'TaskFailed', at, ...spot, error: { code: 'poll_exhausted', message, retryable: false } }
@@ -57,20 +57,20 @@ function longestPoll(run: Run, spot: Spot): number {
 function retry(run: Run, spot: Spot, error: TaskError, at: number): LaterEvent | null {
   const policy = planOf(run, spot).retry
   if (policy === null || policy.max_attempts === 1 || !isRetried(policy, error)) return null
-  const { attempts, snoozes, retryAfterMs, isRetryRefused } = triesOf(run, spot)
+  const { attempts, putOffs, retryAfterMs, isRetryRefused } = triesOf(run, spot)
   const attempt = attempts.at(-1)!.number
-  const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
-  if (attempt >= policy.max_attempts && !isSnoozed) return null
-  if (isRetryRefused && !isSnoozed) {
+  const isPutOff = retryAfterMs !== null && PUT_OFF.has(error.code) && putOffs < MAX_PUT_OFFS
+  if (attempt >= policy.max_attempts && !isPutOff) return null
+  if (isRetryRefused && !isPutOff) {
     const message = `The host called has used up its budget of retries; attempt ${attempt} of ${policy.max_attempts} ended with ${error.code}`
     const refused = { code: 'retry_budget_exhausted', message, retryable: true, cause: error }
     return { type: 'TaskFailed', at, ...spot, error: refused }
   }
-  const backoffMs = retryDelayMs(policy, attempt, `${seedOf(run, spot)}/${spot.task}/${attempt}/${snoozes}`)
+  const backoffMs = retryDelayMs(policy, attempt, `${seedOf(run, spot)}/${spot.task}/${attempt}/${putOffs}`)
   // Never sooner than the server asked.
   const until = at + Math.max(backoffMs, retryAfterMs ?? 0)
   if (until < latestRetry(run, at + backoffMs, at)) {
-    return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isSnoozed }
+    return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isPutOff }
   }
   const code = retryAfterMs !== null && retryAfterMs > backoffMs ? 'retry_after_too_long' : 'deadline_before_retry'
   const bound = run.compensation === null ? "after the run's deadline" : 'longer than a compensation waits for a server'
@@ -94,9 +94,9 @@ function latestRetry({ deadlineAt, compensation }: Run, byPolicy: number, at: nu
 export function wantsRetry(run: Run, spot: Spot, error: TaskError, retryAfterMs: number | null): boolean {
   const policy = planOf(run, spot).retry
   if (policy === null || !isRetried(policy, error)) return false
-  const { attempts, snoozes } = triesOf(run, spot)
-  const isSnoozed = retryAfterMs !== null && PUT_OFF.has(error.code) && snoozes < MAX_SNOOZES
-  return !isSnoozed && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
+  const { attempts, putOffs } = triesOf(run, spot)
+  const isPutOff = retryAfterMs !== null && PUT_OFF.has(error.code) && putOffs < MAX_PUT_OFFS
+  return !isPutOff && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
 }
 
 /** A crash spends no attempt, but not without end. */
@@ -104,7 +104,7 @@ function afterInterruption(run: Run, spot: Spot, at: number): LaterEvent {
   const { interruptions } = triesOf(run, spot)
   if (interruptions < MAX_INTERRUPTIONS) {
     const until = at + restartDelayMs(seedOf(run, spot), spot.task, interruptions)
-    return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isSnoozed: false }
+    return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isPutOff: false }
   }
   const message = `${MAX_INTERRUPTIONS} attempts of this task were cut off by a crash or a deploy`
   const error = { code: 'interrupted_too_often', message, retryable: false }

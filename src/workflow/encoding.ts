@@ -104,7 +104,7 @@ function toTuple(event: RunEvent): Tuple {
         event.for,
         event.until,
         ...trimmed([
-          flag(event.isSnoozed) ?? (event.target === undefined ? undefined : 0),
+          flag(event.isPutOff) ?? (event.target === undefined ? undefined : 0),
           event.target,
           event.item,
           event.total,
@@ -224,7 +224,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         task,
         for: f[1] as WaitingFor,
         until: f[2] as number | null,
-        isSnoozed: f[3] === 1,
+        isPutOff: f[3] === 1,
         ...(typeof f[4] === 'string' ? { target: f[4] } : {}),
         ...itemIn(f[5]),
         ...(typeof f[6] === 'number' ? { total: f[6], items: decodeHeld(f[7]) } : {}),

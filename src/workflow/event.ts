@@ -165,7 +165,7 @@ export type RunEvent =
   /** The task's `when` holds. One that does not is a TaskSkipped. */
   | { type: 'ConditionMet'; at: number; task: TaskIndex }
   /**
-   * `until` null: no time ends the wait. `isSnoozed`: the attempt before does not count against `max_attempts`. `target`: the
+   * `until` null: no time ends the wait. `isPutOff`: the attempt before does not count against `max_attempts`. `target`: the
    * circuit that is waited for. `items` and `total`: the values of a map that begins, a list of so many.
    */
   | {
@@ -174,7 +174,7 @@ export type RunEvent =
       task: TaskIndex
       for: WaitingFor
       until: number | null
-      isSnoozed: boolean
+      isPutOff: boolean
       target?: string
       item?: number
       items?: Held

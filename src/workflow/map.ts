@@ -38,7 +38,7 @@ export function beginMap(run: Run, task: TaskIndex, at: number, load: LoadPayloa
   if (bytes > MAX_OUTPUT_BYTES) return invalid(`The items have ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
   const { timeoutMs } = run.workflow.plans[task]!
   const until = timeoutMs === null ? null : at + timeoutMs
-  return { type: 'TaskWaiting', at, task, for: 'items', until, isSnoozed: false, items: list, total: list.length }
+  return { type: 'TaskWaiting', at, task, for: 'items', until, isPutOff: false, items: list, total: list.length }
 }
 
 function kindOf(value: Json): string {

@@ -17,7 +17,7 @@ export interface RetryPolicy {
 }
 
 /** The most waits that a server may ask for with Retry-After without spending an attempt. */
-export const MAX_SNOOZES = 20
+export const MAX_PUT_OFFS = 20
 
 /** Whether this error is worth another attempt, the number of attempts aside. */
 export function isRetried(policy: RetryPolicy, error: TaskError): boolean {

@@ -60,7 +60,7 @@ export interface Task {
   token: number
   interruptions: number
   /** Attempts that a server put off with Retry-After. */
-  snoozes: number
+  putOffs: number
   /** Attempts that ended with an answer which was not the one waited for. */
   polls: number
   /** How long the server called last wants to be left alone, in ms; null if it did not say. */

@@ -88,7 +88,7 @@ export function heldBack(run: Run, spot: Spot, { target, until }: Hold, at: numb
   const patient = at + patienceMs(circuitWaits)
   const later = patient > until && patient < deadline ? patient : until
   const due = Math.max(later, at + 1)
-  return { type: 'TaskWaiting', at, ...spot, for: 'circuit', until: due, isSnoozed: false, target }
+  return { type: 'TaskWaiting', at, ...spot, for: 'circuit', until: due, isPutOff: false, target }
 }
 
 /** Of each map the item whose next attempt is due first, if there is room for one more. */

@@ -11,7 +11,7 @@ export type Tries = Pick<
   | 'attempts'
   | 'token'
   | 'interruptions'
-  | 'snoozes'
+  | 'putOffs'
   | 'polls'
   | 'retryAfterMs'
   | 'isRetryRefused'
@@ -29,7 +29,7 @@ export function noTries(): Tries {
     attempts: [],
     token: 0,
     interruptions: 0,
-    snoozes: 0,
+    putOffs: 0,
     polls: 0,
     retryAfterMs: null,
     isRetryRefused: false,
@@ -80,13 +80,18 @@ export function noteUsage(tries: Tries, { usage }: { usage?: Usage }): void {
 }
 
 /** An attempt has ended with an answer that is not the one waited for: what went wrong before it is over, the next call is another. */
-export function snooze(tries: Tries, { afterMs, logs }: { afterMs: number; logs?: Held }): void {
+export function endPoll(tries: Tries, { afterMs, logs }: { afterMs: number; logs?: Held }): void {
   tries.polls++
-  tries.snoozes = 0
+  tries.putOffs = 0
   tries.interruptions = 0
   tries.retryAfterMs = afterMs
   tries.isRetryRefused = false
   tries.logs = logs ?? null
+}
+
+/** Whether an attempt has ended with an answer that is not the one waited for: it was a call of a poll, and no failure. */
+export function wasPoll({ status, error }: Tries['attempts'][number]): boolean {
+  return status === 'snoozed' && error === null
 }
 
 /** Waits begin: for another attempt, a circuit, or what the task itself waits for. */
@@ -96,8 +101,8 @@ export function beginWaiting(
     for: what,
     until,
     target,
-    isSnoozed,
-  }: { for: Task['waitingFor']; until: number | null; target?: string; isSnoozed: boolean },
+    isPutOff,
+  }: { for: Task['waitingFor']; until: number | null; target?: string; isPutOff: boolean },
 ): void {
   tries.waitingFor = what
   tries.wakeAt = until
@@ -106,8 +111,8 @@ export function beginWaiting(
     tries.circuit = target ?? null
     tries.circuitWaits++
   }
-  if (!isSnoozed) return
-  tries.snoozes++
+  if (!isPutOff) return
+  tries.putOffs++
   tries.attempts.at(-1)!.status = 'snoozed'
 }
 

@@ -4,7 +4,7 @@
 import type { TaskIndex, WaitingFor } from './event.ts'
 import { isFinal, isSettled, type Run } from './run.ts'
 import { isChild, planOf, type Spot, spotKey, spotOf } from './spot.ts'
-import { triesOf } from './tries.ts'
+import { triesOf, wasPoll } from './tries.ts'
 
 /** What can be waited for, as api.md `waiting.for` has it. */
 export const WAITING_REASONS = [
@@ -189,8 +189,7 @@ function undoWaiting(run: Run, task: TaskIndex): Waiting {
 
 /** Between the events of one commit an attempt has ended and what follows is not decided yet: most likely this. */
 function nextWait(run: Run, spot: Spot): 'retry' | 'poll' {
-  const { status, error } = triesOf(run, spot).attempts.at(-1)!
-  return status === 'snoozed' && error === null ? 'poll' : 'retry'
+  return wasPoll(triesOf(run, spot).attempts.at(-1)!) ? 'poll' : 'retry'
 }
 
 /** What the next attempt waits for, and how many are left. */

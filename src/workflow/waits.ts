@@ -31,12 +31,12 @@ export function beginWait(
     const signal = firstKept(run, task, taken, load, budget)
     if (signal === 'cut') return null
     if (signal !== 'none') return { type: 'TaskSucceeded', at, task, output: null, signal }
-    return { type: 'TaskWaiting', at, task, for: 'signal', until: limit, isSnoozed: false }
+    return { type: 'TaskWaiting', at, task, for: 'signal', until: limit, isPutOff: false }
   }
   const until = sleepsUntil(run, task, at, runScope(run, load, budget))
   if ('error' in until) return { type: 'TaskFailed', at, task, error: until.error }
   const wakeAt = limit === null ? until.time : Math.min(until.time, limit)
-  return { type: 'TaskWaiting', at, task, for: 'time', until: wakeAt, isSnoozed: false }
+  return { type: 'TaskWaiting', at, task, for: 'time', until: wakeAt, isPutOff: false }
 }
 
 /** The time-out of a wait that is due because it has lasted as long as the task's `timeout` allows; null of a sleep that is over. */

@@ -42,7 +42,7 @@ describe('a task that polls', () => {
     const events = step(run, 100, snoozed(run, 5_000))
     expect(events).toEqual([
       { type: 'AttemptSnoozed', at: 100, task: 0, token: 3, afterMs: 5_000 },
-      { type: 'TaskWaiting', at: 100, task: 0, for: 'poll', until: 5_100, isSnoozed: false },
+      { type: 'TaskWaiting', at: 100, task: 0, for: 'poll', until: 5_100, isPutOff: false },
     ])
     expect([run.slots.holders.size, dueAt(run, 100)]).toEqual([0, 5_100])
     expect(step(run, 5_099)).toEqual([])

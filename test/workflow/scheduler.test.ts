@@ -407,7 +407,7 @@ describe('a task whose circuit is open', () => {
       task: 0,
       for: 'circuit',
       until: 30_000,
-      isSnoozed: false,
+      isPutOff: false,
       target: 'https://a.test',
     })
     expect(run.tasks[0]).toMatchObject({ status: 'waiting', attempts: [], circuit: 'https://a.test', wakeAt: 30_000 })
