@@ -1,6 +1,6 @@
 // The explanation of a run as the API shows it, in the form asked for. Pure.
 
-import type { RunEvent } from '../src/workflow/event.ts'
+import type { RunError, RunEvent } from '../src/workflow/event.ts'
 import { explain, explanationJson, explanationText } from '../src/workflow/explain.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { Run } from '../src/workflow/run.ts'
@@ -25,9 +25,8 @@ export function explanationBody(
 
 /** What can be told of a run that was ended unread: what its row says. */
 export function unreadExplanationBody(summary: string, form: ExplanationForm): string {
-  const { id, workflow, version, status, error, finished_at } = JSON.parse(summary) as {
-    [field: string]: Json
-    error: { code: string; message: string; retryable: boolean }
+  const { id, workflow, version, status, error, finished_at } = JSON.parse(summary) as { [field: string]: Json } & {
+    error: RunError
   }
   const text = `The run was ended without reading its history: ${errorText(error)}. What its tasks did cannot be told.`
   if (form === 'text') return `${text}\n`

@@ -63,7 +63,7 @@ function retry(run: Run, spot: Spot, error: TaskError, at: number): LaterEvent |
   if (attempt >= policy.max_attempts && !isPutOff) return null
   if (isRetryRefused && !isPutOff) {
     const message = `The host called has used up its budget of retries; attempt ${attempt} of ${policy.max_attempts} ended with ${error.code}`
-    const refused = { code: 'retry_budget_exhausted', message, retryable: true, cause: error }
+    const refused: TaskError = { code: 'retry_budget_exhausted', message, retryable: true, cause: error }
     return { type: 'TaskFailed', at, ...spot, error: refused }
   }
   const backoffMs = retryDelayMs(policy, attempt, `${seedOf(run, spot)}/${spot.task}/${attempt}/${putOffs}`)
@@ -107,7 +107,7 @@ function afterInterruption(run: Run, spot: Spot, at: number): LaterEvent {
     return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isPutOff: false }
   }
   const message = `${MAX_INTERRUPTIONS} attempts of this task were cut off by a crash or a deploy`
-  const error = { code: 'interrupted_too_often', message, retryable: false }
+  const error: TaskError = { code: 'interrupted_too_often', message, retryable: false }
   return { type: 'TaskFailed', at, ...spot, error }
 }
 

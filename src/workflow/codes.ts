@@ -434,7 +434,8 @@ export type FaultCode = CodeOf<'fault'> | 'not_available' | 'expression_limit' |
 export type WarningCode = CodeOf<'warning'>
 /** `http_<status>` is a family: one code for each status that the task did not expect. */
 export type TaskCode = CodeOf<'task'> | `http_${number}`
-export type RunCode = CodeOf<'run'>
+/** What a task, or a run, can end with. */
+export type EndCode = TaskCode | CodeOf<'run'>
 
 /** Statuses after which the same call may well succeed (api.md "Retryable"; RFC 9110, RFC 8470, RFC 6585). */
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])

@@ -1,5 +1,6 @@
 // What happened to a run: the events that its history is made of, and the values that they carry. No behaviour.
 
+import type { EndCode } from './codes.ts'
 import type { CompiledWorkflow } from './definition.ts'
 import type { Json } from './json.ts'
 import type { TraceContext } from './trace.ts'
@@ -16,7 +17,7 @@ export type WaitingFor = 'retry' | 'poll' | 'circuit' | 'time' | 'signal' | 'chi
 
 /** What went wrong with a task or a run. `code` is API (codes.ts), the message is for people. */
 export interface TaskError {
-  code: string
+  code: EndCode
   message: string
   retryable: boolean
   /** The error that this one is about: what the last attempt ended with. */

@@ -3,7 +3,7 @@
 import type { Admission, Hold } from './admission.ts'
 import { patienceMs } from './circuit.ts'
 import { MAX_DECISIONS } from './decision-bounds.ts'
-import type { LaterEvent, LoadPayload, TaskIndex } from './event.ts'
+import type { LaterEvent, LoadPayload, TaskError, TaskIndex } from './event.ts'
 import { hasRoom, nextItem, spotScope } from './map.ts'
 import type { Run } from './run.ts'
 import { runScope } from './scope.ts'
@@ -82,7 +82,7 @@ export function heldBack(run: Run, spot: Spot, { target, until }: Hold, at: numb
   if (until >= deadline) {
     const message = `The circuit of ${target} is open for ${until - at} ms more, beyond the run's deadline`
     const cause = attempts.findLast(({ error }) => error !== null)?.error
-    const error = { code: 'circuit_open', message, retryable: true, ...(cause == null ? {} : { cause }) }
+    const error: TaskError = { code: 'circuit_open', message, retryable: true, ...(cause == null ? {} : { cause }) }
     return { type: 'TaskFailed', at, ...spot, error }
   }
   const patient = at + patienceMs(circuitWaits)

@@ -5,6 +5,7 @@ import type { Circuits } from '../../durable/circuits.ts'
 import { Outgoing } from '../../durable/outgoing.ts'
 import type { RetryBudgets } from '../../durable/retry-budgets.ts'
 import { advance } from '../../src/workflow/advance.ts'
+import type { TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
@@ -32,7 +33,7 @@ test('a poll earns with each call after an answer, a task that is made again onl
   step()
   expect(earns()).toBe(false)
   // Put off by Retry-After: that is a failure too, though it spends no attempt.
-  const error = { code: 'http_429', message: 'm', retryable: true }
+  const error: TaskError = { code: 'http_429', message: 'm', retryable: true }
   step({ type: 'AttemptFailed', ...token(), error, retryAfterMs: 5_000 })
   step()
   expect(earns()).toBe(false)

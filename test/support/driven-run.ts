@@ -2,6 +2,7 @@
 
 import { advance } from '../../src/workflow/advance.ts'
 import { accept } from '../../src/workflow/apply.ts'
+import type { EndCode } from '../../src/workflow/codes.ts'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { AcceptedEvent, RunEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
@@ -31,7 +32,7 @@ export class DrivenRun {
     return { type: 'AttemptSucceeded', ...this.#token(id), output: null }
   }
 
-  failed(id: string, code = 'http_500'): Fact {
+  failed(id: string, code: EndCode = 'http_500'): Fact {
     const error: TaskError = { code, message: `GET ${id} answered`, retryable: true }
     return { type: 'AttemptFailed', ...this.#token(id), error }
   }

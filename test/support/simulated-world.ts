@@ -6,7 +6,7 @@ import { advance } from '../../src/workflow/advance.ts'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { compile } from '../../src/workflow/definition.ts'
-import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
+import type { AcceptedEvent, LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { hash32 } from '../../src/workflow/retry.ts'
 import { dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
@@ -178,7 +178,7 @@ export class SimulatedWorld {
     if (mayPoll && this.#random.chance(this.#trouble.snooze)) {
       return { type: 'AttemptSnoozed', task, token, afterMs: this.#random.int(1, 600) }
     }
-    const error = { code: 'http_500', message: 'answered 500', retryable: true }
+    const error: TaskError = { code: 'http_500', message: 'answered 500', retryable: true }
     const refused = this.#random.chance(this.#trouble.refused) ? { isRetryRefused: true as const } : {}
     if (this.#random.chance(this.#trouble.failure)) return { type: 'AttemptFailed', task, token, error, ...refused }
     if (this.#random.chance(this.#trouble.timedOut))

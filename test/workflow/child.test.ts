@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { advance } from '../../src/workflow/advance.ts'
 import { childCall, childRunId, endOfChild, parentOf } from '../../src/workflow/child.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { RunError, TaskError } from '../../src/workflow/event.ts'
 import { runsCutOff } from '../../src/workflow/items.ts'
 import { dueAt, isCurrent, type Run } from '../../src/workflow/run.ts'
 import { parseRunId } from '../../src/workflow/run-id.ts'
@@ -65,7 +66,7 @@ describe('a task that is a run', () => {
     const run = aRun(definition)
     advance(run, [], 0, noPayloads)
     const first = run.tasks[0]!.childRun
-    const error = { code: 'http_500', message: 'answered 500', retryable: true }
+    const error: TaskError = { code: 'http_500', message: 'answered 500', retryable: true }
     advance(run, [{ type: 'AttemptFailed', task: 0, token: 3, error }], 10, noPayloads)
     expect(run.tasks[0]).toMatchObject({ status: 'waiting', waitingFor: 'retry', wakeAt: 1_010 })
     expect(decide(run, 1_009, noPayloads)).toEqual([])
@@ -107,7 +108,7 @@ describe('a task that is a run', () => {
   test('of a run that was refused has none', () => {
     const run = aRun(nesting())
     advance(run, [], 0, noPayloads)
-    const error = { code: 'unknown_workflow', message: 'There is no workflow below', retryable: false }
+    const error: TaskError = { code: 'unknown_workflow', message: 'There is no workflow below', retryable: false }
     advance(run, [{ type: 'AttemptFailed', task: 0, token: 3, error, isUnborn: true }], 1, noPayloads)
     expect(run.tasks[0]).toMatchObject({ status: 'failed', childRun: null, error })
   })
@@ -125,8 +126,14 @@ describe('what a child’s end means', () => {
   })
 
   test('a failure is its error, without the names of its tasks', () => {
-    const cause = { code: 'http_500', message: 'answered 500', retryable: true }
-    const error = { code: 'retry_budget_exhausted', message: 'used up', retryable: true, task_id: 'a', cause }
+    const cause: TaskError = { code: 'http_500', message: 'answered 500', retryable: true }
+    const error: RunError = {
+      code: 'retry_budget_exhausted',
+      message: 'used up',
+      retryable: true,
+      task_id: 'a',
+      cause,
+    }
     expect(endOfChild({ task: 0 }, 3, 'run_x', { status: 'failed', error })).toEqual({
       type: 'AttemptFailed',
       task: 0,
@@ -159,7 +166,7 @@ describe('an item that is a run', () => {
 
   const itemOf = (run: Run, item: number) => run.tasks[0]!.items!.begun.get(item)!
   const about = (run: Run, item: number) => ({ task: 0, item, token: itemOf(run, item).token })
-  const error = { code: 'http_500', message: 'answered 500', retryable: true }
+  const error: TaskError = { code: 'http_500', message: 'answered 500', retryable: true }
 
   test('waits for it without a slot, and counts for its map', () => {
     const run = mapping(5)

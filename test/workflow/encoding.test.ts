@@ -5,14 +5,14 @@ import { describe, expect, test } from 'vitest'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
-import { PayloadRef, type RunEvent, type StartOptions, type Usage } from '../../src/workflow/event.ts'
+import { PayloadRef, type RunEvent, type StartOptions, type TaskError, type Usage } from '../../src/workflow/event.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { aDefinition } from '../support/builders.ts'
 
 const workflow = compile(aDefinition({ a: [], b: ['a'] }))
 const runId = 'run_0001HZZZZZZZZZZZZZZZZZZZZZZZ'
 const at = 1_800_000_000_123
-const error = { code: 'http_500', message: 'answered 500', retryable: true }
+const error: TaskError = { code: 'http_500', message: 'answered 500', retryable: true }
 const usage = { input_tokens: 12, output_tokens: 3 }
 
 const everyEvent: RunEvent[] = [

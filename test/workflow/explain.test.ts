@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { advance } from '../../src/workflow/advance.ts'
 import { accept } from '../../src/workflow/apply.ts'
 import type { TaskDefinition } from '../../src/workflow/definition.ts'
-import type { AcceptedEvent, RunEvent } from '../../src/workflow/event.ts'
+import type { AcceptedEvent, RunEvent, TaskError } from '../../src/workflow/event.ts'
 import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { listed, spanText } from '../../src/workflow/wording.ts'
@@ -256,7 +256,7 @@ describe('a run that was ended', () => {
 
   test('by a limit or a bug says which', () => {
     const run = drive(shape)
-    const error = { code: 'run_too_large', message: 'Its outputs have reached 64 MiB', retryable: false }
+    const error: TaskError = { code: 'run_too_large', message: 'Its outputs have reached 64 MiB', retryable: false }
     run.at(20, { type: 'RunStopped', error })
     expect(textOf(run)).toContain(
       'The run could not go on at 1970-01-01T00:00:00.020Z, run_too_large (Its outputs have reached 64 MiB); what had not ended ended with it, executing: a and b; not begun: c.',

@@ -5,7 +5,7 @@ import { accept, apply } from '../../src/workflow/apply.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
 import { compile, type MapConfig, type WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
-import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
@@ -32,7 +32,7 @@ const list = (length: number): Json[] => Array.from({ length }, (_, index) => in
 const itemsOf = (run: Run) => run.tasks[0]!.items!
 const runningOf = (run: Run) => [...itemsOf(run).running]
 const tokenOf = (run: Run, item: number) => itemsOf(run).begun.get(item)!.token
-const error = { code: 'http_500', message: 'answered 500', retryable: true }
+const error: TaskError = { code: 'http_500', message: 'answered 500', retryable: true }
 
 function report(run: Run, item: number, how: 'succeeded' | 'failed' | 'timed_out' | 'interrupted'): Fact {
   const about = { task: 0, item, token: tokenOf(run, item) }

@@ -318,7 +318,11 @@ test('while a run undoes what it did, a poll waits as long as its task says, or 
     const run = aRun(definition, { timeoutMs: 60_000 })
     step(run, 0)
     step(run, 1, { type: 'AttemptSucceeded', ...token(run), output: 1 })
-    step(run, 2, { type: 'AttemptFailed', ...token(run, 1), error: { code: 'x', message: 'm', retryable: false } })
+    step(run, 2, {
+      type: 'AttemptFailed',
+      ...token(run, 1),
+      error: { code: 'http_404', message: 'm', retryable: false },
+    })
     expect(run.compensation).not.toBeNull()
     const events = step(run, 10, { type: 'AttemptSnoozed', ...token(run, 2), afterMs: 30_000_000_000 })
     expect(events.at(-1)).toMatchObject({ type: 'TaskWaiting', task: 2, for: 'poll', until: 10 + untilMs })

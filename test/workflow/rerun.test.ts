@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { advance } from '../../src/workflow/advance.ts'
 import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { planRerun, type RetryFrom } from '../../src/workflow/rerun.ts'
 import type { Run } from '../../src/workflow/run.ts'
@@ -18,7 +19,7 @@ function ended(definition: WorkflowDefinition, failing: string[] = []): Run {
     const facts = [...run.slots.holders].map((task): Fact => {
       const { id } = definition.tasks[task]!
       const { token } = run.tasks[task]!
-      const error = { code: 'http_500', message: 'answered 500', retryable: false }
+      const error: TaskError = { code: 'http_500', message: 'answered 500', retryable: false }
       if (failing.includes(id)) return { type: 'AttemptFailed', task, token, error }
       return { type: 'AttemptSucceeded', task, token, output: id }
     })

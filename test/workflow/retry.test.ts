@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { EndCode } from '../../src/workflow/codes.ts'
 import { hash32, isRetried, type RetryPolicy, restartDelayMs, retryDelayMs } from '../../src/workflow/retry.ts'
 
 const policy: RetryPolicy = {
@@ -28,7 +29,7 @@ test('a huge exponent stays at the cap', () => {
   expect(retryDelayMs({ ...policy, multiplier: 100, jitter: 'none' }, 100, 's')).toBe(5_000)
 })
 
-test.each<[Partial<RetryPolicy>, string, boolean, boolean]>([
+test.each<[Partial<RetryPolicy>, EndCode, boolean, boolean]>([
   [{}, 'http_503', true, true],
   [{}, 'http_404', false, false],
   [{ retry_on: ['http_404'] }, 'http_404', false, true],

@@ -5,8 +5,9 @@ import type { Admission } from '../../src/workflow/admission.ts'
 import { advance } from '../../src/workflow/advance.ts'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import { wantsRetry } from '../../src/workflow/attempt-end.ts'
+import type { EndCode } from '../../src/workflow/codes.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
-import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
@@ -24,7 +25,7 @@ function succeeded(run: Run, id: string, output: string | null = null): Fact {
   return { type: 'AttemptSucceeded', task: index(run, id), token: run.tasks[index(run, id)]!.token, output }
 }
 function failed(run: Run, id: string): Fact {
-  const error = { code: 'http_500', message: `GET ${id} answered 500`, retryable: true }
+  const error: TaskError = { code: 'http_500', message: `GET ${id} answered 500`, retryable: true }
   return { type: 'AttemptFailed', task: index(run, id), token: run.tasks[index(run, id)]!.token, error }
 }
 function interrupted(run: Run, id: string): Fact {
@@ -119,7 +120,7 @@ describe('a task that fails', () => {
   test('an attempt that ran out of its own time is a failure of its task', () => {
     const run = aRun(aDefinition({ a: [], b: ['a'] }))
     step(run)
-    const error = { code: 'timeout', message: 'took too long', retryable: true }
+    const error: TaskError = { code: 'timeout', message: 'took too long', retryable: true }
     step(run, [{ type: 'AttemptTimedOut', task: 0, token: run.tasks[0]!.token, error }])
     expect(statusOf(run, 'a')).toBe('timed_out')
     expect(statusOf(run, 'b')).toBe('skipped')
@@ -279,7 +280,7 @@ describe('a task with a retry policy', () => {
     step(run)
     return run
   }
-  const failedWith = (run: Run, code: string, retryable: boolean, retryAfterMs?: number): Fact => ({
+  const failedWith = (run: Run, code: EndCode, retryable: boolean, retryAfterMs?: number): Fact => ({
     type: 'AttemptFailed',
     task: 0,
     token: run.tasks[0]!.token,
@@ -331,7 +332,7 @@ describe('a task with a retry policy', () => {
     expect(run.error).toMatchObject({ code: 'deadline_before_retry', cause: { code: 'http_503' } })
   })
 
-  test.each(['http_429', 'http_503', 'grpc_unavailable', 'grpc_resource_exhausted'])(
+  test.each(['http_429', 'http_503', 'grpc_unavailable', 'grpc_resource_exhausted'] as const)(
     'waits as long as the server asks, and spends no attempt on it (%s)',
     (code) => {
       const run = retrying()
@@ -514,7 +515,7 @@ describe('a retry that the budget of its host refuses', () => {
 
   test('after a time-out fails it too', () => {
     const run = aRetryingRun()
-    const error = { code: 'timeout', message: 'took too long', retryable: true }
+    const error: TaskError = { code: 'timeout', message: 'took too long', retryable: true }
     step(run, [{ type: 'AttemptTimedOut', task: 0, token: run.tasks[0]!.token, error, isRetryRefused: true }])
     expect(run.tasks[0]!.error).toMatchObject({ code: 'retry_budget_exhausted', cause: { code: 'timeout' } })
   })
@@ -536,7 +537,7 @@ describe('a retry that the budget of its host refuses', () => {
 
   test('is asked for exactly where the scheduler would try again', () => {
     const run = aRetryingRun()
-    const error = { code: 'http_500', message: 'm', retryable: true }
+    const error: TaskError = { code: 'http_500', message: 'm', retryable: true }
     expect(wantsRetry(run, { task: 0 }, error, null)).toBe(true)
     expect(wantsRetry(run, { task: 0 }, { ...error, retryable: false }, null)).toBe(false)
     expect(wantsRetry(run, { task: 0 }, { ...error, code: 'http_503' }, 1_000)).toBe(false)
@@ -613,7 +614,7 @@ describe('the end of a run', () => {
   test('by a fact of the Runner (a limit, a bug) ends every task', () => {
     const run = aRun(aDefinition({ a: [], b: ['a'] }))
     step(run)
-    const error = { code: 'run_too_large', message: 'too large', retryable: false }
+    const error: TaskError = { code: 'run_too_large', message: 'too large', retryable: false }
     step(run, [{ type: 'RunStopped', error }])
     expect(run.error).toEqual(error)
     expect(run.status).toBe('failed')

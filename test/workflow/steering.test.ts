@@ -3,9 +3,10 @@
 
 import { describe, expect, test } from 'vitest'
 import { advance } from '../../src/workflow/advance.ts'
+import type { EndCode } from '../../src/workflow/codes.ts'
 import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
-import type { LaterEvent } from '../../src/workflow/event.ts'
+import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
 import { aDefinition, aRun, type Shape } from '../support/builders.ts'
@@ -16,7 +17,7 @@ const index = (run: Run, id: string) => run.workflow.graph.indexOf.get(id)!
 const task = (run: Run, id: string) => run.tasks[index(run, id)]!
 const token = (run: Run, id: string) => ({ task: index(run, id), token: task(run, id).token })
 const succeeded = (run: Run, id: string): Fact => ({ type: 'AttemptSucceeded', ...token(run, id), output: null })
-const failed = (run: Run, id: string, code = 'http_500'): Fact => ({
+const failed = (run: Run, id: string, code: EndCode = 'http_500'): Fact => ({
   type: 'AttemptFailed',
   ...token(run, id),
   error: { code, message: `${id} answered`, retryable: true },
@@ -319,7 +320,7 @@ describe('compensation', () => {
   test('is broken off by a bug that breaks the run again', () => {
     const run = upTo(['book', 'pay'])
     step(run, [failed(run, 'ship')])
-    const error = { code: 'run_internal_error', message: 'broken', retryable: false }
+    const error: TaskError = { code: 'run_internal_error', message: 'broken', retryable: false }
     step(run, [{ type: 'RunStopped', error }])
     expect(run).toMatchObject({ status: 'failed', error: { code: 'run_internal_error' } })
     expect(statuses(run)).toMatchObject({ refund: 'cancelled', unbook: 'run_stopped' })

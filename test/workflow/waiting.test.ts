@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { advance } from '../../src/workflow/advance.ts'
 import { apply } from '../../src/workflow/apply.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
@@ -120,7 +121,7 @@ describe('a task that is tried again', () => {
     step(run, 10, { type: 'AttemptInterrupted', ...token(run, 'a') })
     expect(waitingOf(run, 'a')!.detail).toBe('attempt 1 was cut off by a restart or a pause and is made again')
     const other = started(definition)
-    const error = { code: 'http_429', message: 'answered 429', retryable: true }
+    const error: TaskError = { code: 'http_429', message: 'answered 429', retryable: true }
     step(other, 10, { type: 'AttemptFailed', ...token(other, 'a'), error, retryAfterMs: 5_000 })
     expect(waitingOf(other, 'a')).toEqual({
       for: 'retry',

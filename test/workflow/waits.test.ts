@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { advance, type KeepPayload } from '../../src/workflow/advance.ts'
 import { accept, apply } from '../../src/workflow/apply.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
+import { type Held, type LaterEvent, PayloadRef, type TaskError } from '../../src/workflow/event.ts'
 import type { Fact, SignalFact } from '../../src/workflow/fact.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
@@ -196,7 +196,7 @@ describe('a wait for an event', () => {
       wait('w'),
       wait('alert', { event: 'seen' }, { depends_on: ['a'], trigger_rule: 'one_failed' }),
     ])
-    const error = { code: 'http_400', message: 'no', retryable: false }
+    const error: TaskError = { code: 'http_400', message: 'no', retryable: false }
     step(run, [{ type: 'AttemptFailed', task: 0, token: run.tasks[0]!.token, error }])
     expect([statusOf(run, 'w'), statusOf(run, 'alert'), run.status]).toEqual(['cancelled', 'waiting', 'running'])
     step(run, [signal('seen')])
