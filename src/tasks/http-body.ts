@@ -16,23 +16,52 @@ export interface ReadBody {
  * Ends soon after the signal fires, as `isBroken`.
  */
 export async function readBody(response: Response, limit: number, signal: AbortSignal): Promise<ReadBody> {
-  const { body } = response
-  if (body !== null && declaredBytes(response.headers) <= limit) {
-    try {
-      // In one go, which costs a tenth of a stream's reader. The signal of the fetch ends this read too.
-      return { bytes: await response.bytes(), isCut: false, isBroken: signal.aborted }
-    } catch {
-      return { bytes: new Uint8Array(0), isCut: false, isBroken: true }
-    }
-  }
   const chunks: Uint8Array[] = []
   let length = 0
+  const declared = declaredBytes(response.headers)
+  if (response.body !== null && declared !== null) {
+    // One byte more than was declared: beside chunks the declared length says nothing (RFC 9112, 6.3), and they may be endless.
+    const most = Math.min(declared, limit) + 1
+    const { bytes, isBroken } = await readAtOnce(response.body, most, signal)
+    if (isBroken || bytes.byteLength < most) return { bytes, isCut: false, isBroken }
+    if (most > limit) {
+      response.body.cancel().catch(() => {}) // It may have failed already: nothing is left to cancel.
+      return { bytes: bytes.subarray(0, limit), isCut: true, isBroken: false }
+    }
+    chunks.push(bytes)
+    length = most
+  }
   const { isBroken } = await eachChunk(response, signal, (chunk) => {
     chunks.push(chunk)
     length += chunk.byteLength
     return length <= limit
   })
   return { bytes: joined(chunks, Math.min(length, limit)), isCut: length > limit, isBroken }
+}
+
+/** `min` of the Streams standard, which the types of the runtime do not know yet. */
+interface MinimalRead {
+  read(view: Uint8Array, options: { min: number }): Promise<ReadableStreamReadResult<Uint8Array>>
+}
+
+/** The first `most` bytes of a body, or fewer if it ends before: in one read, which costs a tenth of reading chunk by chunk. */
+async function readAtOnce(
+  body: ReadableStream<Uint8Array>,
+  most: number,
+  signal: AbortSignal,
+): Promise<{ bytes: Uint8Array; isBroken: boolean }> {
+  const reader = body.getReader({ mode: 'byob' }) as ReadableStreamBYOBReader & MinimalRead
+  const cancel = () => void reader.cancel().catch(() => {}) // The stream may have failed already: nothing is left to cancel.
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    const { value } = await reader.read(new Uint8Array(most), { min: most })
+    return { bytes: value ?? new Uint8Array(0), isBroken: signal.aborted }
+  } catch {
+    return { bytes: new Uint8Array(0), isBroken: true }
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    reader.releaseLock()
+  }
 }
 
 /** What hashing gave: no byte of the body is kept. */
@@ -47,7 +76,7 @@ export interface HashedBody {
 /** Hashes at most `limit` bytes as they come, and cancels the rest. Ends soon after the signal fires, as `isBroken`. */
 export async function hashBody(response: Response, limit: number, signal: AbortSignal): Promise<HashedBody> {
   const declared = declaredBytes(response.headers)
-  if (declared > limit && Number.isFinite(declared)) {
+  if (declared !== null && declared > limit) {
     response.body?.cancel().catch(() => {}) // It may have failed already: nothing is left to cancel.
     return { sha256: '', length: 0, isCut: true, isBroken: false }
   }
@@ -99,10 +128,10 @@ async function eachChunk(
   }
 }
 
-/** What HTTP will not let the body exceed (RFC 9110, 8.6); Infinity if it may: a body that is compressed grows. */
-function declaredBytes(headers: Headers): number {
+/** The length that the head of the answer names; null if it names none, or one that unpacking will change. */
+function declaredBytes(headers: Headers): number | null {
   const declared = headers.get('content-length')
-  return declared === null || headers.has('content-encoding') ? Number.POSITIVE_INFINITY : Number(declared)
+  return declared === null || headers.has('content-encoding') || !/^\d+$/.test(declared) ? null : Number(declared)
 }
 
 /** What the bytes are as JSON. `null` of this union means that they are not what `form` says; the output null is `{ value: null }`. */

@@ -93,6 +93,23 @@ describe('bodies', () => {
     expect(await soon('the end of the flood', 2_000, callsOf(run)[0]!.ended)).toBe('aborted')
   })
 
+  test('that are longer than they said are taken by their chunks, up to max_bytes', async () => {
+    expect((await called('understated?chunks=3')).output).toMatchObject({ call: { body: 'x'.repeat(3 * 1_024) } })
+    for (const max_bytes of [3, '256KiB', '1MiB']) {
+      const run = await called('understated', { max_bytes })
+      expect(run.error).toMatchObject({ code: 'response_too_large', retryable: false })
+      expect(await soon('the end of the flood', 2_000, callsOf(run)[0]!.ended)).toBe('aborted')
+    }
+    const refused = await called('understated', { expect_status: 201 })
+    expect(refused.error).toMatchObject({ code: 'http_200' })
+    expect(refused.error!.message.length).toBeLessThan(400)
+  })
+
+  test('of an answer to HEAD are empty, whatever length was said', async () => {
+    const run = await called('large?bytes=3000&declared', { method: 'HEAD' })
+    expect(run.output).toMatchObject({ call: { status: 200, body: null, headers: { 'content-length': '3000' } } })
+  })
+
   test('are unpacked', async () => {
     expect((await called('gzip')).output).toMatchObject({ call: { body: { packed: true } } })
   })

@@ -92,6 +92,20 @@ const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams,
     response.on('drain', pour)
     pour()
   },
+  /** Says that its body has 5 bytes and sends it in chunks, which count (RFC 9112, 6.3): `?chunks=N` of 1 KiB, or without end. */
+  understated: ({ socket }, query) => {
+    const chunk = `400\r\n${'x'.repeat(1_024)}\r\n`
+    const head =
+      'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n'
+    socket!.write(head)
+    const chunks = query.get('chunks')
+    if (chunks !== null) return void socket!.end(`${chunk.repeat(Number(chunks))}0\r\n\r\n`)
+    const pour = () => {
+      while (!socket!.destroyed && socket!.write(chunk.repeat(64)));
+    }
+    socket!.on('drain', pour)
+    pour()
+  },
   half: (response) => {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': '1000' })
     response.write('z'.repeat(500), () => response.destroy())
@@ -113,7 +127,7 @@ const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams,
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ ready: before >= Number(query.get('after')) }))
   },
-  /** So many bytes, as fast as they are taken. */
+  /** So many bytes, as fast as they are taken; with `&declared` their number is said before. */
   large: (response, query) => {
     let left = Number(query.get('bytes'))
     const chunk = Buffer.alloc(65_536, 'w')
@@ -125,7 +139,8 @@ const ANSWERS: Record<string, (response: ServerResponse, query: URLSearchParams,
       }
       response.end()
     }
-    response.writeHead(200, { 'content-type': 'application/octet-stream' })
+    const length = query.has('declared') ? { 'content-length': left } : {}
+    response.writeHead(200, { 'content-type': 'application/octet-stream', ...length })
     pour()
   },
   /** The form that was sent, as another implementation reads it. */
