@@ -195,7 +195,7 @@ export class Children {
 
   /** An end that its parent was not told of: a run that its Runner ended unread just before the crash. */
   #recoverEnd(run: Run, spot: Spot, runId: string): void {
-    const record = this.#history.brief(runId)?.is_unreadable === 1 ? null : this.#records.get(runId)
+    const record = this.#records.get(runId)
     const broken = failure('run_internal_error', `The child run ${runId} was ended unread`)
     const end: ChildEnd =
       record === null ? { status: 'failed', error: broken } : endOf(record.run, this.#actions.loader(runId))

@@ -49,12 +49,18 @@ interface RunRow {
   status: string
   due_at: number | null
   in_flight: number
+  is_unreadable: number
   spilled: number
   payloads: number
   history_length: number
   payload_bytes: number
   summary: string
   head: string
+}
+
+/** What stands in the row of a run. */
+export type RunBrief = Pick<RunRow, 'workflow' | 'due_at' | 'in_flight' | 'is_unreadable' | 'summary'> & {
+  status: RunStatus
 }
 
 export class History {
@@ -128,13 +134,14 @@ export class History {
   }
 
   /**
-   * The run as its history makes it (R1); null when there is none.
+   * The run as its history makes it (R1); null when there is none, and of one that was ended unread: its history may be what
+   * killed two instances, and a run that is told to have failed must never go on.
    * @param workflowOf finds the definition of a version that this Runner has
    * @throws if the history cannot be folded; whoever loads charges that to the run (R7)
    */
   load(runId: string, workflowOf: (name: string, version: number) => CompiledWorkflow): RunRecord | null {
     const row = this.#row(runId)
-    if (row === null) return null
+    if (row === null || row.is_unreadable === 1) return null
     const restored = { runId, workflow: workflowOf(row.workflow, row.version) }
     const rowStarts: RowStart[] = []
     const inHead = decoded(row.head, restored)
@@ -221,8 +228,11 @@ export class History {
   }
 
   /** What the row says of a run, without folding it. */
-  brief(runId: string): { status: RunStatus; workflow: string; summary: string; is_unreadable: number } | null {
-    return this.#rows.one('SELECT status, workflow, summary, is_unreadable FROM runs WHERE id = ?', runId)
+  brief(runId: string): RunBrief | null {
+    return this.#rows.one<RunBrief>(
+      'SELECT status, workflow, due_at, in_flight, is_unreadable, summary FROM runs WHERE id = ?',
+      runId,
+    )
   }
 
   /** Another run makes this one again. Belongs into the transaction that records that run; one row, once. */
@@ -265,14 +275,11 @@ export class History {
     return this.#rows.one<{ live: number }>('SELECT COUNT(*) AS live FROM runs WHERE due_at IS NOT NULL')!.live
   }
 
-  /** Live runs, whether or not they have an attempt in flight, a page at a time in the order of (due_at, id). */
-  live(after: { dueAt: number; id: string }, limit: number): { id: string; due_at: number; in_flight: number }[] {
-    return this.#rows.all(
-      'SELECT id, due_at, in_flight FROM runs WHERE due_at IS NOT NULL AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?',
-      after.dueAt,
-      after.id,
-      limit,
-    )
+  /** Ids of all live runs that have an attempt or a child in flight, those first that are due first. Reads every live row. */
+  inFlight(): string[] {
+    return this.#rows
+      .all<{ id: string }>('SELECT id FROM runs WHERE due_at IS NOT NULL AND in_flight = 1 ORDER BY due_at')
+      .map(({ id }) => id)
   }
 
   savePayload(runId: string, n: number, text: string): void {

@@ -202,9 +202,6 @@ export class Reading {
 
   /** A run whose history may be read; null also for one that was ended unread, which must not be folded. */
   #readable(runId: string): RunRecord | null {
-    const cached = this.#records.cached(runId)
-    if (cached !== null) return cached
-    const brief = this.#history.brief(runId)
-    return brief === null || brief.is_unreadable === 1 ? null : this.#records.get(runId)
+    return this.#records.cached(runId) ?? this.#records.get(runId)
   }
 }

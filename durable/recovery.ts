@@ -14,9 +14,6 @@ import type { Records } from './records.ts'
 /** Loads of a run that may kill the instance, before the run is ended unread. */
 const MAX_SUSPECT_STARTS = 2
 
-/** Live runs that are looked at in one go. */
-const PAGE = 500
-
 /** What the Runner does with what is found. */
 export interface RecoveryActions {
   commit(runId: string, facts: readonly Fact[]): void
@@ -55,17 +52,14 @@ export class Recovery {
     if (before !== null && before.starts >= MAX_SUSPECT_STARTS) {
       this.#actions.condemn(before.run_id, 'run_poisoned', 'The run could not be loaded at two starts in a row')
     }
-    for (let after = { dueAt: 0, id: '' }; ; ) {
-      const page = this.#history.live(after, PAGE)
-      for (const { id, in_flight } of page) {
-        if (in_flight !== 1) continue
-        this.#history.setSuspect(id, (before?.run_id === id ? before.starts : 0) + 1)
-        await this.#storage.sync()
-        this.#interrupt(id)
-      }
-      const last = page.at(-1)
-      if (last === undefined) break
-      after = { dueAt: last.due_at, id: last.id }
+    // All of them at once, before anybody else has a turn: requests are answered in between, and what they do moves runs in
+    // any order that their rows could be read in page by page.
+    for (const id of this.#history.inFlight()) {
+      // It may have ended meanwhile, or been looked after with another.
+      if (this.#history.brief(id)?.in_flight !== 1) continue
+      this.#history.setSuspect(id, (before?.run_id === id ? before.starts : 0) + 1)
+      await this.#storage.sync()
+      this.#interrupt(id)
     }
     if (this.#history.suspect() !== null) this.#history.clearSuspect()
     this.#isDone = true

@@ -79,9 +79,11 @@ export class Steps {
     const committed = this.commit(runId, this.#taken(runId), now)
     // A run that is due and that nothing moves would be due for ever and keep all others waiting. It may be no longer due: what
     // was woken before it in this turn, a run above it or below, may have ended or moved it.
-    if (committed !== null && !committed.hasMoved && (committed.record.dueAt ?? NEVER_DUE) <= now) {
-      this.condemn(runId, 'run_internal_error', 'The run was due and could not go on')
-    }
+    const isStuck =
+      committed === null
+        ? this.#parts().history.brief(runId)?.is_unreadable === 1
+        : !committed.hasMoved && (committed.record.dueAt ?? NEVER_DUE) <= now
+    if (isStuck) this.condemn(runId, 'run_internal_error', 'The run was due and could not go on')
   }
 
   /** Steps a run though nothing was reported: something outside may let it go on. */
@@ -105,20 +107,22 @@ export class Steps {
     else setTimeout(() => this.#flush(), GATHER_MS)
   }
 
-  /** Ends a run without reading its history. */
+  /** Ends a run without reading its history. One that is live no more has ended already, and no end is undone. */
   condemn(runId: string, code: 'run_poisoned' | 'run_internal_error', message: string): void {
     const { attempts, children, committer, cutOffs, history, records, retention, storage, waiters, waking, watchers } =
       this.#parts()
+    const before = history.brief(runId)
+    if (before?.due_at == null) return
     const error = { code, message, retryable: false }
-    const summary = history.brief(runId)?.summary
     storage.transactionSync(() => committer.condemn(runId, error, Date.now()))
     waking.armBy(retention.nextAt)
     records.drop(runId)
+    this.#facts.delete(runId)
     attempts.abortAll(runId)
     waiters.wake(runId)
     watchers.release(runId)
     for (const child of history.liveChildren(runId)) cutOffs.add(child)
-    if (summary !== undefined) children.hasBroken(runId, summary, error)
+    children.hasBroken(runId, before.summary, error)
   }
 
   /** What was reported of a run and is not committed yet; whoever takes it commits it. */
