@@ -334,3 +334,38 @@ describe('Python', () => {
     for (let call = 0; call < 2; call++) judge(`python, ${name}`, runPython(code, { input: null }, LIMITS, AT))
   })
 })
+
+// Each works on megabytes by one step of the interpreter. Unless that is paid for by the byte, 10 ms of cpu last many seconds.
+const MUCH_AT_ONCE: [name: string, body: string][] = [
+  ['filling', 'const a = new Uint8Array(16e6); for (;;) a.fill(1)'],
+  ['copying within an array', 'const a = new Uint8Array(16e6); for (;;) a.copyWithin(1, 0)'],
+  ['slices of an array of bytes', 'const a = new Uint8Array(8e6); for (;;) a.slice(1)'],
+  ['slices of a buffer', 'const a = new ArrayBuffer(8e6); for (;;) a.slice(1)'],
+  ['setting one array into another', 'const a = new Uint8Array(8e6), b = a.slice(); for (;;) a.set(b)'],
+  ['new arrays of zeros', 'for (;;) new Uint8Array(16e6)'],
+]
+
+test.each(MUCH_AT_ONCE)('%s for ever ends about when its cpu does', async (_, body) => {
+  const limits = { ...LIMITS, fuel: 1e6, memoryBytes: 64 * 1024 * 1024 }
+  const from = Date.now()
+  const outcome = await runJavaScript(`export default () => { ${body} }`, {}, limits, AT)
+  expect(outcome).toMatchObject({ ok: false, error: { message: expect.stringContaining('used up its cpu') } })
+  expect(Date.now() - from).toBeLessThan(2_000)
+})
+
+// Most of what Python does with much memory looks at it step by step, which costs enough; these do not.
+test.each([
+  ['a bytearray that is written over', 'a = bytearray(4000000)\nb = bytes(4000000)', 'a[:] = b'],
+  ['a list that is written over', 'a = [1] * 1000000\nb = a[:]', 'a[:] = b'],
+  ['a bytearray that is moved', 'a = bytearray(4000000)', 'a[0:3999999] = memoryview(a)[1:]'],
+])('%s (Python) costs by its bytes', (_, prepare, work) => {
+  const used = (times: number) => {
+    const body = `${prepare}\nfor i in range(${times}):\n    ${work}`.replace(/^/gm, '    ')
+    const limits = { ...LIMITS, fuel: 1e8, memoryBytes: 64 * 1024 * 1024 }
+    const outcome = runPython(`def main(input):\n${body}`, { input: null }, limits, AT)
+    expect(outcome).toMatchObject({ ok: true })
+    return limits.fuel - outcome.fuelLeft
+  }
+  const bytes = 4_000_000
+  expect((used(11) - used(1)) / 10).toBeGreaterThan(bytes / 64 - 10)
+})

@@ -1,10 +1,10 @@
 // PURE. What one script may use. Every engine keeps these bounds by itself; none needs a clock.
 
-/** Fuel of one millisecond. A unit is one turn of a loop or one call inside the interpreter (scripts/meter-wasm.ts). */
+/** Fuel of one millisecond. A unit is one turn of a loop, one call or 64 bytes copied inside the interpreter (scripts/meter-wasm.ts). */
 const FUEL_PER_MS = 100_000
 
 export interface ScriptLimits {
-  /** Loop turns and calls of the interpreter. */
+  /** Loop turns and calls of the interpreter, and what is copied at once. */
   fuel: number
   /** All that the engine's memory may grow to: its own parts and what the script makes. */
   memoryBytes: number
