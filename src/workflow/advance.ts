@@ -6,7 +6,7 @@ import { apply } from './apply.ts'
 import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskIndex } from './event.ts'
 import type { Fact } from './fact.ts'
 import type { Json } from './json.ts'
-import { isCurrent, type Run } from './run.ts'
+import { isCurrent, isEndOpen, type Run } from './run.ts'
 import { decide } from './scheduler.ts'
 import { hearsSignals, waitsForSignal } from './signals.ts'
 import { StepBudget } from './step-budget.ts'
@@ -61,7 +61,7 @@ export function advance(
   }
   const isOverdue = run.deadlineAt !== null && at >= run.deadlineAt
   // What runs after a failure has stopped the run is bounded by its deadline too.
-  const canTimeOut = run.finishedAt === null && (run.ending === null || run.ending === 'task_failed')
+  const canTimeOut = run.finishedAt === null && isEndOpen(run.ending)
   if (isOverdue && canTimeOut) record({ type: 'RunTimedOut', at })
   for (const fact of facts) {
     if (!counts(run, fact)) continue
@@ -118,12 +118,10 @@ function counts(run: Run, fact: Fact): boolean {
     case 'RunStopped':
       return run.compensation === null ? run.ending !== 'stopped' : !run.compensation.isBroken
     case 'RunCancelRequested':
-      return run.compensation === null && (run.ending === null || run.ending === 'task_failed')
+      return run.compensation === null && isEndOpen(run.ending)
     case 'RunPaused':
       // A run that is about to end can't be held, unless it is about to undo something or its cleanup still runs.
-      return (
-        run.status !== 'paused' && (run.ending === null || run.ending === 'task_failed' || run.compensation !== null)
-      )
+      return run.status !== 'paused' && (isEndOpen(run.ending) || run.compensation !== null)
     case 'RunResumed':
       return run.status === 'paused'
     case 'SignalReceived':

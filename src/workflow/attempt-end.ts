@@ -6,6 +6,7 @@ import { mayGoOn, type Run } from './run.ts'
 import { SPAN_PATTERN, spanMs } from './span.ts'
 import { configOf, planOf, type Spot } from './spot.ts'
 import { triesOf } from './tries.ts'
+import { counted } from './wording.ts'
 
 /** The longest that a server which a compensation calls may ask it to wait, in ms. */
 const MAX_ASKED_WHILE_UNDOING_MS = 3_600_000
@@ -42,7 +43,7 @@ function afterPoll(run: Run, spot: Spot, at: number): LaterEvent {
   if (until < (run.deadlineAt ?? Number.POSITIVE_INFINITY)) {
     return { type: 'TaskWaiting', at, ...spot, for: 'poll', until, isPutOff: false }
   }
-  const message = `What is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}; the next would be due in ${until - at} ms, after the run's deadline`
+  const message = `What is waited for had not come after ${counted(polls, 'call')}; the next would be due in ${until - at} ms, after the run's deadline`
   return { type: 'TaskFailed', at, ...spot, error: { code: 'poll_exhausted', message, retryable: false } }
 }
 

@@ -54,7 +54,6 @@ export type Held = Json | PayloadRef
 /** Reads a payload back; synchronous, so that deciding stays deterministic (R2). */
 export type LoadPayload = (ref: PayloadRef) => Json
 
-/** What a start said besides workflow, input and time limit; a member that is absent was not given. */
 /** The run whose task a run is. */
 export interface Parent {
   readonly run_id: string
@@ -66,6 +65,7 @@ export interface Parent {
   readonly above: readonly string[]
 }
 
+/** What a start said besides workflow, input and time limit; a member that is absent was not given. */
 export interface StartOptions {
   /** Absent of a run that is no task of another. */
   readonly parent?: Parent

@@ -203,11 +203,16 @@ export function mayGoOn(run: Run, task: TaskIndex): boolean {
   return run.ending === null || (run.ending === 'task_failed' && acceptsFailure(rule))
 }
 
+/** Whether a cancel or a limit may still decide how the run ends: nothing has, or only a failure of a task. */
+export function isEndOpen(ending: Run['ending']): boolean {
+  return ending === null || ending === 'task_failed'
+}
+
 /** Whether a limit may still stop the run: one whose end is decided only settles what is left. */
 export function isStoppable({ finishedAt, ending, compensation }: Run): boolean {
   if (finishedAt !== null) return false
   if (compensation !== null) return !compensation.isBroken
-  return ending === null || ending === 'task_failed'
+  return isEndOpen(ending)
 }
 
 /** Due time of a live run that no time moves on, such as a paused one: the last millisecond of the year 9999. */

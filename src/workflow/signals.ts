@@ -6,7 +6,7 @@
 
 import { type Held, type LoadPayload, PayloadRef, type TaskIndex } from './event.ts'
 import { evaluateCondition } from './expression.ts'
-import { mayGoOn, type Run } from './run.ts'
+import { isEndOpen, mayGoOn, type Run } from './run.ts'
 import { held, paidLoad, runScope } from './scope.ts'
 import { StepBudget } from './step-budget.ts'
 
@@ -25,7 +25,7 @@ const TRY_STEPS_PER_CHARACTER = 2
 
 /** Whether a signal can still do anything in the run. */
 export function hearsSignals(run: Run): boolean {
-  return run.finishedAt === null && run.compensation === null && (run.ending === null || run.ending === 'task_failed')
+  return run.finishedAt === null && run.compensation === null && isEndOpen(run.ending)
 }
 
 /**

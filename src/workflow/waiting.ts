@@ -5,6 +5,7 @@ import type { TaskIndex, WaitingFor } from './event.ts'
 import { isFinal, isSettled, type Run } from './run.ts'
 import { isChild, planOf, type Spot, spotKey, spotOf } from './spot.ts'
 import { triesOf, wasPoll } from './tries.ts'
+import { counted } from './wording.ts'
 
 /** What can be waited for, as api.md `waiting.for` has it. */
 export const WAITING_REASONS = [
@@ -45,8 +46,7 @@ const WAITS: { readonly [Kind in WaitingFor]: Wait } = {
   poll: {
     endsInAttempt: true,
     detail: (run, spot) => {
-      const { polls } = triesOf(run, spot)
-      return `what is waited for had not come after ${polls} call${polls === 1 ? '' : 's'}`
+      return `what is waited for had not come after ${counted(triesOf(run, spot).polls, 'call')}`
     },
   },
   circuit: {
