@@ -21,9 +21,9 @@ async function aWorkflowCalling(url: string, rest: object = {}): Promise<string>
   return name
 }
 
-/** Runs until the circuit has opened: failures are told once a second by each of sixteen shards. */
-async function open(workflow: string, circuit: string): Promise<void> {
-  for (let runs = 0; runs < 10; runs++) await post('/v1/run', { workflow }, { Prefer: 'wait=2' })
+/** Makes as many failing calls as open the circuit: failures are told once a second by each of sixteen shards. */
+async function open(workflow: string, circuit: string, calls = 10): Promise<void> {
+  for (let runs = 0; runs < calls; runs++) await post('/v1/run', { workflow }, { Prefer: 'wait=2' })
   await vi.waitFor(async () => expect(await shown(circuit)).toMatchObject({ state: 'open' }), 5_000)
 }
 
@@ -67,13 +67,13 @@ describe('a circuit that has opened', () => {
       ['https://upstream.test:8102/', 'https://upstream.test:8102'],
       ['https://UPSTREAM.test:8103/a?b=%2F#c', 'https://upstream.test:8103'],
     ] as const) {
-      await open(await aWorkflowCalling(url, { breaker: { minimum_calls: 1 } }), name)
+      await open(await aWorkflowCalling(url, { breaker: { minimum_calls: 1 } }), name, 1)
       expect(await resetOf(name)).toMatchObject({ status: 200, body: { name } })
     }
     const workflow = await aWorkflowCalling('https://upstream.test:8104/', {
       breaker: { name: 'pay.ments-1_x', minimum_calls: 1 },
     })
-    await open(workflow, 'pay.ments-1_x')
+    await open(workflow, 'pay.ments-1_x', 1)
     expect(await resetOf('pay.ments-1_x')).toMatchObject({ status: 200 })
     expect(await shown('https://upstream.test:8104')).toBeUndefined()
   })
@@ -81,7 +81,11 @@ describe('a circuit that has opened', () => {
   test('is on a page of the list, by name', async () => {
     aServer()
     for (const name of ['page-1', 'page-2', 'page-3']) {
-      await open(await aWorkflowCalling('https://upstream.test:8105/', { breaker: { name, minimum_calls: 1 } }), name)
+      await open(
+        await aWorkflowCalling('https://upstream.test:8105/', { breaker: { name, minimum_calls: 1 } }),
+        name,
+        1,
+      )
     }
     const names: string[] = []
     let path: string | null = '/v1/circuits?limit=2'
