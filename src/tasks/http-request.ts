@@ -1,5 +1,6 @@
 // The request that an `http` task makes: its first, and what a redirect or the next page makes of it.
 
+import { addCallHeaders } from './call-headers.ts'
 import { DEFAULT_REDIRECTS, type HttpWith } from './http-with.ts'
 import { multipartBody } from './multipart.ts'
 import type { PluginCall } from './plugin.ts'
@@ -21,20 +22,12 @@ const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]
 const BODY_HEADERS = ['content-encoding', 'content-language', 'content-length', 'content-location', 'content-type']
 
 /** @param key its Idempotency-Key, unless the task has one of its own */
-export async function firstRequest(
-  { config, trace, holdsSecret = () => false }: PluginCall<HttpWith>,
-  key: string,
-): Promise<HttpRequest> {
+export async function firstRequest(call: PluginCall<HttpWith>, key: string): Promise<HttpRequest> {
+  const { config, holdsSecret = () => false } = call
   const { body, type } = await bodyOf(config)
   const headers = new Headers()
   for (const [name, value] of Object.entries(config.headers ?? {})) headers.set(name, String(value))
-  if (!headers.has('idempotency-key')) headers.set('idempotency-key', key)
-  // A task that says which trace it belongs to says so alone: the two headers go together.
-  if (trace !== undefined && !headers.has('traceparent')) {
-    headers.set('traceparent', trace.traceparent)
-    if (trace.tracestate !== undefined && !headers.has('tracestate')) headers.set('tracestate', trace.tracestate)
-  }
-  if (!headers.has('user-agent')) headers.set('user-agent', 'edge-orchestrator')
+  addCallHeaders(headers, { ...call, idempotencyKey: key })
   if (type !== null && !headers.has('content-type')) headers.set('content-type', type)
   const method = config.method ?? (body === null ? 'GET' : 'POST')
   const url = urlOf(config)

@@ -30,8 +30,10 @@ export interface PluginCases {
 export interface CallingCases {
   /** The world never answers; `isReached` once the plugin waits for it, `isLeft` once the plugin has let go. */
   silence(): Scene & { isReached(): boolean; isLeft(): boolean }
-  /** The world succeeds and tells which idempotency keys it was shown. */
-  keyed(): Scene & { keys(): (string | null)[] }
+  /** The world succeeds and tells the headers of the calls that it got. */
+  heard(): Scene & { headers(): Headers[] }
+  /** The same of a task that says these headers itself; null where none can. */
+  saying: ((own: Record<string, string>) => Scene) | null
   /** The world breaks the plugin itself: it throws. */
   breakdown(): Scene
   /** A text that the scenes of refusals keep where no message may show it: a header, a query, a body sent. */
@@ -101,6 +103,14 @@ export function describePlugin(type: string, cases: PluginCases): void {
   if (cases.calls !== null) describeCalls(type, cases, cases.calls)
 }
 
+const TRACE = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=1' }
+
+/** Of these headers those that every call carries. */
+function carried(headers: Headers): Record<string, string> {
+  const names = ['idempotency-key', 'traceparent', 'tracestate', 'user-agent']
+  return Object.fromEntries(names.flatMap((name) => (headers.has(name) ? [[name, headers.get(name)!]] : [])))
+}
+
 function describeCalls(type: string, cases: PluginCases, calls: CallingCases): void {
   const run = (scene: Scene, call: Partial<TaskCall> = {}) => attempt({ type, with: scene.with, ...call })
 
@@ -135,10 +145,29 @@ function describeCalls(type: string, cases: PluginCases, calls: CallingCases): v
     })
 
     test('hands the idempotency key on, the same on every attempt (R6)', async () => {
-      const scene = calls.keyed()
+      const scene = calls.heard()
       await run(scene, { idempotencyKey: 'run_7/pay' })
       await run(scene, { idempotencyKey: 'run_7/pay' })
-      expect(scene.keys()).toEqual(['run_7/pay', 'run_7/pay'])
+      expect(scene.headers().map((headers) => headers.get('idempotency-key'))).toEqual(['run_7/pay', 'run_7/pay'])
+    })
+
+    test('hands the trace on, and says who calls', async () => {
+      const scene = calls.heard()
+      await run(scene, { trace: TRACE })
+      await run(scene, { trace: { traceparent: TRACE.traceparent } })
+      await run(scene)
+      expect(scene.headers().map(carried)).toEqual([
+        { 'idempotency-key': 'run_1/task', ...TRACE, 'user-agent': 'edge-orchestrator' },
+        { 'idempotency-key': 'run_1/task', traceparent: TRACE.traceparent, 'user-agent': 'edge-orchestrator' },
+        { 'idempotency-key': 'run_1/task', 'user-agent': 'edge-orchestrator' },
+      ])
+    })
+
+    test.runIf(calls.saying !== null)('replaces nothing of this that the task says itself', async () => {
+      const scene = calls.heard()
+      const own = { 'idempotency-key': 'mine', traceparent: 'of mine', 'user-agent': 'me' }
+      await run(calls.saying!(own), { trace: TRACE })
+      expect(scene.headers().map(carried)).toEqual([own])
     })
 
     test('ends with executor_error when it breaks down, and shows no stack', async () => {

@@ -61,10 +61,11 @@ const http: PluginCases = {
       })
       return { with: { url }, isReached: () => isReached, isLeft: () => isLeft }
     },
-    keyed() {
+    heard() {
       const upstream = fakeUpstream(() => new Response())
-      return { with: { url }, keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')) }
+      return { with: { url }, headers: () => upstream.requests.map(({ headers }) => headers) }
     },
+    saying: (headers) => ({ with: { url, headers } }),
     breakdown() {
       fakeUpstream(() => ({}) as Response)
       return { with: { url } }
@@ -144,13 +145,11 @@ const inference: PluginCases = (() => {
     calls: {
       secret,
       silence: () => ({ ...http.calls!.silence(), with: config }),
-      keyed() {
+      heard() {
         const upstream = fakeUpstream(() => Response.json({ choices }))
-        return {
-          with: config,
-          keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')),
-        }
+        return { with: config, headers: () => upstream.requests.map(({ headers }) => headers) }
       },
+      saying: null,
       breakdown() {
         fakeUpstream(() => ({ status: 200 }) as Response)
         return { with: config }
@@ -221,13 +220,11 @@ const grpc: PluginCases = {
       })
       return { with: { url: server, ...SAY }, isReached: () => isReached, isLeft: () => isLeft }
     },
-    keyed() {
+    heard() {
       const upstream = fakeUpstream(() => reply({}))
-      return {
-        with: { url: server, ...SAY },
-        keys: () => upstream.requests.map(({ headers }) => headers.get('idempotency-key')),
-      }
+      return { with: { url: server, ...SAY }, headers: () => upstream.requests.map(({ headers }) => headers) }
     },
+    saying: (metadata) => ({ with: { url: server, ...SAY, metadata } }),
     breakdown() {
       fakeUpstream(() => ({}) as Response)
       return { with: { url: server, ...SAY } }

@@ -3,6 +3,7 @@
 
 import { type FileRegistry, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
 import type { Json, JsonObject } from '../../workflow/json.ts'
+import { addCallHeaders } from '../call-headers.ts'
 import { egressFault } from '../egress.ts'
 import { failed } from '../failure.ts'
 import type { GrpcWith } from '../grpc-with.ts'
@@ -99,18 +100,12 @@ function encoded({ method, registry }: Method, message: Json): Uint8Array<ArrayB
   }
 }
 
-function metadataOf({ config, idempotencyKey, trace }: PluginCall<GrpcWith>): Headers {
+function metadataOf(call: PluginCall<GrpcWith>): Headers {
   const headers = new Headers()
-  for (const [name, values] of Object.entries(config.metadata ?? {})) {
+  for (const [name, values] of Object.entries(call.config.metadata ?? {})) {
     for (const value of [values].flat()) headers.append(name, value)
   }
-  if (!headers.has('idempotency-key')) headers.set('idempotency-key', idempotencyKey)
-  // A task that says which trace it belongs to says so alone: the two headers go together.
-  if (trace !== undefined && !headers.has('traceparent')) {
-    headers.set('traceparent', trace.traceparent)
-    if (trace.tracestate !== undefined && !headers.has('tracestate')) headers.set('tracestate', trace.tracestate)
-  }
-  if (!headers.has('user-agent')) headers.set('user-agent', 'edge-orchestrator')
+  addCallHeaders(headers, call)
   return headers
 }
 

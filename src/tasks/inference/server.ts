@@ -3,6 +3,7 @@
 
 import type { Json, JsonObject } from '../../workflow/json.ts'
 import { type Schema, subschemasOf } from '../../workflow/json-schema.ts'
+import { addCallHeaders, callHeaders } from '../call-headers.ts'
 import { egressFault } from '../egress.ts'
 import { failed } from '../failure.ts'
 import { excerpt, readBody } from '../http-body.ts'
@@ -80,14 +81,9 @@ async function post(baseUrl: string, { config, signal, trace }: Call, question: 
   const headers = new Headers({
     'content-type': 'application/json',
     accept: config.stream ? 'text/event-stream' : 'application/json',
-    'idempotency-key': question.idempotencyKey,
-    'user-agent': 'edge-orchestrator',
   })
   if (config.api_key !== undefined) headers.set('authorization', `Bearer ${config.api_key}`)
-  if (trace !== undefined) {
-    headers.set('traceparent', trace.traceparent)
-    if (trace.tracestate !== undefined) headers.set('tracestate', trace.tracestate)
-  }
+  addCallHeaders(headers, { idempotencyKey: question.idempotencyKey, trace })
   const body = JSON.stringify({ model: config.model, ...openAiBody(config, question) })
   try {
     return await fetch(url.href, { method: 'POST', headers, body, signal, redirect: 'manual', cache: 'no-store' })
@@ -101,7 +97,7 @@ async function runBinding(
   { config, signal, trace }: Call,
   question: Question,
 ): Promise<Response | null> {
-  const extraHeaders = { 'idempotency-key': question.idempotencyKey, ...trace }
+  const extraHeaders = callHeaders({ idempotencyKey: question.idempotencyKey, trace })
   try {
     return await ai.run(config.model, workersAiInputs(config, question), {
       returnRawResponse: true,

@@ -1,0 +1,24 @@
+// What every call of a task carries, whatever it calls: the idempotency key, by which a server knows a call that is made again
+// (R6), and the trace that its run belongs to. What a task says itself is never replaced.
+
+import type { TraceContext } from '../workflow/trace.ts'
+
+export interface Carried {
+  idempotencyKey: string
+  trace?: TraceContext | undefined
+}
+
+/** The same where a task can say nothing of it. */
+export function callHeaders({ idempotencyKey, trace }: Carried): Record<string, string> {
+  return { 'idempotency-key': idempotencyKey, ...trace }
+}
+
+/** Adds to the headers of a task what they do not say yet, and who calls. */
+export function addCallHeaders(headers: Headers, carried: Carried): void {
+  // A task that says which trace it belongs to says so alone: the two headers go together.
+  const namesTrace = headers.has('traceparent')
+  for (const [name, value] of Object.entries({ ...callHeaders(carried), 'user-agent': 'edge-orchestrator' })) {
+    if (headers.has(name) || (name === 'tracestate' && namesTrace)) continue
+    headers.set(name, value)
+  }
+}
