@@ -44,9 +44,6 @@ const MAX_TARGETS = 1_000
 /** Runs that are looked at in one turn. */
 const PAGE = 100
 
-export const CIRCUIT_TABLES = `CREATE TABLE circuits (target TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE circuit_waits (target TEXT, run_id TEXT, PRIMARY KEY (target, run_id)) WITHOUT ROWID;`
-
 /** A call through a circuit. */
 export interface CircuitCall {
   target: string

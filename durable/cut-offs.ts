@@ -7,8 +7,6 @@ import type { Rows } from './rows.ts'
 /** Runs that are cancelled in one turn: some tens of milliseconds of it. */
 const MAX_A_TURN = 256
 
-export const CUT_OFFS_TABLE = 'CREATE TABLE cut_offs (run_id TEXT PRIMARY KEY) WITHOUT ROWID;'
-
 export interface CutOffActions {
   /** Cancels a run now, unless it has ended. What is below it comes back here. */
   cancel(runId: string): void

@@ -11,7 +11,7 @@ import type { PayloadRef, RunEvent } from '../src/workflow/event.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { Run, RunStatus } from '../src/workflow/run.ts'
 import type { Rows } from './rows.ts'
-import { inParts } from './runner-tables.ts'
+import { inParts } from './text-parts.ts'
 
 /** Commits that share the run's own row, in characters. */
 const HEAD_LENGTH = 16 * 1024

@@ -1,4 +1,4 @@
-// The tables of a Runner, and how texts that are too long for a row are cut.
+// The tables of a Runner.
 //
 // `runs` holds a run's present state beside the commits that made it; `due_at` is the promise of its future work (R4).
 // `removals` names runs whose row is gone and whose other rows are not yet (removal.ts), `upkeep` when rows have to go (retention.ts),
@@ -6,9 +6,6 @@
 // `circuits` are those that are not closed, `circuit_waits` the runs that they hold back (circuits.ts). `cut_offs` are
 // runs that are still to be cancelled since what they are part of has ended (cut-offs.ts). `retried` names the runs that later
 // runs make again, so that a bulk retry leaves them alone (history.ts).
-
-import { CIRCUIT_TABLES } from './circuits.ts'
-import { CUT_OFFS_TABLE } from './cut-offs.ts'
 
 export const RUNNER_MIGRATIONS = [
   `CREATE TABLE runs (
@@ -28,24 +25,9 @@ export const RUNNER_MIGRATIONS = [
   'CREATE TABLE upkeep (one INTEGER PRIMARY KEY CHECK (one = 1), next_at INTEGER);',
   `CREATE TABLE bulk (id TEXT PRIMARY KEY, job TEXT NOT NULL, position TEXT, matched INTEGER NOT NULL, done INTEGER NOT NULL,
     failed INTEGER NOT NULL, finished_at INTEGER, untold TEXT NOT NULL) WITHOUT ROWID;`,
-  CIRCUIT_TABLES,
+  `CREATE TABLE circuits (target TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE circuit_waits (target TEXT, run_id TEXT, PRIMARY KEY (target, run_id)) WITHOUT ROWID;`,
   'CREATE TABLE callback_secret (one INTEGER PRIMARY KEY CHECK (one = 1), secret BLOB NOT NULL);',
-  CUT_OFFS_TABLE,
+  'CREATE TABLE cut_offs (run_id TEXT PRIMARY KEY) WITHOUT ROWID;',
   'CREATE TABLE retried (run_id TEXT PRIMARY KEY) WITHOUT ROWID;',
 ] as const
-
-/** A part of a payload or definition: a row may hold 2 MB in production, and every character may take 3 bytes of UTF-8. */
-const PART_LENGTH = 170 * 1024
-
-/** Cuts a text into parts that fit a row, never between the halves of a surrogate pair: SQLite keeps UTF-8. */
-export function inParts(text: string): string[] {
-  const parts: string[] = []
-  for (let from = 0; from < text.length || from === 0; ) {
-    let to = from + PART_LENGTH
-    const last = text.charCodeAt(to - 1)
-    if (last >= 0xd800 && last <= 0xdbff) to--
-    parts.push(text.slice(from, to))
-    from = to
-  }
-  return parts
-}

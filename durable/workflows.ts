@@ -10,7 +10,7 @@ import {
 import { spanMs } from '../src/workflow/span.ts'
 import { LEASE_MS, type Registry, type Resolved } from './registry.ts'
 import type { Rows } from './rows.ts'
-import { inParts } from './runner-tables.ts'
+import { inParts } from './text-parts.ts'
 
 /** Text of definitions that are kept compiled, in characters. */
 const MAX_CACHED = 8 * 1024 * 1024
