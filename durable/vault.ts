@@ -165,10 +165,12 @@ export class Vault extends DurableObject<Env> {
   /** Resolves once nobody can use a value of this name that was lent before now. */
   async #returned(name: string): Promise<void> {
     const now = Date.now()
-    const until = Math.max(this.#lentUntil.get(name) ?? 0, this.#inheritedUntil)
-    this.#lentUntil.delete(name)
+    const lentUntil = this.#lentUntil.get(name) ?? 0
+    const until = Math.max(lentUntil, this.#inheritedUntil)
     // No longer than that, even if the clock was set back.
     if (until > now) await scheduler.wait(Math.min(until - now, LEND_MS) + MARGIN_MS)
+    // Not before: a second change, or the same one repeated, has to wait for the loan too. Unless it was lent again meanwhile.
+    if (this.#lentUntil.get(name) === lentUntil) this.#lentUntil.delete(name)
   }
 
   #keys(): Promise<KeyRing> {

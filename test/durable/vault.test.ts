@@ -308,6 +308,47 @@ describe('a value that was lent', () => {
     await answer
   })
 
+  test.each([
+    ['put', 'put'],
+    ['put', 'remove'],
+    ['remove', 'put'],
+    ['remove', 'remove'],
+  ] as const)('is waited for by %s and by the %s that comes meanwhile', async (...changes) => {
+    const vault = aVault()
+    await vault.put('KEY', 'the first value')
+    await vault.open(['KEY'])
+    const { waits, over } = heldWaits()
+    const answered: string[] = []
+    const answers = changes.map(async (change) => {
+      await (change === 'put' ? vault.put('KEY', 'the second value') : vault.remove('KEY'))
+      answered.push(change)
+    })
+    await vi.waitFor(() => expect(waits).toHaveLength(2))
+    expect(answered).toEqual([])
+    for (const wait of waits) expect(wait).toBeGreaterThan(LEND_MS / 2)
+    over()
+    await Promise.all(answers)
+    // Everybody has let go of it: the next change waits for nobody.
+    await vault.put('KEY', 'the third value')
+    expect(waits).toHaveLength(2)
+  })
+
+  test('a second time while the answer to a change waits is waited for by the next change', async () => {
+    const vault = aVault()
+    await vault.put('KEY', 'the first value')
+    await vault.open(['KEY'])
+    const { waits, over } = heldWaits()
+    const answer = vault.put('KEY', 'the second value')
+    await vi.waitFor(() => expect(waits).toHaveLength(1))
+    const [row] = await rowsOf(vault)
+    while (Date.now() === row!.updated_at) await vault.missing([]) // So that it is lent until another instant than before.
+    await vault.open(['KEY'])
+    over()
+    await answer
+    await vault.put('KEY', 'the third value')
+    expect(waits).toHaveLength(2)
+  })
+
   test('also by an earlier instance of the object', async () => {
     const vault = aVault()
     await vault.put('KEY', 'the first value')
