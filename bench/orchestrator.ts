@@ -1,7 +1,7 @@
 // The orchestrator as the bench uses it: through its HTTP API, as a client would.
 // Whatever is not as promised is thrown: a figure of wrong answers is worth nothing.
 
-import { hash32 } from '../src/workflow/retry.ts'
+import { hash32 } from '../src/workflow/hash.ts'
 import { SHARDS } from '../src/workflow/run-id.ts'
 import { type Answer, call } from './drive.ts'
 

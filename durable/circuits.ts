@@ -5,13 +5,11 @@
 // A circuit that is not closed is a row here (it outlives this instance), and so is each run that one holds back: whoever
 // closes it finds them. Everything about closed circuits is memory: lost, it only makes a circuit open later.
 
+import { type BreakerPolicy, DEFAULT_BREAKER, MAX_WINDOW } from '../src/workflow/breaker.ts'
 import {
   afterCall,
-  type BreakerPolicy,
   type Circuit,
   CLOSED,
-  DEFAULT_BREAKER,
-  MAX_WINDOW,
   type Outcome,
   type Trial,
   trialVerdictOf,

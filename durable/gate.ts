@@ -8,11 +8,11 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
 import { addressOfGate, type GateAddress, metricsOf, runnerOf } from '../src/objects.ts'
+import type { BreakerPolicy } from '../src/workflow/breaker.ts'
 import {
   admit,
   afterCall,
   afterTrial,
-  type BreakerPolicy,
   type Circuit,
   CLOSED,
   type Outcome,

@@ -6,7 +6,7 @@ import { monotonicFactory } from 'ulid'
 import type { RetryAnswer, RetryRefused, RetryRequest, StartAnswer, StartRequest } from '../durable/runner-rpc.ts'
 import type { Env } from './env.ts'
 import { runnerOf } from './objects.ts'
-import { hash32 } from './workflow/retry.ts'
+import { hash32 } from './workflow/hash.ts'
 import { runIdOf, SHARDS } from './workflow/run-id.ts'
 
 /** How often a start that broke off is repeated. */

@@ -1,7 +1,7 @@
 // Pages of a list: `{items, next_cursor}`, the cursor's form, and the Link header. Knows nothing of what is listed.
 
 import { z } from 'zod'
-import { hash32 } from '../workflow/retry.ts'
+import { hash32 } from '../workflow/hash.ts'
 import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
 

@@ -3,8 +3,8 @@
 
 import type { Parent, TaskError } from './event.ts'
 import type { Fact } from './fact.ts'
+import { hash32 } from './hash.ts'
 import type { Json } from './json.ts'
-import { hash32 } from './retry.ts'
 import type { Run } from './run.ts'
 import { prefixOfRun } from './run-id.ts'
 import type { Spot } from './spot.ts'

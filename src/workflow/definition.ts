@@ -1,6 +1,6 @@
 // What a workflow is: the definition as it is stored, and the form of it that runs work with.
 
-import { type BreakerPolicy, DEFAULT_BREAKER } from './circuit.ts'
+import { type BreakerPolicy, DEFAULT_BREAKER } from './breaker.ts'
 import { buildGraph, type Graph } from './graph.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { Schema } from './json-schema.ts'

@@ -2,8 +2,8 @@
 // What a schema cannot see, faults between tasks, is found by parse.ts.
 
 import { z } from 'zod'
+import { type BreakerPolicy, DEFAULT_BREAKER, MAX_WINDOW } from './breaker.ts'
 import { choice } from './choice.ts'
-import { type BreakerPolicy, DEFAULT_BREAKER, MAX_WINDOW } from './circuit.ts'
 import { CODES, type CodeEntry, type FaultCode } from './codes.ts'
 import { DEFAULT_RETENTION, type TaskDefinition, type WorkflowDefinition } from './definition.ts'
 import type { Json, JsonObject } from './json.ts'

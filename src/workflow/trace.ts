@@ -1,7 +1,7 @@
 // W3C Trace Context: what a start says of the trace that it belongs to, and what the calls of its run say of it.
 // A run goes on in the caller's trace: same trace id and flags, a span id of its own for every attempt.
 
-import { hash32 } from './retry.ts'
+import { hash32 } from './hash.ts'
 
 /** The trace that a run belongs to, as its history keeps it. */
 export interface TraceContext {

@@ -11,7 +11,7 @@ import {
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { CircuitRecord } from '../../durable/gate.ts'
-import { DEFAULT_BREAKER } from '../../src/workflow/circuit.ts'
+import { DEFAULT_BREAKER } from '../../src/workflow/breaker.ts'
 import type { TaskDefinition } from '../../src/workflow/definition.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence, type Upstream } from '../support/fake-upstream.ts'

@@ -1,7 +1,7 @@
 // What was registered is what is started, at once, on every shard.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { hash32 } from '../../src/workflow/retry.ts'
+import { hash32 } from '../../src/workflow/hash.ts'
 import { SHARDS } from '../../src/workflow/run-id.ts'
 import { Client } from './client.ts'
 import { Server } from './harness.ts'

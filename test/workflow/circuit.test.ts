@@ -2,14 +2,13 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { type BreakerPolicy, DEFAULT_BREAKER } from '../../src/workflow/breaker.ts'
 import {
   admit,
   afterCall,
   afterTrial,
-  type BreakerPolicy,
   type Circuit,
   CLOSED,
-  DEFAULT_BREAKER,
   MAX_OPEN_MS,
   MAX_OUTCOME_AGE_MS,
   open,
