@@ -6,10 +6,7 @@ import { itemValue } from '../src/workflow/map.ts'
 import type { Run, TaskStatus } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
 import { type Waits, waitingIn } from '../src/workflow/waiting.ts'
-import { attemptsView, duration, type Look, logsView, shownWaiting, sizeOf, timestamp } from './view.ts'
-
-/** Outputs of one page, in bytes of JSON text; the first fits always, since an output has 1 MiB at most. */
-const MAX_PAGE_OUTPUTS = 4 * 1024 * 1024
+import { attemptsView, duration, type Look, logsView, shownWaiting, timestamp } from './view.ts'
 
 /** Indexes of a map's items, of one status or all, from an index on. */
 export function itemsFrom(run: Run, task: TaskIndex, status: TaskStatus | null, from: number, limit: number): number[] {
@@ -27,35 +24,22 @@ function statusOf(run: Run, task: TaskIndex, index: number): TaskStatus {
   return items!.begun.get(index)?.status ?? (finishedAt === null ? 'pending' : 'skipped')
 }
 
-export function itemTexts(run: Run, task: TaskIndex, indexes: readonly number[], look: Look): string[] {
+/** What makes the JSON text of an item of a map. */
+export function itemTexts(run: Run, task: TaskIndex, look: Look): (index: number) => string {
   const waits = waitingIn(run, look.now)
-  let room = MAX_PAGE_OUTPUTS
-  return indexes.map((index) => {
-    room -= sizeOf(run.tasks[task]!.items!.begun.get(index)?.output ?? null)
-    return JSON.stringify(itemView(run, task, index, waits, look.load, room < 0))
-  })
+  return (index) => JSON.stringify(itemView(run, task, index, waits, look.load))
 }
 
-function itemView(
-  run: Run,
-  task: TaskIndex,
-  index: number,
-  waits: Waits,
-  load: LoadPayload,
-  omitOutput: boolean,
-): { [key: string]: Json } {
+function itemView(run: Run, task: TaskIndex, index: number, waits: Waits, load: LoadPayload): { [key: string]: Json } {
   const items = run.tasks[task]!.items!
   const item = items.begun.get(index)
-  const output = item?.output ?? null
-  const isOmitted = omitOutput && output !== null
   return {
     index,
     status: statusOf(run, task, index),
     item: itemValue(items, index, load),
     ...shownWaiting(waits.ofItem(task, index)),
-    output: isOmitted ? null : held(output, load),
-    ...(isOmitted ? { output_omitted: true, output_bytes: sizeOf(output) } : {}),
-    ...logsView(item?.logs ?? null, isOmitted, load),
+    output: held(item?.output ?? null, load),
+    ...logsView(item?.logs ?? null, false, load),
     error: (item?.error ?? null) as Json,
     ...(item?.childRun == null ? {} : { child_run: item.childRun }),
     started_at: timestamp(item?.startedAt ?? null),

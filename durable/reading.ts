@@ -21,6 +21,7 @@ import type {
   TaskNotFound,
   TextPage,
 } from './runner-rpc.ts'
+import { pageOf } from './text-page.ts'
 import { type Look, outputText, runText, tasksOf, taskTexts, unreadableText } from './view.ts'
 import type { Waiters } from './waiters.ts'
 
@@ -102,17 +103,15 @@ export class Reading {
     const record = this.#readable(runId)
     if (record === null) return this.#emptyPage(runId)
     const rest = tasksOf(record.run, status).filter((index) => index >= after)
-    const page = rest.slice(0, limit)
-    const items = taskTexts(record.run, page, this.#look(runId, Date.now(), links))
-    return { kind: 'page', items, next: rest[limit] ?? null }
+    return pageOf(rest, limit, taskTexts(record.run, this.#look(runId, Date.now(), links)))
   }
 
   async task(runId: string, taskId: string): Promise<{ kind: 'task'; body: string } | RunNotFound | TaskNotFound> {
     const links = await this.#linksOf(runId)
     const found = this.#task(runId, taskId)
     if ('kind' in found) return found
-    const [body] = taskTexts(found.record.run, [found.index], this.#look(runId, Date.now(), links))
-    return { kind: 'task', body: body! }
+    const textOf = taskTexts(found.record.run, this.#look(runId, Date.now(), links))
+    return { kind: 'task', body: textOf(found.index) }
   }
 
   /** Items of a map, of one status or all, from an index on. */
@@ -128,9 +127,8 @@ export class Reading {
     const { record, index } = found
     const { run } = record
     if (run.workflow.plans[index]!.items === null) return { kind: 'no_map' }
-    const page = itemsFrom(run, index, status, after, limit + 1)
-    const items = itemTexts(run, index, page.slice(0, limit), this.#look(runId, Date.now(), NO_LINKS))
-    return { kind: 'page', items, next: page[limit] ?? null }
+    const rest = itemsFrom(run, index, status, after, limit + 1)
+    return pageOf(rest, limit, itemTexts(run, index, this.#look(runId, Date.now(), NO_LINKS)))
   }
 
   output(runId: string, taskId: string): { kind: 'output'; body: string } | RunNotFound | TaskNotFound {

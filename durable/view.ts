@@ -15,9 +15,7 @@ import { held } from '../src/workflow/scope.ts'
 import { traceIdOf } from '../src/workflow/trace.ts'
 import { runWaiting, type Waiting, waitingIn } from '../src/workflow/waiting.ts'
 import type { Links } from './callbacks.ts'
-
-/** The largest answer, in bytes of JSON text. */
-const MAX_ANSWER = 8 * 1024 * 1024
+import { fits, MAX_ANSWER } from './text-page.ts'
 
 /** Outputs and inputs of more characters of JSON text than this are kept as payloads, outside the history. */
 export const MAX_INLINE = 16 * 1024
@@ -97,17 +95,13 @@ export function runText(run: Run, look: Look): string {
   return fits(text) ? text : JSON.stringify({ ...value, tasks: [], tasks_omitted: true })
 }
 
-const encoder = new TextEncoder()
-
-function fits(text: string): boolean {
-  // A character takes three bytes at most, so most answers need not be measured.
-  return text.length * 3 <= MAX_ANSWER || encoder.encode(text).byteLength <= MAX_ANSWER
-}
-
-/** Some tasks, each as JSON text. */
-export function taskTexts(run: Run, tasks: readonly TaskIndex[], look: Look): string[] {
+/** What makes the JSON text of a task. The output of a map may be an answer of its own, and is left out here then. */
+export function taskTexts(run: Run, look: Look): (task: TaskIndex) => string {
   const waits = waitingIn(run, look.now)
-  return tasks.map((task) => JSON.stringify(taskView(run, task, waits.ofTask(task), look, false)))
+  return (task) => {
+    const text = JSON.stringify(taskView(run, task, waits.ofTask(task), look, false))
+    return fits(text) ? text : JSON.stringify(taskView(run, task, waits.ofTask(task), look, true))
+  }
 }
 
 /** A task's output alone. */

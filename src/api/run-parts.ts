@@ -20,7 +20,8 @@ const tasks = route({
   path: '/v1/runs/{id}/tasks',
   tag: 'Runs',
   summary: 'List the tasks of a run',
-  description: 'In the order of the definition.',
+  description:
+    'In the order of the definition. A page ends early where it would have more than 8 MiB; `next_cursor` goes on.',
   access: 'key',
   query: z.strictObject({ status: z.enum(TASK_STATUSES).exactOptional(), ...PAGE_QUERY }),
   answers: { 200: { description: 'A page.', content: TaskPageSchema, headers: ['Link'] } },
@@ -39,7 +40,13 @@ const task = route({
   tag: 'Runs',
   summary: 'Fetch a task of a run',
   access: 'key',
-  answers: { 200: { description: 'The task, with its whole output.', content: TaskSchema } },
+  answers: {
+    200: {
+      description:
+        'The task; an output of nearly 8 MiB, which only maps have, is left out (`output_omitted`) and stands at `/output`.',
+      content: TaskSchema,
+    },
+  },
   problems: ['run_not_found', 'task_not_found'],
   async handle({ env, tenant, params }) {
     const answer = await askRunner(env, tenant, params.id, (runner) => runner.task(params.id, params.task))
@@ -67,7 +74,7 @@ const items = route({
   tag: 'Runs',
   summary: 'List the items of a map',
   description:
-    'In their order, each with its attempts. Outputs beyond 4 MiB of a page are left out (`output_omitted`): a smaller `limit` brings them.',
+    'In their order, each with its attempts. A page ends early where it would have more than 8 MiB; `next_cursor` goes on.',
   access: 'key',
   query: z.strictObject({ status: z.enum(TASK_STATUSES).exactOptional(), ...PAGE_QUERY }),
   answers: {

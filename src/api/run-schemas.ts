@@ -256,13 +256,12 @@ const ItemSchema = z
     item: anyJson.meta({ description: 'Its value.' }),
     waiting: WaitingSchema.exactOptional(),
     output: anyJson.meta({ description: 'null unless it succeeded.' }),
-    ...omitted,
     error: TaskErrorSchema.nullable(),
     child_run: z.string().exactOptional().meta({ description: 'Id of the run that its last attempt is.' }),
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
     duration_ms: milliseconds.nullable(),
-    ...printed,
+    logs: printed.logs,
     attempts: z.array(AttemptSchema),
   })
   .meta({ id: 'Item', description: 'An item of a map.' })

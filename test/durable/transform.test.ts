@@ -2,6 +2,7 @@
 
 import { abortAllDurableObjects, reset, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { RunNotFound, TextPage } from '../../durable/runner-rpc.ts'
 import type { TaskDefinition } from '../../src/workflow/definition.ts'
 import { aDefinition } from '../support/builders.ts'
 import { aTenant, shown } from '../support/runner.ts'
@@ -36,6 +37,24 @@ describe('transforms', () => {
     expect(Number(row!.history_length)).toBeLessThan(1_000)
     await abortAllDurableObjects()
     expect(shown(await tenant.runner().get(start.runId, 0))).toEqual(run)
+  })
+
+  test('stand in pages of tasks that end before they become too large', async () => {
+    const tenant = aTenant()
+    const tasks = Array.from({ length: 20 }, (_, i) => transform(`t${i}`, `\${{ input }}`))
+    await tenant.register({ ...aDefinition({}), timeout: '1m', output: 'done', tasks })
+    const start = tenant.start('wf', { input: JSON.stringify('x'.repeat(1_000_000)) })
+    await tenant.runner().start(start)
+    const ids: string[] = []
+    for (let after: number | null = 0; after !== null; ) {
+      const page: TextPage | RunNotFound = await tenant.runner().tasks(start.runId, null, after, 200)
+      if (page.kind !== 'page') throw new Error(page.kind)
+      expect(page.items).toHaveLength(after < 16 ? 8 : 4)
+      expect(page.items.join(',').length).toBeLessThan(8 * 1024 * 1024)
+      ids.push(...page.items.map((text) => (JSON.parse(text) as { id: string }).id))
+      after = page.next
+    }
+    expect(ids).toEqual(tasks.map(({ id }) => id))
   })
 
   test('of more than a run may keep end it, and nothing else in the shard suffers', async () => {
