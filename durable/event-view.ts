@@ -1,8 +1,9 @@
 // The events of a history as the API shows them: each recorded event has one public name. Pure; JSON text, as in view.ts.
 
-import { type LoadPayload, PayloadRef, type RunEvent } from '../src/workflow/event.ts'
+import { type LoadPayload, PayloadRef, type RunEvent, type StartOptions } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { held } from '../src/workflow/scope.ts'
+import { traceIdOf } from '../src/workflow/trace.ts'
 import { logsView, MAX_DEFAULT_OUTPUT, parentView, timestamp, usageView } from './view.ts'
 
 /** One event of the history as the API shows it; null is one that a newer release wrote. */
@@ -26,8 +27,7 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
           version: event.version,
           input,
           timeout_ms: event.timeoutMs,
-          ...event.options,
-          ...parentView(run),
+          ...optionsView(run, event.options ?? {}),
         },
       }
     }
@@ -117,6 +117,17 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
       return { name: 'task.cancelled', data: {} }
     default:
       return event satisfies never
+  }
+}
+
+/** What a start said besides, by the names that the run itself has for it. */
+function optionsView(run: Run, { tags, startAt, trace, retry }: StartOptions): { [key: string]: unknown } {
+  return {
+    ...(tags === undefined ? {} : { tags }),
+    ...(startAt === undefined ? {} : { start_at: timestamp(startAt) }),
+    ...(trace === undefined ? {} : { trace_id: traceIdOf(trace) }),
+    ...(retry === undefined ? {} : { retry_of: retry.of, attempt: retry.attempt }),
+    ...parentView(run),
   }
 }
 

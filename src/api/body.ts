@@ -78,12 +78,14 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   }
   const chunks: Uint8Array[] = []
   let length = 0
-  // Leaving the loop cancels the stream: the rest is not read.
   for await (const chunk of request.body ?? []) {
     length += chunk.length
-    if (length > maxBytes) throw tooLarge(maxBytes)
-    chunks.push(chunk)
+    // What is too large is kept no more, and read on only to be let go. Leaving the loop cancels the stream: the rest is not read.
+    if (length > MAX_DRAINED) break
+    if (length > maxBytes) chunks.length = 0
+    else chunks.push(chunk)
   }
+  if (length > maxBytes) throw tooLarge(maxBytes)
   return joined(chunks, length)
 }
 

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { preferredType } from './accept.ts'
 import { socketResponse, wantsSocket } from './event-socket.ts'
 import { EVENT_STREAM, eventStream, lastEventId, STREAM_HEADERS } from './event-stream.ts'
-import { isIndex, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
+import { isIndex, PAGE_QUERY, pageResponse, pagingOf, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
 import { type Route, route } from './route.ts'
@@ -43,7 +43,7 @@ function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route 
       },
       204: { description: 'The client has all events of a run that has ended, and need not come again.' },
     },
-    problems: ['run_not_found', 'bad_cursor', 'too_many_watchers', 'watchers_exhausted'],
+    problems: ['run_not_found', 'not_acceptable', 'bad_cursor', 'too_many_watchers', 'watchers_exhausted'],
     async handle({ request, env, tenant, path: listed, params: { id }, query: { after = 0, limit, cursor } }) {
       if (wantsSocket(request.headers)) {
         refusePaging(request.url)
@@ -51,7 +51,9 @@ function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route 
         await watch.join()
         return socketResponse(watch)
       }
-      if (preferredType(request.headers, [JSON_TYPE, EVENT_STREAM]) === EVENT_STREAM) {
+      const type = preferredType(request.headers, [JSON_TYPE, EVENT_STREAM])
+      if (type === null) throw new ApiProblem('not_acceptable', `A history is ${JSON_TYPE} or ${EVENT_STREAM}`)
+      if (type === EVENT_STREAM) {
         refusePaging(request.url)
         const watch = await Watch.after(sourceOf(env, tenant, id), lastEventId(request.headers) ?? after)
         return streamed(watch, request.method)
@@ -76,8 +78,7 @@ async function streamed(watch: Watch, method: string): Promise<Response> {
 
 /** A stream has no pages. */
 function refusePaging(url: string): void {
-  const { searchParams } = new URL(url)
-  const given = ['limit', 'cursor'].filter((name) => searchParams.has(name))
+  const given = pagingOf(url)
   if (given.length > 0) throw new ApiProblem('invalid_parameter', `A stream has no ${given.join(' and no ')}`)
 }
 

@@ -15,7 +15,11 @@ import type { TaskTypes } from '../workflow/task-types.ts'
 import { type Answer, type AnswerHeader, problemsOf, type RequestHeader, type Route } from './route.ts'
 import { PATH_PARAMETERS, ProblemSchema } from './schemas.ts'
 
-const ANSWER_HEADERS: Readonly<Record<AnswerHeader, string>> = {
+/** Headers that no route declares: they follow from who may call it, from what it varies by, or stand on every answer. */
+type CommonHeader = 'Allow' | 'Vary' | 'WWW-Authenticate' | 'X-Request-Id'
+
+const ANSWER_HEADERS: Readonly<Record<AnswerHeader | CommonHeader, string>> = {
+  Allow: 'The methods that the path takes.',
   ETag: 'For If-None-Match, and for If-Match of a registration.',
   'Idempotent-Replayed': '`true`: an earlier request with this key has begun what is answered with.',
   Link: 'The next page, with `rel="next"`; absent on the last.',
@@ -23,6 +27,9 @@ const ANSWER_HEADERS: Readonly<Record<AnswerHeader, string>> = {
   'Preference-Applied': 'What of Prefer was honoured.',
   'Retry-After': 'Seconds after which to ask again.',
   'Run-Status': 'The status of the run.',
+  Vary: 'The headers of the request that decide what the answer looks like.',
+  'WWW-Authenticate': 'How to send a key: `Bearer`.',
+  'X-Request-Id': 'Names the request in logs; as the caller sent it, if that can be logged.',
 }
 
 const REQUEST_HEADERS: Readonly<Record<RequestHeader, string>> = {
@@ -38,11 +45,15 @@ const REQUEST_HEADERS: Readonly<Record<RequestHeader, string>> = {
 }
 
 const RETRY_AFTER: ReadonlySet<ProblemCode> = new Set([
+  'bulk_limit',
   'unavailable',
   'start_unconfirmed',
   'too_many_watchers',
   'watchers_exhausted',
 ])
+
+/** Where it is asked whether the service can serve. */
+const READINESS = '/readyz'
 
 export function openApiText(routes: readonly Route[]): string {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
@@ -56,7 +67,7 @@ export function openApiText(routes: readonly Route[]): string {
         title: 'edge-orchestrator',
         version: 'v1',
         description:
-          'Workflows as JSON, run in parallel and durably at the edge. Errors are problems (RFC 9457); their codes are at /docs/errors.',
+          'Workflows as JSON, run in parallel and durably at the edge. Errors are problems (RFC 9457); their codes are at /docs/errors. A method that a path does not take is `MethodNotAllowed`, a path that there is not `NotFound` (under `components`).',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
@@ -69,7 +80,15 @@ export function openApiText(routes: readonly Route[]): string {
       ],
       security: [{ bearer: [] }],
       paths: paths as ZodOpenApiPathsObject,
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } }, schemas: withSchemas() },
+      components: {
+        securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+        schemas: withSchemas(),
+        // No operation has them: they are answers of paths, for methods that the path does not take, and of no path.
+        responses: {
+          MethodNotAllowed: refusals(new Set(['method_not_allowed']), false)[CODES.method_not_allowed.status]!,
+          NotFound: refusals(new Set(['not_found']), false)[CODES.not_found.status]!,
+        },
+      },
     },
     {
       // Answers may get new members (the contract says so); only what is sent is closed.
@@ -101,8 +120,13 @@ function operation(route: Route): ZodOpenApiOperationObject {
       ? {}
       : { requestBody: { ...absence(body.absent), content: { 'application/json': { schema: body.schema } } } }),
     responses: {
-      ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
-      ...refusals(problemsOf(route)),
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, answer]) => [
+          status,
+          response(answer, headers?.includes('Accept') === true),
+        ]),
+      ),
+      ...refusals(problemsOf(route), path === READINESS),
     },
   }
 }
@@ -122,28 +146,41 @@ function operationId(method: string, path: string): string {
   return method.toLowerCase() + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')
 }
 
-function response({ description, content, headers }: Answer): ZodOpenApiResponseObject {
+/** @param isNegotiated by Accept */
+function response({ description, content, headers = [] }: Answer, isNegotiated: boolean): ZodOpenApiResponseObject {
   const byType = content instanceof z.ZodType ? { 'application/json': content } : (content ?? {})
   const media = Object.entries(byType).map(([type, schema]) => [type, { schema }] as const)
   return {
     description,
     ...(media.length === 0 ? {} : { content: Object.fromEntries(media) }),
-    ...(headers === undefined ? {} : { headers: headersOf(headers, ANSWER_HEADERS) }),
+    headers: headersOf(
+      [...headers, ...(isNegotiated && media.length > 0 ? (['Vary'] as const) : []), 'X-Request-Id'],
+      ANSWER_HEADERS,
+    ),
   }
 }
 
-/** One answer per status, which lists the codes that come with it. */
-function refusals(codes: ReadonlySet<ProblemCode>): Record<string, ZodOpenApiResponseObject> {
+/**
+ * One answer per status, which lists the codes that come with it.
+ * @param saysWhen whether a service that is not ready says when to ask again: only where readiness is asked for
+ */
+function refusals(codes: ReadonlySet<ProblemCode>, saysWhen: boolean): Record<string, ZodOpenApiResponseObject> {
   const byStatus = Map.groupBy([...codes].sort(), (code) => CODES[code].status)
   const entries = [...byStatus].map(([status, members]): [string, ZodOpenApiResponseObject] => {
     const description = members.map((code) => `\`${code}\`: ${CODES[code].meaning}`).join('\n\n')
     const examples = Object.fromEntries(members.map((code) => [code, { value: exampleOf(code) }]))
-    const headers = members.some((code) => RETRY_AFTER.has(code))
-      ? { headers: headersOf(['Retry-After'], ANSWER_HEADERS) }
-      : {}
+    const names = [
+      ...((saysWhen && status === 503) || members.some((code) => RETRY_AFTER.has(code))
+        ? (['Retry-After'] as const)
+        : []),
+      ...(status === 401 ? (['WWW-Authenticate'] as const) : []),
+      ...(status === 405 ? (['Allow'] as const) : []),
+      'X-Request-Id' as const,
+    ]
+    const headers = headersOf(names, ANSWER_HEADERS)
     return [
       String(status),
-      { description, content: { 'application/problem+json': { schema: ProblemSchema, examples } }, ...headers },
+      { description, content: { 'application/problem+json': { schema: ProblemSchema, examples } }, headers },
     ]
   })
   return Object.fromEntries(entries)

@@ -11,6 +11,12 @@ export const PAGE_QUERY = {
   cursor: z.string().exactOptional().meta({ description: '`next_cursor` of the page before.' }),
 }
 
+/** Which of the parameters that only lists have a URL gives. */
+export function pagingOf(url: string): string[] {
+  const { searchParams } = new URL(url)
+  return Object.keys(PAGE_QUERY).filter((name) => searchParams.has(name))
+}
+
 /** A list that is being read: its address and its filters, which a cursor is bound to. */
 export interface Listing {
   path: string

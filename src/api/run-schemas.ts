@@ -151,7 +151,8 @@ export const TaskSchema = z
     depends_on: z.array(z.string()),
     waiting: WaitingSchema.exactOptional(),
     callback_url: z.string().exactOptional().meta({
-      description: 'Path by which somebody without a key answers the task, once; shown while it waits.',
+      description:
+        'By which somebody without a key answers the task, once; shown while it waits. A path, as `Location` is: put the origin before it under which that person reaches this service, which need not be the one that it was asked under.',
     }),
     output: anyJson.meta({ description: 'null unless the task succeeded.' }),
     ...omitted,
@@ -241,12 +242,40 @@ export const RunSchema = RunSummarySchema.extend({
     .meta({ description: 'The answer would have become too large even without outputs; read them page by page.' }),
 }).meta({ id: 'Run', description: 'A run.' })
 
-export const EventSchema = z
+const eventNumber = z.int().min(1).meta({ description: "The event's number in its run, without gaps." })
+
+/** The first event of every run: what the start said. Its members are those of the run, and no others. */
+const AcceptedEventSchema = z
   .strictObject({
-    id: z.int().min(1).meta({ description: "The event's number in its run, without gaps." }),
-    event: z.string().meta({ examples: ['attempt.started'] }),
+    id: eventNumber,
+    event: z.literal('run.accepted'),
+    data: z.strictObject({
+      at: timestamp,
+      workflow: nameSchema,
+      version: z.int().min(1),
+      input: anyJson,
+      timeout_ms: milliseconds,
+      ...RunSummarySchema.pick({ retry_of: true, parent: true, trace_id: true }).shape,
+      tags: RunSummarySchema.shape.tags.exactOptional(),
+      start_at: timestamp.exactOptional().meta({ description: 'When the start asked it to begin.' }),
+      attempt: z.int().min(2).exactOptional().meta({ description: 'With `retry_of`: how many runs the chain has.' }),
+    }),
+  })
+  .meta({ id: 'AcceptedEvent', description: 'The run was accepted.' })
+
+const OtherEventSchema = z
+  .strictObject({
+    id: eventNumber,
+    event: z
+      .string()
+      .regex(/^(?!run\.accepted$)/)
+      .meta({ examples: ['attempt.started'] }),
     data: z.looseObject({ at: timestamp.exactOptional(), task: z.string().exactOptional() }),
   })
+  .meta({ id: 'OtherEvent', description: 'Anything else that happened to a run.' })
+
+export const EventSchema = z
+  .union([AcceptedEventSchema, OtherEventSchema])
   .meta({ id: 'Event', description: 'Something that happened to a run. New names and members may come.' })
 
 const ItemSchema = z

@@ -45,7 +45,10 @@ export const ProblemSchema = z
     detail: z.string().meta({ description: 'What is wrong with this request.' }),
     code: z.enum(PROBLEM_CODES).meta({ description: 'For programs; never changes its meaning.' }),
     request_id: z.string().meta({ description: 'Also in X-Request-Id.' }),
-    run: z.unknown().optional().meta({ description: 'The run that stands in the way; with `run_finished`.' }),
+    run: z.unknown().optional().meta({
+      description:
+        'The run that stands in the way, as it is; with `run_finished`, `run_not_finished`, `run_not_paused` and `run_compensating`.',
+    }),
     errors: z
       .array(ProblemFaultSchema)
       .exactOptional()

@@ -72,7 +72,7 @@ const metrics = route({
     const metrics = () => metricsOf(env, tenant).fetch('https://metrics/metrics', init)
     const { status, body } = await repeating(metrics)
     if (status !== 200) throw new Error(`the Metrics object answered ${status}`)
-    return new Response(body, { headers: { 'Content-Type': METRICS_TYPES[format] } })
+    return new Response(body, { headers: { 'Content-Type': METRICS_TYPES[format], Vary: 'Accept' } })
   },
 })
 

@@ -1,6 +1,7 @@
 // Why a run did not begin, as a problem: for a start, and for a run that is made again.
 
 import type { Started } from '../start.ts'
+import { spanText } from '../workflow/wording.ts'
 import { ApiProblem, detailOf, faultyBody } from './problem.ts'
 
 /** @param workflow its name, for people */
@@ -17,7 +18,7 @@ export function startRefusal(started: Exclude<Started, { kind: 'run' }>, workflo
     case 'run_deleted':
       return new ApiProblem(started.kind, 'The run that this Idempotency-Key started was deleted')
     case 'timeout_too_long': {
-      const message = `may only shorten the definition's, which is ${started.definitionMs} ms`
+      const message = `may only shorten the definition's, which is ${spanText(started.definitionMs)}`
       return faultyBody([{ path: '/timeout', code: 'out_of_bounds', message }])
     }
     case 'invalid_input':

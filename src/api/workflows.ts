@@ -6,7 +6,7 @@ import { registryOf } from '../objects.ts'
 import { WorkflowDefinitionSchema } from '../workflow/schema.ts'
 import { checkDefinition, secretWarnings } from './definition-check.ts'
 import { etagOf, readIfMatch } from './etag.ts'
-import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
+import { isText, PAGE_QUERY, pageResponse, pagingOf, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
 import { repeating } from './repeating.ts'
@@ -94,8 +94,9 @@ const list = route({
   },
   problems: ['workflow_not_found', 'version_not_found', 'bad_cursor'],
   async handle({ request, env, tenant, path, query: { name, version, limit, cursor } }) {
-    if (name !== undefined && cursor !== undefined) {
-      throw new ApiProblem('invalid_parameter', '"cursor" is of a list, "name" asks for one workflow')
+    const paging = name === undefined ? [] : pagingOf(request.url)
+    if (paging.length > 0) {
+      throw new ApiProblem('invalid_parameter', `"${paging[0]}" is of a list, "name" asks for one workflow`)
     }
     if (name !== undefined) return workflowResponse(request, await fetchVersion(env, tenant, name, version ?? 'live'))
     if (version !== undefined) throw new ApiProblem('invalid_parameter', '"version" needs "name"')

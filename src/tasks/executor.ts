@@ -10,6 +10,7 @@ import type { Fault } from '../workflow/codes.ts'
 import { checkShape } from '../workflow/faults.ts'
 import type { JsonObject } from '../workflow/json.ts'
 import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from '../workflow/output-bounds.ts'
+import { spanText } from '../workflow/wording.ts'
 import { failed } from './failure.ts'
 import { grpc } from './grpc/grpc.ts'
 import { http } from './http.ts'
@@ -110,7 +111,10 @@ const ABORTED: TaskResult = {
 }
 
 function outOfTime({ timeoutMs }: TaskCall): TaskResult {
-  return { kind: 'timed_out', error: { code: 'timeout', message: `The attempt took longer than ${timeoutMs} ms` } }
+  return {
+    kind: 'timed_out',
+    error: { code: 'timeout', message: `The attempt took longer than ${spanText(timeoutMs)}` },
+  }
 }
 
 /** The one place that calls a plugin. Never rejects. */

@@ -12,6 +12,7 @@ import type { Run } from './run.ts'
 import { held, runScope } from './scope.ts'
 import type { Spot } from './spot.ts'
 import type { StepBudget } from './step-budget.ts'
+import { spanText } from './wording.ts'
 
 /** Bytes of JSON that the outputs of all items may have: a map's output is as large as an answer may be, not as one task's. */
 export const MAX_MAP_OUTPUT_BYTES = 8 * 1024 * 1024
@@ -93,7 +94,9 @@ export function endOfMap(run: Run, task: TaskIndex, at: number, load: LoadPayloa
     return { type: 'TaskSucceeded', at, task, output: outputOf(items, load) }
   }
   if (wakeAt === null || wakeAt > at) return null
-  const message = `${total - progress.succeeded} of ${total} items were not done within ${run.workflow.plans[task]!.timeoutMs} ms`
+  // Only a timeout of the task's own sets a time at which the map has to wake.
+  const within = spanText(run.workflow.plans[task]!.timeoutMs!)
+  const message = `${total - progress.succeeded} of ${total} items were not done within ${within}`
   return { type: 'TaskTimedOut', at, task, error: { code: 'timeout', message, retryable: false } }
 }
 

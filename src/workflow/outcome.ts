@@ -5,6 +5,7 @@ import { renderTemplate } from './expression.ts'
 import type { Run } from './run.ts'
 import { runScope } from './scope.ts'
 import { acceptsFailure } from './trigger-rule.ts'
+import { spanText } from './wording.ts'
 
 interface Outcome {
   status: FinalStatus
@@ -18,7 +19,7 @@ export function outcomeOf(run: Run, load: LoadPayload): Outcome {
   if (error !== null) return { status: 'failed', output: null, error }
   if (run.ending === 'cancelled') return { status: 'cancelled', output: null, error: null }
   if (run.ending === 'timed_out') {
-    const message = `The run was not done within ${run.timeoutMs} ms`
+    const message = `The run was not done within ${spanText(run.timeoutMs)}`
     return { status: 'timed_out', output: null, error: { code: 'run_timeout', message, retryable: true } }
   }
   const template = run.workflow.definition.output

@@ -11,6 +11,7 @@ import { isChild, planOf, type Spot } from './spot.ts'
 import type { StepBudget } from './step-budget.ts'
 import { transform } from './transform.ts'
 import { nextAttempt, triesOf } from './tries.ts'
+import { spanText } from './wording.ts'
 
 /** Bytes of JSON that one answer may compute: they are in memory until they are recorded, and only then kept elsewhere. */
 const MAX_DECIDED_BYTES = 4 * 1024 * 1024
@@ -80,7 +81,7 @@ export function heldBack(run: Run, spot: Spot, { target, until }: Hold, at: numb
   const { attempts, circuitWaits } = triesOf(run, spot)
   const deadline = run.deadlineAt ?? Number.POSITIVE_INFINITY
   if (until >= deadline) {
-    const message = `The circuit of ${target} is open for ${until - at} ms more, beyond the run's deadline`
+    const message = `The circuit of ${target} is open for ${spanText(until - at)} more, beyond the run's deadline`
     const cause = attempts.findLast(({ error }) => error !== null)?.error
     const error: TaskError = { code: 'circuit_open', message, retryable: true, ...(cause == null ? {} : { cause }) }
     return { type: 'TaskFailed', at, ...spot, error }

@@ -8,6 +8,7 @@ import { firstKept } from './signals.ts'
 import { isSpan, spanMs } from './span.ts'
 import type { StepBudget } from './step-budget.ts'
 import { isTime, timeMs } from './time.ts'
+import { spanText } from './wording.ts'
 
 /** The longest that a run can last, so the longest sleep in it. */
 const MAX_SLEEP_MS = 365 * 86_400_000
@@ -46,8 +47,8 @@ export function waitedTooLong(run: Run, task: TaskIndex): TaskError | null {
   if (timeoutMs === null || wakeAt! - startedAt! < timeoutMs) return null
   const what =
     waitingFor === 'signal'
-      ? `The event "${run.workflow.definition.tasks[task]!.with!.event}" did not come within ${timeoutMs} ms`
-      : `The sleep was not over within ${timeoutMs} ms`
+      ? `The event "${run.workflow.definition.tasks[task]!.with!.event}" did not come within ${spanText(timeoutMs)}`
+      : `The sleep was not over within ${spanText(timeoutMs)}`
   return { code: 'timeout', message: what, retryable: false }
 }
 

@@ -1,4 +1,4 @@
-// How explanations put things into words: names, spans, instants, errors.
+// How explanations and errors put things into words: names, spans, instants, errors.
 
 import type { TaskError } from './event.ts'
 
@@ -28,7 +28,7 @@ const UNITS = [
   ['s', 1_000],
 ] as const
 
-/** A span that was measured: to the millisecond below 10 s, then in its two largest units. */
+/** A span, measured or set: to the millisecond below 10 s, then in its two largest units. */
 export function spanText(ms: number): string {
   if (ms < 10_000) return `${ms} ms`
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`

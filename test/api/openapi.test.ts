@@ -89,6 +89,25 @@ describe('the OpenAPI document', () => {
     expect(schemas.HttpWith.properties.url).toBeDefined()
   })
 
+  test('names the headers of every answer', () => {
+    const headersOf = (method: string, path: string, status: number) =>
+      Object.keys(document.paths[path][method].responses[status].headers ?? {})
+    for (const { method, path, operation } of operations) {
+      for (const [status, { headers }] of Object.entries<{ headers: object }>(operation.responses)) {
+        expect(Object.keys(headers ?? {}), `${method} ${path} ${status}`).toContain('X-Request-Id')
+        expect('WWW-Authenticate' in headers, `${method} ${path} ${status}`).toBe(status === '401')
+      }
+    }
+    expect(headersOf('get', '/readyz', 503)).toContain('Retry-After')
+    expect(headersOf('post', '/v1/runs/bulk', 429)).toContain('Retry-After')
+    for (const path of ['/metrics', '/v1/runs/{id}/history', '/v1/runs/{id}/graph', '/v1/runs/{id}/explain']) {
+      expect(headersOf('get', path, 200)).toContain('Vary')
+    }
+    const { MethodNotAllowed, NotFound } = document.components.responses
+    expect(Object.keys(MethodNotAllowed.headers)).toEqual(['Allow', 'X-Request-Id'])
+    expect(NotFound.content['application/problem+json'].examples).toHaveProperty('not_found')
+  })
+
   test('uses every problem code but those that stand for calls which no route serves', () => {
     const given = new Set(routes.flatMap((route) => [...problemsOf(route)]))
     const problems = Object.entries(CODES).filter(([, { kind }]) => kind === 'problem')
@@ -150,6 +169,7 @@ describe('the service', () => {
       'application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
     const open = await get('/metrics', { headers: { Accept } })
     expect(open.headers.get('Content-Type')).toMatch(/^application\/openmetrics-text; version=1\.0\.0/)
+    for (const { headers } of [plain, open]) expect(headers.get('Vary')).toBe('Accept')
     expect(open.text.trimEnd().endsWith('# EOF')).toBe(true)
     expect(await call('HEAD', '/metrics')).toMatchObject({ status: 200, text: '' })
   })

@@ -238,11 +238,33 @@ describe('a stream of a run that goes on', () => {
     letGo()
   })
 
+  test.each(['history', 'events'])('of %s in a form that there is not is refused', async (name) => {
+    const id = await aRunThatEnded()
+    const refused = await get(`/v1/runs/${id}/${name}`, { headers: { Accept: 'application/xml' } })
+    expect(refused).toMatchObject({ status: 406, body: { code: 'not_acceptable' } })
+    expect((await get(`/v1/runs/${id}/${name}`, { headers: { Accept: 'application/*' } })).status).toBe(200)
+  })
+
   test('frees its place when its client leaves', async () => {
     const { id, letGo } = await aRunUnderWay()
     const stream = await watch(`/v1/runs/${id}/history`)
     await stream.until('attempt.started')
+    // It has the last place but those of 255 others.
+    const others: Watch[] = []
+    for (let n = 0; n < 255; n++) {
+      const other = await Watch.after(sourceOf(env, 'default', id), 0)
+      await other.join()
+      others.push(other)
+    }
+    const next = () => fetchRaw('GET', `/v1/runs/${id}/history`, { headers: { Accept: 'text/event-stream' } })
+    expect((await next()).status).toBe(429)
     await stream.cancel()
+    await vi.waitFor(async () => {
+      const response = await next()
+      expect(response.status).toBe(200)
+      await response.body!.cancel()
+    })
+    for (const other of others) other.close()
     letGo()
   })
 })
@@ -420,7 +442,7 @@ describe('who asks for a stream', () => {
       expect(response.headers.get('Vary')).toContain('Accept')
       return response.headers.get('Content-Type')
     }
-    for (const Accept of ['application/json, text/event-stream', '*/*', 'application/json', 'text/html']) {
+    for (const Accept of ['application/json, text/event-stream', '*/*', 'application/json', 'text/html, */*;q=0.8']) {
       expect(await typeFor({ Accept })).toBe('application/json')
     }
     expect(await typeFor({})).toBe('application/json')

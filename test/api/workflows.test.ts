@@ -166,7 +166,14 @@ describe('fetching workflows', () => {
   })
 
   test('refuses parameters that do not go together', async () => {
-    for (const query of ['version=1', 'name=a&cursor=b', 'name=a&version=0', 'name=a&name=b', 'nme=a']) {
+    for (const query of [
+      'version=1',
+      'name=a&cursor=b',
+      'name=a&limit=3',
+      'name=a&version=0',
+      'name=a&name=b',
+      'nme=a',
+    ]) {
       expect(await get(`/v1/workflows?${query}`)).toMatchObject({ status: 400, body: { code: 'invalid_parameter' } })
     }
     expect((await get('/v1/workflows?nme=a')).body.detail).toContain('did you mean "name"?')

@@ -209,9 +209,8 @@ describe('the deadline', () => {
   })
 
   test('passes while the object is gone: the next instance ends the run', async () => {
-    const { runner, start, tenant } = await aHangingRun()
+    const { start, tenant } = await aHangingRun()
     await abortAllDurableObjects()
-    expect(() => runner.get(start.runId, 0)).toBeDefined()
     later(60_000)
     await runDurableObjectAlarm(tenant.runner())
     expect(await get(tenant.runner(), start.runId)).toMatchObject({ status: 'timed_out' })
