@@ -5,7 +5,6 @@ import type { SendPartial } from '../src/tasks/partials.ts'
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../src/tasks/schemas.ts'
 import type { PartialOfTask } from '../src/watch-protocol.ts'
-import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
 import type { Fact } from '../src/workflow/fact.ts'
 import { scopeValue } from '../src/workflow/handed-scope.ts'
@@ -13,13 +12,15 @@ import type { JsonObject } from '../src/workflow/json.ts'
 import { spotScope } from '../src/workflow/map.ts'
 import { renderConfig, responseScope } from '../src/workflow/response-fields.ts'
 import type { Run } from '../src/workflow/run.ts'
-import { runScope } from '../src/workflow/scope.ts'
+import { paidLoad, runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
 import { configOf, planOf, type Spot } from '../src/workflow/spot.ts'
+import type { StepBudget } from '../src/workflow/step-budget.ts'
 import { taskType } from '../src/workflow/task-types.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
 import { triesOf } from '../src/workflow/tries.ts'
-import type { Outgoing, OutgoingCall } from './outgoing.ts'
+import type { Outgoing, Right } from './outgoing.ts'
+import type { Turns } from './turns.ts'
 
 /** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */
 export const BACKSTOP_MS = 1_000
@@ -37,16 +38,17 @@ interface AttemptStub {
 
 interface UnderWay {
   task: TaskIndex
-  run: Run
-  call: OutgoingCall | null
-  abort(): void
+  /** Stops it; of one that is still to be made, gives back what it holds. */
+  abort(why: 'cancelled' | 'timed_out'): void
 }
 
 export class Attempts {
   readonly #executor: Executor
-  readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>
+  readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop' | 'giveBack'>
+  readonly #turns: Turns
   readonly #tenant: () => string
   readonly #report: (runId: string, fact: Fact) => void
+  readonly #broken: (runId: string, error: unknown) => void
   readonly #tell: (runId: string, partial: PartialOfTask) => number
   /** By run and token. */
   readonly #underWay = new Map<string, Map<number, UnderWay>>()
@@ -54,21 +56,27 @@ export class Attempts {
 
   /**
    * @param outgoing hears of the calls that attempts make
+   * @param turns in which attempts are made
    * @param tenant whose secrets these attempts may be given
    * @param report called once for each attempt that ends and was not aborted
+   * @param broken called for an attempt that could not be made because of a bug
    * @param tell what attempts have so far, to whoever watches the run; nothing of it is kept. Gives how many heard it
    */
   constructor(
     executor: Executor,
-    outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop'>,
+    outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop' | 'giveBack'>,
+    turns: Turns,
     tenant: () => string,
     report: (runId: string, fact: Fact) => void,
+    broken: (runId: string, error: unknown) => void,
     tell: (runId: string, partial: PartialOfTask) => number,
   ) {
     this.#executor = executor
     this.#outgoing = outgoing
+    this.#turns = turns
     this.#tenant = tenant
     this.#report = report
+    this.#broken = broken
     this.#tell = tell
   }
 
@@ -90,25 +98,42 @@ export class Attempts {
   }
 
   /**
-   * Makes the attempt that the history says has started. The commit that says so holds the call back until it is durable (R3).
+   * Makes the attempt that the history says has started, in this turn or, if much else is made in it, in one that follows; from
+   * now on it is under way. The commit that says so holds the call back until it is durable (R3).
    * @param right with which it may call although its circuit is not closed
    */
-  start(run: Run, spot: Spot, now: number, load: LoadPayload, right: Trial | null = null): void {
+  start(run: Run, spot: Spot, load: LoadPayload, right: Right | null = null): void {
+    const { token } = triesOf(run, spot)
+    this.#remember(run.id, token, { task: spot.task, abort: () => this.#outgoing.giveBack(run, spot, right) })
+    this.#turns.do(run.id, (budget) => {
+      if (!this.isUnderWay(run.id, token)) return
+      try {
+        this.#make(run, spot, token, load, right, budget)
+      } catch (error) {
+        this.#forget(run.id, token)
+        this.#broken(run.id, error)
+      }
+    })
+  }
+
+  #make(run: Run, spot: Spot, token: number, load: LoadPayload, right: Right | null, budget: StepBudget): void {
+    const now = Date.now()
     const tries = triesOf(run, spot)
-    const { token } = tries
+    const read = paidLoad(load, budget)
     const { id } = run.workflow.definition.tasks[spot.task]!
     const { type, with: template } = configOf(run, spot)
     const marks = new SecretMarks(() => crypto.randomUUID())
-    const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
+    const scope = { ...runScope(run, load, budget), secret: (name: string) => marks.mark(name) }
     const known = taskType(TASK_TYPES, type)
-    const rendered = renderConfig(known, template, spotScope(scope, run, spot, load))
+    const rendered = renderConfig(known, template, spotScope(scope, run, spot, read))
     if (!rendered.ok) {
-      // Nothing that its expressions read has changed since its circuit was asked, so no right is lost here.
+      this.#outgoing.giveBack(run, spot, right)
+      this.#forget(run.id, token)
       this.#report(run.id, { type: 'AttemptFailed', ...spot, token, error: rendered.error })
       return
     }
-    const handed = known?.takesScope === true ? scopeValue(run, spot, load) : null
-    const judging = responseScope(run, spot, known, template, load)
+    const handed = known?.takesScope === true ? scopeValue(run, spot, read) : null
+    const judging = responseScope(run, spot, known, template, read)
     const count = { nth: tries.polls + 1, elapsedMs: now - (tries.startedAt ?? now) }
     const { trace } = run.options
     const limit = attemptLimit(run, spot, now)
@@ -126,12 +151,13 @@ export class Attempts {
     const attempt = taskType(TASK_TYPES, type)?.tellsPartials?.(call.with)
       ? this.#executor.start(call, this.#hearing(run, spot, token))
       : this.#executor.start(call)
-    const outgoing = this.#outgoing.begin(run, spot, rendered.value, right, now)
-    this.#remember(run.id, token, {
+    const outgoing = this.#outgoing.begin(run, spot, rendered.value, right?.trial ?? null, now)
+    this.#underWay.get(run.id)?.set(token, {
       task: spot.task,
-      run,
-      call: outgoing,
-      abort: () => void attempt.abort().catch(() => {}),
+      abort: (why) => {
+        void attempt.abort().catch(() => {})
+        this.#outgoing.drop(run, outgoing, why, Date.now())
+      },
     })
     const runId = run.id
     // Pipelined: the result is asked for before the attempt's stub has arrived, so both take one trip.
@@ -171,8 +197,7 @@ export class Attempts {
   #abort(runId: string, why: 'cancelled' | 'timed_out', isMeant: (attempt: UnderWay) => boolean): void {
     for (const [token, attempt] of [...(this.#underWay.get(runId) ?? [])]) {
       if (!isMeant(attempt)) continue
-      attempt.abort()
-      this.#outgoing.drop(attempt.run, attempt.call, why, Date.now())
+      attempt.abort(why)
       this.#forget(runId, token)
     }
   }

@@ -16,10 +16,10 @@ import type { LoadPayload, Parent, StartOptions, TaskError } from '../src/workfl
 import { renderTemplate } from '../src/workflow/expression.ts'
 import type { Fact } from '../src/workflow/fact.ts'
 import { spotScope } from '../src/workflow/map.ts'
-import { isFinal, type Run } from '../src/workflow/run.ts'
+import { isCurrent, isFinal, type Run } from '../src/workflow/run.ts'
 import { runScope } from '../src/workflow/scope.ts'
 import { configOf, planOf, type Spot, spotAt, spotOf } from '../src/workflow/spot.ts'
-import { StepBudget } from '../src/workflow/step-budget.ts'
+import { STEPS_OF_A_TURN, type StepBudget } from '../src/workflow/step-budget.ts'
 import { traceOfAttempt } from '../src/workflow/trace.ts'
 import { triesOf } from '../src/workflow/tries.ts'
 import type { WorkflowRef } from '../src/workflow/workflow-ref.ts'
@@ -28,21 +28,17 @@ import { logFault } from './fault-log.ts'
 import type { History } from './history.ts'
 import type { Records } from './records.ts'
 import type { Accepted, Refused, RefusedChild, Starts } from './starts.ts'
+import type { Turns } from './turns.ts'
 import { outputOf } from './view.ts'
 
 /** Faults of an input that an error names. */
 const MAX_NAMED_FAULTS = 5
 
-/** Runs of items that start in one turn. */
-const MAX_STARTS = 64
-
-/** A turn that is still to come. */
-interface Turn {
-  starts: number
-  begun: Promise<void>
-  /** Of what its starts are given. */
-  budget: StepBudget
-}
+/**
+ * What a start costs beside its expressions, so that 64 begin in one turn: those that end at once would else follow each other in
+ * it, some thousand of them, and nothing else of this Runner would have one.
+ */
+const STEPS_OF_A_START = STEPS_OF_A_TURN / 64
 
 /** Whose attempt a run is. */
 type Place = Pick<Parent, 'run_id' | 'task_id' | 'item'>
@@ -60,14 +56,15 @@ export class Children {
   readonly #starts: Starts
   readonly #records: Records
   readonly #history: History
+  readonly #turns: Turns
   readonly #actions: ChildActions
   #starting = 0
-  #turn: Turn | null = null
 
-  constructor(starts: Starts, records: Records, history: History, actions: ChildActions) {
+  constructor(starts: Starts, records: Records, history: History, turns: Turns, actions: ChildActions) {
     this.#starts = starts
     this.#records = records
     this.#history = history
+    this.#turns = turns
     this.#actions = actions
   }
 
@@ -76,7 +73,10 @@ export class Children {
     return this.#starting
   }
 
-  /** Starts the run that the history says an attempt of a task, or of an item of it, is. A repeat starts nothing twice. */
+  /**
+   * Starts the run that the history says an attempt of a task, or of an item of it, is; in a later turn if much else begins in
+   * this one. A repeat starts nothing twice.
+   */
   start(run: Run, spot: Spot, now: number): void {
     const { token, childRun } = triesOf(run, spot)
     const refuse = (error: TaskError) =>
@@ -87,17 +87,25 @@ export class Children {
       return
     }
     this.#starting++
-    this.#accept(run, spot, childRun!, parent, now)
-      .then(
-        (outcome) => {
-          if ('error' in outcome) refuse(outcome.error)
-        },
-        (fault: unknown) => {
-          logFault('child', fault, run.id)
-          this.#actions.report(run.id, { type: 'AttemptInterrupted', ...spot, token })
-        },
-      )
-      .finally(() => this.#starting--)
+    this.#turns.do(run.id, (budget) => {
+      // It may have been cancelled, or its run may have ended, while it stood in the queue.
+      if (!isCurrent(run, spot, token)) {
+        this.#starting--
+        return
+      }
+      budget.spend(STEPS_OF_A_START)
+      this.#accept(run, spot, childRun!, parent, now, budget)
+        .then(
+          (outcome) => {
+            if ('error' in outcome) refuse(outcome.error)
+          },
+          (fault: unknown) => {
+            logFault('child', fault, run.id)
+            this.#actions.report(run.id, { type: 'AttemptInterrupted', ...spot, token })
+          },
+        )
+        .finally(() => this.#starting--)
+    })
   }
 
   async #accept(
@@ -106,8 +114,8 @@ export class Children {
     runId: string,
     parent: Parent,
     now: number,
+    budget: StepBudget,
   ): Promise<{ error: TaskError } | object> {
-    const budget = spot.item === undefined ? new StepBudget() : await this.#nextTurn()
     const call = this.#callOf(run, spot, budget)
     if (!call.ok) return call
     const input = JSON.stringify(call.input)
@@ -140,35 +148,6 @@ export class Children {
     const scope = spotScope(runScope(run, load, budget), run, spot, load)
     const rendered = renderTemplate(configOf(run, spot).with, scope)
     return rendered.ok ? childCall(rendered.value) : rendered
-  }
-
-  /**
-   * A turn for runs of items that are to start, up to MAX_STARTS of them together: runs that end at once would else follow each other
-   * in one turn, some thousand of them, and nothing else of this Runner would have one.
-   */
-  async #nextTurn(): Promise<StepBudget> {
-    for (;;) {
-      const turn = this.#placeInTurn()
-      await turn.begun
-      // Those before it have left nothing of what the turn may cost: there is another one.
-      if (!turn.budget.isSpent) return turn.budget
-    }
-  }
-
-  #placeInTurn(): Turn {
-    if (this.#turn === null || this.#turn.starts === MAX_STARTS) {
-      const turn: Turn = {
-        starts: 0,
-        begun: new Promise((resolve) => setTimeout(resolve, 0)),
-        budget: new StepBudget(),
-      }
-      this.#turn = turn
-      void turn.begun.then(() => {
-        if (this.#turn === turn) this.#turn = null
-      })
-    }
-    this.#turn.starts++
-    return this.#turn
   }
 
   /** Tells the parent of a run that has just ended; in the same turn, so that both are on disk or neither is. */

@@ -17,6 +17,7 @@ import {
 } from '../src/workflow/circuit.ts'
 import type { LoadPayload } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
+import type { StepBudget } from '../src/workflow/step-budget.ts'
 import type { CircuitView, Gate } from './gate.ts'
 import type { Rows } from './rows.ts'
 import { type Barrier, MAX_LEASE_MS, RunAdmission } from './run-admission.ts'
@@ -94,9 +95,9 @@ export class Circuits {
   }
 
   /** What holds tasks of this run back; null while every circuit is closed. */
-  admission(run: Run, load: LoadPayload, now: number): RunAdmission | null {
+  admission(run: Run, load: LoadPayload, now: number, budget: StepBudget): RunAdmission | null {
     if (this.#barriers === 0) return null
-    return new RunAdmission(run, load, now, (target) => this.#known.get(target)?.barrier ?? null)
+    return new RunAdmission(run, load, now, budget, (target) => this.#known.get(target)?.barrier ?? null)
   }
 
   /** The commit that asked stands: trials are used, and runs that are held back are remembered. Belongs into its turn. */

@@ -12,6 +12,7 @@ import type { TakenOver } from '../src/workflow/rerun.ts'
 import { dueAt, isCurrent, isStoppable, type Run } from '../src/workflow/run.ts'
 import { spanMs } from '../src/workflow/span.ts'
 import { type Spot, spotIn } from '../src/workflow/spot.ts'
+import { StepBudget } from '../src/workflow/step-budget.ts'
 import type { RunCounts } from './counts.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Retention } from './retention.ts'
@@ -43,19 +44,17 @@ export interface Committed {
   hasMoved: boolean
 }
 
+/** @param budget pays for what is evaluated to know */
+type Admit = (run: Run, load: LoadPayload, now: number, budget: StepBudget) => RunAdmission | null
+
 export class Committer {
   readonly #history: History
   readonly #counts: RunCounts
   readonly #retention: Retention
-  readonly #admit: (run: Run, load: LoadPayload, now: number) => RunAdmission | null
+  readonly #admit: Admit
 
   /** @param admit what holds tasks of a run back at this moment */
-  constructor(
-    history: History,
-    counts: RunCounts,
-    retention: Retention,
-    admit: (run: Run, load: LoadPayload, now: number) => RunAdmission | null,
-  ) {
+  constructor(history: History, counts: RunCounts, retention: Retention, admit: Admit) {
     this.#history = history
     this.#counts = counts
     this.#retention = retention
@@ -90,8 +89,9 @@ export class Committer {
       return { type: 'TaskReused', task, output: this.#copied(record, event.options?.retry?.of ?? '', output) }
     })
     const load = this.loader(event.runId)
-    const admission = this.#admit(record.run, load, now)
-    const step = advance(record.run, facts, now, load, admission, this.#keeper(record))
+    const budget = new StepBudget()
+    const admission = this.#admit(record.run, load, now, budget)
+    const step = advance(record.run, facts, now, load, admission, this.#keeper(record), budget)
     return { ...this.#write(record, [first, ...step.events], step.isComplete, now, true), admission }
   }
 
@@ -99,9 +99,10 @@ export class Committer {
   append(record: RunRecord, facts: readonly Fact[], now: number): Committed {
     const { run } = record
     const load = this.loader(run.id)
-    const admission = this.#admit(run, load, now)
+    const budget = new StepBudget()
+    const admission = this.#admit(run, load, now, budget)
     const keep = this.#keeper(record)
-    const step = advance(run, facts, now, load, admission, keep)
+    const step = advance(run, facts, now, load, admission, keep, budget)
     // As with the number of events, what the run undoes has as much room again.
     const limit = run.compensation === null ? MAX_RUN_BYTES : 2 * MAX_RUN_BYTES
     if (record.historyLength + record.payloadBytes > limit && isStoppable(run)) {

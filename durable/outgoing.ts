@@ -5,14 +5,15 @@ import { TASK_TYPES } from '../src/tasks/schemas.ts'
 import { wantsRetry } from '../src/workflow/attempt-end.ts'
 import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload } from '../src/workflow/event.ts'
+import { renderTemplate } from '../src/workflow/expression.ts'
 import type { Fact } from '../src/workflow/fact.ts'
 import type { Json, JsonObject } from '../src/workflow/json.ts'
 import { spotScope } from '../src/workflow/map.ts'
-import { renderConfig } from '../src/workflow/response-fields.ts'
 import type { Run } from '../src/workflow/run.ts'
-import { runScope } from '../src/workflow/scope.ts'
+import { paidLoad, runScope } from '../src/workflow/scope.ts'
 import { SecretMarks } from '../src/workflow/secret-marks.ts'
 import { configOf, type Spot } from '../src/workflow/spot.ts'
+import type { StepBudget } from '../src/workflow/step-budget.ts'
 import { type TaskTypes, taskType } from '../src/workflow/task-types.ts'
 import { type Tries, triesOf, wasPoll } from '../src/workflow/tries.ts'
 import type { CircuitCall, Circuits } from './circuits.ts'
@@ -39,13 +40,26 @@ function callOf(run: Run, spot: Spot, config: Json, trial: Trial | null, now: nu
   return { host, circuit, startedAt: now }
 }
 
-/** The circuit that a task, or an item of it, would call through now. Its expressions are filled in for that, so it is asked only when need be. */
-export function circuitOf(run: Run, spot: Spot, load: LoadPayload): CircuitCall | null {
-  const { type, with: template } = configOf(run, spot)
+/** The right to call through a circuit that is not closed. */
+export interface Right {
+  target: string
+  trial: Trial
+}
+
+/**
+ * The circuit that a task, or an item of it, would call through now. What names its host is filled in for that, and nothing else:
+ * hundreds of tasks may ask in a row.
+ * @param budget pays for it
+ */
+export function circuitOf(run: Run, spot: Spot, load: LoadPayload, budget: StepBudget): CircuitCall | null {
+  const { type, with: config } = configOf(run, spot)
+  const known = taskType(TASK_TYPES, type)
+  const names = known?.hostFields ?? []
+  const template = Object.fromEntries(Object.entries(config).filter(([name]) => names.includes(name)))
   // Nobody is called by what is rendered here, so it does not matter that everybody knows the nonce.
   const marks = new SecretMarks(() => '')
-  const scope = { ...runScope(run, load), secret: (name: string) => marks.mark(name) }
-  const rendered = renderConfig(taskType(TASK_TYPES, type), template, spotScope(scope, run, spot, load))
+  const scope = { ...runScope(run, load, budget), secret: (name: string) => marks.mark(name) }
+  const rendered = renderTemplate(template, spotScope(scope, run, spot, paidLoad(load, budget)))
   // What cannot be filled in fails when the attempt starts, and calls nobody.
   return rendered.ok ? (callOf(run, spot, rendered.value, null, 0)?.circuit ?? null) : null
 }
@@ -90,8 +104,14 @@ export class Outgoing {
     return typeof taken === 'boolean' ? marked(taken) : taken.then(marked)
   }
 
+  /** An attempt was not made: another may call with its right. */
+  giveBack(run: Run, { task }: Spot, right: Right | null): void {
+    const policy = run.workflow.plans[task]!.breaker
+    if (right !== null && policy !== null) this.#circuits.ended({ ...right, policy }, 'executor_error', Date.now())
+  }
+
   /**
-   * An attempt was given up, or never made. One that the deadline of its run cut off, although it had had half of the run's
+   * An attempt was given up. One that the deadline of its run cut off, although it had had half of the run's
    * time, counts as a call without an answer: else a server that never answers would never be left alone.
    */
   drop(run: Run, call: OutgoingCall | null, why: 'cancelled' | 'timed_out', now: number): void {

@@ -6,8 +6,9 @@ import type { Trial } from '../src/workflow/circuit.ts'
 import type { LoadPayload } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
 import { type Spot, spotKey } from '../src/workflow/spot.ts'
+import type { StepBudget } from '../src/workflow/step-budget.ts'
 import { triesOf } from '../src/workflow/tries.ts'
-import { circuitOf } from './outgoing.ts'
+import { circuitOf, type Right } from './outgoing.ts'
 
 /** Until when a task is held back while the Gate is asked: the answer comes sooner and wakes it. */
 const ASK_MS = 500
@@ -27,24 +28,33 @@ export interface Barrier {
 export class RunAdmission implements Admission {
   readonly #run: Run
   readonly #load: LoadPayload
+  readonly #budget: StepBudget
   readonly #barrierOf: (target: string) => Barrier | null
   readonly #now: number
   readonly #free = new Map<string, Set<number>>()
   /** Trials that tasks and items of this commit were let through with, by `spotKey`. */
-  readonly trials = new Map<number, { target: string; trial: Trial }>()
+  readonly trials = new Map<number, Right>()
   /** Targets that hold tasks of this run, with the longest time in ms that an attempt may take. */
   readonly held = new Map<string, number>()
 
-  constructor(run: Run, load: LoadPayload, now: number, barrierOf: (target: string) => Barrier | null) {
+  /** @param budget pays for learning whom a task would call */
+  constructor(
+    run: Run,
+    load: LoadPayload,
+    now: number,
+    budget: StepBudget,
+    barrierOf: (target: string) => Barrier | null,
+  ) {
     this.#run = run
     this.#load = load
+    this.#budget = budget
     this.#now = now
     this.#barrierOf = barrierOf
   }
 
   hold(spot: Spot): Hold | null {
     const known = triesOf(this.#run, spot).circuit
-    const target = known ?? circuitOf(this.#run, spot, this.#load)?.target ?? null
+    const target = known ?? circuitOf(this.#run, spot, this.#load, this.#budget)?.target ?? null
     const barrier = target === null ? null : this.#barrierOf(target)
     if (target === null || barrier === null) return null
     const trial = this.#spare(target, barrier)[0]

@@ -30,6 +30,7 @@ import { Signals } from './signals.ts'
 import { Starts } from './starts.ts'
 import { Steering } from './steering.ts'
 import { type StepParts, Steps } from './steps.ts'
+import { Turns } from './turns.ts'
 import { Waiters } from './waiters.ts'
 import { Waking, type WakingParts } from './waking.ts'
 import { Watchers } from './watchers.ts'
@@ -69,19 +70,24 @@ export function assemble(ctx: DurableObjectState, env: Env) {
     fault: (error) => logFault('circuit', error),
   })
   const budgets = new RetryBudgets(gate, (error) => logFault('retry_budget', error))
+  const turns = new Turns()
   const attempts = new Attempts(
     ctx.exports.TaskExecutor as unknown as Executor,
     new Outgoing(circuits, budgets),
+    turns,
     () => address().tenant,
     (runId, fact) => steps.report(runId, fact),
+    (runId, error) => steps.stopUnmade(runId, error),
     (runId, partial) => watchers.tellPartial(runId, partialText(partial)),
   )
   const isBusy = (runId: string) => attempts.hasRun(runId) || waiters.has(runId) || steps.isGoingOn(runId)
   const records = new Records(history, (name, version) => workflows.get(name, version), isBusy)
   const retention = new Retention(rows, keys, (name, version) => workflows.retentionMs(name, version))
-  const committer = new Committer(history, counts, retention, (run, load, now) => circuits.admission(run, load, now))
+  const committer = new Committer(history, counts, retention, (run, load, now, budget) =>
+    circuits.admission(run, load, now, budget),
+  )
   const starts = new Starts(workflows, keys, history, () => steps.planFlush())
-  const children = new Children(starts, records, history, {
+  const children = new Children(starts, records, history, turns, {
     tell: (runId, fact) => void steps.commitReported(runId, [fact]),
     report: (runId, fact) => steps.report(runId, fact),
     loader,

@@ -219,14 +219,7 @@ export class Steps {
     if (admission !== null) circuits.settle(run.id, admission, now)
     for (const spot of nest) children.start(run, spot, now)
     const load = committer.loader(run.id)
-    for (const spot of start) {
-      try {
-        attempts.start(run, spot, now, load, admission?.trials.get(spotKey(spot))?.trial)
-      } catch (error) {
-        logFault('dispatch', error, run.id)
-        this.report(run.id, { type: 'RunStopped', error: BROKEN })
-      }
-    }
+    for (const spot of start) attempts.start(run, spot, load, admission?.trials.get(spotKey(spot)))
     if (record.dueAt !== null) waking.armBy(record.dueAt)
     if (!retention.isPassing) waking.armBy(retention.nextAt)
     if (record.inFlight) waking.armBy(now + heartbeatMs(run.deadlineAt, now))
@@ -235,6 +228,12 @@ export class Steps {
       waiters.wake(run.id)
       children.hasEnded(run)
     }
+  }
+
+  /** An attempt of the run could not be made, because of a bug: the run ends. */
+  stopUnmade(runId: string, error: unknown): void {
+    logFault('dispatch', error, runId)
+    this.report(runId, { type: 'RunStopped', error: BROKEN })
   }
 
   /** Whether another step of the run is about to be made. */

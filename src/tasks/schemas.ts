@@ -20,6 +20,7 @@ const LONE_TYPES = {
   http: {
     mayBePlaceholder: true,
     hostOf: httpHost,
+    hostFields: ['url'],
     with: { ...httpWith, notBuilt: [] },
     isForItems: true,
   },
@@ -40,6 +41,7 @@ const LONE_TYPES = {
   grpc: {
     mayBePlaceholder: true,
     hostOf: httpHost,
+    hostFields: ['url'],
     with: { rendered: grpcWith, inDefinition: withTemplates(grpcWith), notBuilt: [] },
     isForItems: true,
     isChecked: true,
@@ -47,6 +49,7 @@ const LONE_TYPES = {
   inference: {
     mayBePlaceholder: true,
     hostOf: inferenceHost,
+    hostFields: ['base_url', 'binding'],
     with: { ...inferenceWith, notBuilt: [] },
     isForItems: true,
     tellsPartials: ({ stream }) => stream === true,

@@ -1,19 +1,23 @@
-// What the expressions of one step of a run, or those that one signal is tried against, may cost together. Each is bounded by
+// What the expressions of one step of a run, of what one turn sends, or those that one signal is tried against, may cost together. Each is bounded by
 // itself, but a thousand of them would keep every other run of the shard waiting for a minute.
 
 /** As many as one template may take (tried: a tenth of a second to half a second). */
-const MAX_STEPS = 1_000_000
+export const STEPS_OF_A_TURN = 1_000_000
 
 export class StepBudget {
   #left: number
 
-  constructor(steps = MAX_STEPS) {
+  constructor(steps = STEPS_OF_A_TURN) {
     this.#left = steps
   }
 
   /** Whether the step has to be cut. What is being evaluated then is evaluated to its end, so a budget is never too small. */
   get isSpent(): boolean {
     return this.#left <= 0
+  }
+
+  get left(): number {
+    return this.#left
   }
 
   spend(steps: number): void {

@@ -12,6 +12,8 @@ export interface TaskType {
   readonly takesNo?: readonly ('retry' | 'timeout')[]
   /** Whom a task of this type calls, its expressions filled in: the origin of a host. Absent: tasks of this type call nobody. */
   readonly hostOf?: (rendered: JsonObject) => string | null
+  /** The fields that `hostOf` reads. */
+  readonly hostFields?: readonly string[]
   /** Whether the executor is handed what expressions see, beside `with`. */
   readonly takesScope?: true
   /** Whether a task of this type tells what it has so far, its expressions filled in. Absent: none does. */

@@ -1,12 +1,17 @@
 // What an instance has under way, against an executor that is scripted here (a fake: the real one does not break on demand).
 
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Attempts, type Executor } from '../../durable/attempts.ts'
+import type { Right } from '../../durable/outgoing.ts'
+import { Turns } from '../../durable/turns.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
 import { advance } from '../../src/workflow/advance.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { Run } from '../../src/workflow/run.ts'
+import type { Spot } from '../../src/workflow/spot.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
+
+afterEach(() => void vi.restoreAllMocks())
 
 interface Scripted {
   call: TaskCall
@@ -48,27 +53,37 @@ const NO_CALLS = {
   begin: () => null,
   end: (_run: unknown, _task: unknown, _call: unknown, fact: Fact) => fact,
   drop: () => {},
+  giveBack: () => {},
 }
+
+const right = { target: 'https://upstream.test', trial: { id: 1, expiresAt: 9_000 } }
 
 function underWay(definition = aDefinition({ a: [] })): {
   run: Run
   attempts: Attempts
   outside: Scripted[]
   reports: [string, Fact][]
+  givenBack: { spot: Spot; right: Right | null }[]
 } {
+  vi.spyOn(Date, 'now').mockReturnValue(1_000)
+  const givenBack: { spot: Spot; right: Right | null }[] = []
   const { executor, attempts: outside } = aFakeExecutor()
   const reports: [string, Fact][] = []
   const attempts = new Attempts(
     executor,
-    NO_CALLS,
+    { ...NO_CALLS, giveBack: (_run, spot, right) => givenBack.push({ spot, right }) },
+    new Turns(),
     () => 'default',
     (runId, fact) => reports.push([runId, fact]),
+    (_runId, error) => {
+      throw error
+    },
     () => 0,
   )
   const run = aRun(definition)
   advance(run, [], 0, () => null)
-  attempts.start(run, { task: 0 }, 1_000, () => null)
-  return { run, attempts, outside, reports }
+  for (const task of run.slots.holders) attempts.start(run, { task }, () => null, right)
+  return { run, attempts, outside, reports, givenBack }
 }
 
 const success: TaskResult = { kind: 'succeeded', output: 7 }
@@ -135,8 +150,47 @@ describe('an attempt', () => {
   test('whose expressions cannot be filled in is never made', () => {
     const definition = aDefinition({ a: [] })
     definition.tasks[0]!.with = { url: '${{ input.nowhere }}' }
-    const { outside, reports } = underWay(definition)
+    const { attempts, outside, reports, givenBack } = underWay(definition)
     expect(outside).toEqual([])
     expect(reports[0]![1]).toMatchObject({ type: 'AttemptFailed', error: { code: 'expression_error' } })
+    expect(attempts.count).toBe(0)
+    expect(givenBack).toEqual([{ spot: { task: 0 }, right }])
+  })
+})
+
+describe('attempts whose expressions cost more than a turn has', () => {
+  const list = `[${Array.from({ length: 20 }, (_, i) => i).join(',')}]`
+  const costly = `\${{ ${list}.all(a, ${list}.all(b, ${list}.all(c, a + b + c < 230))) }}`
+  const ids = Array.from({ length: 12 }, (_, i) => `t${i}`)
+
+  function aCostlyRun() {
+    const definition = aDefinition(Object.fromEntries(ids.map((id) => [id, []])), { max_parallel: ids.length })
+    for (const task of definition.tasks) task.with = { url: 'https://upstream.test/', body: Array(8).fill(costly) }
+    return underWay(definition)
+  }
+
+  test('are made in several, each under way from the beginning, and none is lost', async () => {
+    const { attempts, outside } = aCostlyRun()
+    expect(attempts.count).toBe(ids.length)
+    expect(outside.length).toBeGreaterThan(0)
+    expect(outside.length).toBeLessThan(ids.length)
+    const made = [outside.length]
+    while (outside.length < ids.length) {
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      if (made.at(-1) !== outside.length) made.push(outside.length)
+    }
+    const most = Math.max(...made.map((count, turn) => count - (made[turn - 1] ?? 0)))
+    expect(most).toBeLessThan(ids.length / 2)
+    expect(attempts.count).toBe(ids.length)
+  })
+
+  test('are not made any more once they are aborted, and their rights are given back', async () => {
+    const { run, attempts, outside, givenBack } = aCostlyRun()
+    const made = outside.length
+    attempts.abortAll(run.id)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(outside).toHaveLength(made)
+    expect(givenBack).toHaveLength(ids.length - made)
+    expect(attempts.count).toBe(0)
   })
 })

@@ -1,12 +1,14 @@
-// Which calls earn retries of their host: those that repeat no failure.
+// Which calls earn retries of their host: those that repeat no failure. And what it costs to learn whom a task would call.
 
 import { expect, test } from 'vitest'
 import type { Circuits } from '../../durable/circuits.ts'
-import { Outgoing } from '../../durable/outgoing.ts'
+import { circuitOf, Outgoing } from '../../durable/outgoing.ts'
 import type { RetryBudgets } from '../../durable/retry-budgets.ts'
+import { RunAdmission } from '../../durable/run-admission.ts'
 import { advance } from '../../src/workflow/advance.ts'
 import type { TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
+import { STEPS_OF_A_TURN, StepBudget } from '../../src/workflow/step-budget.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 test('a poll earns with each call after an answer, a task that is made again only with its first', () => {
@@ -37,4 +39,41 @@ test('a poll earns with each call after an answer, a task that is made again onl
   step({ type: 'AttemptFailed', ...token(), error, retryAfterMs: 5_000 })
   step()
   expect(earns()).toBe(false)
+})
+
+const list = `[${Array.from({ length: 20 }, (_, i) => i).join(',')}]`
+const costly = `\${{ ${list}.all(a, ${list}.all(b, ${list}.all(c, a + b + c < 230))) }}`
+
+test('whom a task would call is known without what it would send', () => {
+  const definition = aDefinition({ a: [] })
+  definition.tasks[0]!.with = { url: 'https://a.test/${{ input.nothing == null }}', json: Array(50).fill(costly) }
+  const run = aRun(definition)
+  Object.assign(run, { input: { nothing: null } })
+  const budget = new StepBudget()
+  expect(circuitOf(run, { task: 0 }, () => null, budget)?.target).toBe('https://a.test')
+  expect(STEPS_OF_A_TURN - budget.left).toBeLessThan(100)
+})
+
+test('a step that asks whom hundreds of tasks would call is cut when that has cost enough', () => {
+  const ids = Array.from({ length: 100 }, (_, i) => `t${i}`)
+  const definition = aDefinition(Object.fromEntries(ids.map((id) => [id, []])), { timeout: '2h' })
+  for (const task of definition.tasks) task.with = { url: `https://a.test/${costly}` }
+  const run = aRun(definition)
+  const steps: number[] = []
+  for (let isComplete = false; !isComplete && steps.length < 100; ) {
+    const budget = new StepBudget()
+    const barrier = { state: 'open', askAt: 60_000, trials: [] } as const
+    const admission = new RunAdmission(
+      run,
+      () => null,
+      run.at,
+      budget,
+      () => ({ ...barrier, trials: [] }),
+    )
+    const step = advance(run, [], run.at, () => null, admission, undefined, budget)
+    steps.push(step.events.filter(({ type }) => type === 'TaskWaiting').length)
+    isComplete = step.isComplete
+  }
+  expect(steps.reduce((sum, held) => sum + held, 0)).toBe(ids.length)
+  expect(Math.max(...steps)).toBeLessThan(ids.length / 2)
 })
