@@ -10,7 +10,9 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
 import { runnerOf } from '../src/objects.ts'
 import { isJsonObject } from '../src/workflow/json.ts'
+import { nearest } from '../src/workflow/nearest.ts'
 import { canonicalText } from '../src/workflow/sound.ts'
+import type { WorkflowRef } from '../src/workflow/workflow-ref.ts'
 import { Leases } from './leases.ts'
 import { migrate } from './migrate.ts'
 import { MIGRATIONS, type VersionRow, Versions, type WorkflowRow } from './versions.ts'
@@ -20,6 +22,10 @@ export const LEASE_MS = 1_000
 
 /** How much longer than a lease the Registry waits: clocks of two objects differ a little. */
 const MARGIN_MS = 50
+
+/** Names that one that is not there is compared with, and how many of those get a proposal: each costs a comparison with all. */
+const MAX_COMPARED_NAMES = 1_000
+const MAX_PROPOSALS = 20
 
 /** A workflow as it is stored: the normalised definition as JSON text, and what the Registry adds. */
 export interface StoredVersion {
@@ -51,8 +57,16 @@ export interface VersionSummary {
 
 export type Missing = { kind: 'workflow_not_found' } | { kind: 'version_not_found'; latest: number }
 
+/** A workflow that somebody wants to start, and why it cannot be. */
+export interface MissingWorkflow {
+  ref: WorkflowRef
+  why: Missing
+  /** The name that is most like it; null if none is. */
+  nearest: string | null
+}
+
 export type Registered =
-  | { kind: 'created' | 'unchanged'; stored: StoredVersion }
+  | { kind: 'created' | 'unchanged'; stored: StoredVersion; missing: MissingWorkflow[] }
   /** `If-Match` named another version than the newest; `latest` is 0 when there is none. */
   | { kind: 'version_conflict'; latest: number }
 
@@ -89,8 +103,14 @@ export class Registry extends DurableObject<Env> {
    * Writes 2 rows (and 1 for each 512 KB of a larger definition), 0 if unchanged or refused.
    * @param definition JSON text of a WorkflowDefinition that parseDefinition made
    * @param ifMatch version that must be the newest; '*' for any; null for no condition
+   * @param starts workflows that its tasks start: the answer tells those that are not there
    */
-  async register(name: string, definition: string, ifMatch: number | '*' | null): Promise<Registered> {
+  async register(
+    name: string,
+    definition: string,
+    ifMatch: number | '*' | null,
+    starts: readonly WorkflowRef[] = [],
+  ): Promise<Registered> {
     const parsed: unknown = JSON.parse(definition)
     const fingerprint = await sha256(canonicalText(parsed))
     const hadVersions = this.#versions.hadVersions(name)
@@ -99,7 +119,7 @@ export class Registry extends DurableObject<Env> {
     if (workflow !== null && this.#versions.version(name, latest)?.fingerprint === fingerprint) {
       const stored = this.#stored(workflow, latest)
       await this.#recall(name)
-      return { kind: 'unchanged', stored }
+      return { kind: 'unchanged', stored, missing: this.#missing(starts) }
     }
     if (ifMatch !== null && (latest === 0 || (ifMatch !== '*' && ifMatch !== latest))) {
       return { kind: 'version_conflict', latest }
@@ -108,7 +128,12 @@ export class Registry extends DurableObject<Env> {
     const version = this.#versions.add({ name, definition, description, fingerprint }, Date.now())
     const stored = this.#stored(this.#versions.workflow(name)!, version)
     if (hadVersions) await this.#recall(name)
-    return { kind: 'created', stored }
+    return { kind: 'created', stored, missing: this.#missing(starts) }
+  }
+
+  /** Of these workflows those that cannot be started. Writes nothing. */
+  async missing(refs: readonly WorkflowRef[]): Promise<MissingWorkflow[]> {
+    return this.#missing(refs)
   }
 
   async get(name: string, version: number | 'latest' | 'live'): Promise<StoredVersion | Missing> {
@@ -200,6 +225,22 @@ export class Registry extends DurableObject<Env> {
     const expiry = after(until)
     await Promise.race([runner.recall(name).catch(() => expiry.promise), expiry.promise])
     expiry.cancel()
+  }
+
+  #missing(refs: readonly WorkflowRef[]): MissingWorkflow[] {
+    let names: string[] | undefined
+    let compared = 0
+    return refs.flatMap((ref): MissingWorkflow[] => {
+      const workflow = this.#versions.workflow(ref.name)
+      if (workflow === null) {
+        names ??= this.#versions.workflows('', MAX_COMPARED_NAMES).map(({ name }) => name)
+        const like = compared++ < MAX_PROPOSALS ? nearest(ref.name, names) : null
+        return [{ ref, why: { kind: 'workflow_not_found' }, nearest: like }]
+      }
+      const { version } = ref
+      if (typeof version !== 'number' || this.#versions.version(ref.name, version) !== null) return []
+      return [{ ref, why: { kind: 'version_not_found', latest: workflow.latest }, nearest: null }]
+    })
   }
 
   #stored(workflow: WorkflowRow, version: number): StoredVersion {

@@ -66,7 +66,7 @@ export async function checkTry(value: unknown, name: string): Promise<Try> {
 /** Of a body that may have other faults: what it does not say in the right form makes up no faults of `with`. */
 async function faultsOfWith({ with: config, tasks = {} }: JsonObject, name: string): Promise<Fault[]> {
   if (!isJsonObject(config)) return []
-  const found = await checkedByExecutor(toCheck(name, config, '/with'))
+  const { faults: found } = await checkedByExecutor(toCheck(name, config, '/with'))
   return isJsonObject(tasks) ? [...checkLoneTask(name, config, namesOf(tasks), TASK_TYPES), ...found] : found
 }
 

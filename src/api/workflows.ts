@@ -1,10 +1,13 @@
 // Workflows: registering them, reading, listing, pausing and deleting them. Of single versions: versions.ts.
 
 import { z } from 'zod'
+import type { MissingWorkflow } from '../../durable/registry.ts'
 import type { Env } from '../env.ts'
 import { registryOf } from '../objects.ts'
+import { MAX_FAULTS } from '../workflow/faults.ts'
 import { WorkflowDefinitionSchema } from '../workflow/schema.ts'
-import { checkDefinition, secretWarnings } from './definition-check.ts'
+import { checkDefinition } from './definition-check.ts'
+import { egressWarnings, secretWarnings, startedBy, workflowWarnings } from './definition-warnings.ts'
 import { etagOf, readIfMatch } from './etag.ts'
 import { isText, PAGE_QUERY, pageResponse, pagingOf, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
@@ -56,15 +59,19 @@ const register = route({
     const { name } = definition
     const ifMatch = readIfMatch(request.headers)
     const text = JSON.stringify(definition)
-    const warnings = [...found, ...(await secretWarnings(env, tenant, definition, text))]
+    const starts = startedBy(definition)
+    const named = await Promise.all([secretWarnings(env, tenant, definition, text), egressWarnings(definition)])
+    const warningsWith = (missing: readonly MissingWorkflow[]) =>
+      [...found, ...named.flat(), ...workflowWarnings(definition, missing)].slice(0, MAX_FAULTS)
     if (query.dry_run === 'true') {
       await checkIfMatch(env, tenant, name, ifMatch)
-      return jsonResponse(withMembers(text, shown(warnings)))
+      const missing = starts.length === 0 ? [] : await repeating(() => registryOf(env, tenant).missing(starts))
+      return jsonResponse(withMembers(text, shown(warningsWith(missing))))
     }
-    const registered = await repeating(() => registryOf(env, tenant).register(name, text, ifMatch))
+    const registered = await repeating(() => registryOf(env, tenant).register(name, text, ifMatch, starts))
     if (registered.kind === 'version_conflict') throw versionConflict(name, registered.latest)
-    const { kind, stored } = registered
-    return jsonResponse(workflowText(stored, warnings), kind === 'created' ? 201 : 200, {
+    const { kind, stored, missing } = registered
+    return jsonResponse(workflowText(stored, warningsWith(missing)), kind === 'created' ? 201 : 200, {
       ETag: etagOf(stored),
       Location: `/v1/workflows/${name}/versions/${stored.version}`,
     })

@@ -11,11 +11,12 @@ import { checkShape } from '../workflow/faults.ts'
 import type { JsonObject } from '../workflow/json.ts'
 import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from '../workflow/output-bounds.ts'
 import { spanText } from '../workflow/wording.ts'
+import { egressFault } from './egress.ts'
 import { failed } from './failure.ts'
 import { grpc } from './grpc/grpc.ts'
 import { http } from './http.ts'
 import { Partials, type SendPartial } from './partials.ts'
-import type { PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
+import type { Findings, PluginSurroundings, TaskCall, TaskPlugin, TaskResult } from './plugin.ts'
 import { type BuiltTaskType, TASK_TYPES } from './schemas.ts'
 import { javascript, python } from './script/script.ts'
 import { type Opened, type Vaults, withSecrets } from './secrets.ts'
@@ -52,15 +53,33 @@ export class TaskExecutor extends WorkerEntrypoint<Env> {
   /**
    * What is wrong with configurations of tasks that only their plugins can see, such as the syntax of a script. Their schemas
    * have been checked, and they hold no expression where a plugin looks.
-   * @returns faults in the order given
+   * @returns faults and warnings in the order given
    */
-  async check(tasks: readonly TaskToCheck[]): Promise<Fault[]> {
-    const faults: Fault[] = []
+  async check(tasks: readonly TaskToCheck[]): Promise<Findings> {
+    const findings: Findings = { faults: [], warnings: [] }
     for (const { type, with: config, at } of tasks) {
-      if (isBuilt(type)) faults.push(...((await (PLUGINS[type] as TaskPlugin<unknown>).check?.(config, at)) ?? []))
+      const found = isBuilt(type) ? await (PLUGINS[type] as TaskPlugin<unknown>).check?.(config, at) : undefined
+      findings.faults.push(...(found?.faults ?? []))
+      findings.warnings.push(...(found?.warnings ?? []))
     }
-    return faults
+    return findings
   }
+
+  /** Of these origins those that the egress policy refuses. Calls nobody. */
+  async refused(origins: readonly string[]): Promise<RefusedOrigin[]> {
+    const { egressAllow } = surroundingsOf(this.env)
+    return origins.flatMap((origin) => {
+      const url = URL.parse(origin)
+      const why = url === null ? null : egressFault(url, egressAllow)
+      return why === null ? [] : [{ origin, why }]
+    })
+  }
+}
+
+/** An origin that no task may call, and why not. */
+export interface RefusedOrigin {
+  origin: string
+  why: string
 }
 
 /** A configuration as registration found it. */

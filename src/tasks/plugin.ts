@@ -1,7 +1,7 @@
 // The contract between the executor and a task type. A type is one plugin: it is given a call, it says how the attempt ended.
 // A plugin knows nothing of runs, history or retries; test/tasks/contract.test.ts holds every plugin to what is said here.
 
-import type { Fault, TaskCode } from '../workflow/codes.ts'
+import type { Fault, TaskCode, Warning } from '../workflow/codes.ts'
 import type { Usage } from '../workflow/event.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
 import type { SecretsAsked } from '../workflow/secret-marks.ts'
@@ -92,5 +92,11 @@ export interface TaskPlugin<Config> {
    * What is wrong with a configuration that its schema cannot see, before any run begins. Calls nobody.
    * @param at JSON Pointer to the configuration
    */
-  check?(config: Config, at: string): Promise<Fault[]>
+  check?(config: Config, at: string): Promise<Findings>
+}
+
+/** What there is to say of a configuration: what cannot work, and what probably will not. */
+export interface Findings {
+  faults: Fault[]
+  warnings: Warning[]
 }

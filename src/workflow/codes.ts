@@ -208,6 +208,16 @@ export const CODES = {
     meaning: 'The waits between the attempts of a task may together take longer than the run may.',
   },
   missing_secret: { kind: 'warning', meaning: 'A task names a secret that is not there.' },
+  missing_workflow: {
+    kind: 'warning',
+    meaning: 'A task starts a workflow, or a version of one, that is not there.',
+  },
+  missing_main: { kind: 'warning', meaning: 'A Python script seems to define no `main`, which is what is called.' },
+  missing_module: { kind: 'warning', meaning: 'A Python script imports a module that there is not.' },
+  url_not_allowed: {
+    kind: 'warning',
+    meaning: 'A task calls a URL that the egress policy refuses: it fails with `egress_denied`.',
+  },
   placeholder: { kind: 'warning', meaning: 'A task without `with` does nothing and succeeds with null.' },
 
   unknown_keyword: { kind: 'warning', meaning: 'A schema has a keyword that JSON Schema 2020-12 does not know.' },

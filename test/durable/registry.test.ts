@@ -36,6 +36,7 @@ describe('register', () => {
     const registered = await registry.register('wf', text('one'), null)
     expect(registered).toEqual({
       kind: 'created',
+      missing: [],
       stored: {
         name: 'wf',
         version: 1,

@@ -7,6 +7,7 @@ import { base64Encode } from '@bufbuild/protobuf/wire'
 import { AnySchema, DurationSchema } from '@bufbuild/protobuf/wkt'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { framed } from '../../src/tasks/grpc/frames.ts'
+import type { Findings } from '../../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import type { Fault } from '../../src/workflow/codes.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
@@ -317,9 +318,9 @@ test('descriptors may be left out only where the server can be asked for them', 
 })
 
 describe('registration', () => {
-  const check = (config: JsonObject): Promise<Fault[]> => {
-    const executor = exports.TaskExecutor as unknown as { check(tasks: object[]): Promise<Fault[]> }
-    return executor.check([{ type: 'grpc', with: { url, ...SAY, ...config }, at: '/tasks/0/with' }])
+  const check = async (config: JsonObject): Promise<Fault[]> => {
+    const executor = exports.TaskExecutor as unknown as { check(tasks: object[]): Promise<Findings> }
+    return (await executor.check([{ type: 'grpc', with: { url, ...SAY, ...config }, at: '/tasks/0/with' }])).faults
   }
 
   test('takes what fits, and what is known only later', async () => {

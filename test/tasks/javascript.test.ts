@@ -231,16 +231,22 @@ describe('a bound', () => {
 describe('reading a script', () => {
   test.each<[string, object | null]>([
     ['export default () => 1', null],
-    ['throw 1; for (;;);', null],
+    ['throw 1; for (;;); export { f as default }; function f() {}', null],
+    [
+      'throw 1; for (;;);',
+      { line: 1, message: expect.stringMatching(/^the script has no default export; what is called/) },
+    ],
+    ['export const main = () => 1', { line: 1, message: expect.stringContaining('no default export') }],
+    ['', { line: 1, message: expect.stringContaining('no default export') }],
     ['export default await (async () => 1)()', null],
     ['export default () => {\n  let x = ;\n}', { line: 2, column: 11, message: "unexpected token in expression: ';'" }],
     ['\n\nimport fs from "fs"', { line: 3, message: 'a script can import nothing, not even "fs"' }],
     ['export * from "./other.js"', { line: 1, message: 'a script can import nothing, not even "other.js"' }],
   ])('%j', async (code, fault) => {
-    expect(await checkJavaScript(code)).toEqual(fault)
+    expect(await checkJavaScript(code)).toEqual({ fault, warnings: [] })
   })
 
   test('of a size that would take for ever ends by its fuel', async () => {
-    expect(await checkJavaScript('('.repeat(200_000))).toMatchObject({ line: 1 })
+    expect(await checkJavaScript('('.repeat(200_000))).toMatchObject({ fault: { line: 1 } })
   })
 })

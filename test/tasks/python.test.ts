@@ -81,13 +81,55 @@ describe('the check at registration', () => {
     ['def main(i):\n  return 1', null],
     ['def main(i):\n  x = 1 +\n', { line: 2, message: 'invalid syntax' }],
     ['def main(i):\n  return [*i, 1]', { line: 2, message: '*x must be assignment target' }],
-    ['raise SystemExit', null],
+    ['main = lambda i: 1', null],
   ])('%j', (code, fault) => {
-    expect(checkPython(code)).toEqual(fault)
+    expect(checkPython(code)).toEqual({ fault, warnings: [] })
+  })
+
+  const warned = (code: string) => checkPython(code).warnings.map((warning) => `${warning.code} ${warning.message}`)
+
+  test('warns of a script that defines no main, unless something may', () => {
+    for (const code of ['raise SystemExit', 'def handler(i):\n  return 1', 'if __name__ == "__main__":\n  main()']) {
+      expect(warned(code), code).toEqual(['missing_main the script defines no `main(input)`, which is what is called'])
+    }
+    for (const code of [
+      'def  main (i):\n  return 1',
+      'if True:\n  def main(i): return 1',
+      'class main:\n  pass',
+      'a, main = 1, len',
+      'from operator import neg as main',
+      'from operator import *',
+      'globals()["main"] = len',
+    ]) {
+      expect(warned(code), code).toEqual([])
+    }
+  })
+
+  test('warns of modules that there are not, with what there is', () => {
+    const main = '\ndef main(i):\n  import pandas as pd, json\n'
+    expect(warned(`import maht, re\nfrom requests.auth import X${main}`)).toEqual([
+      expect.stringMatching(/^missing_module line 1: there is no module "maht"; there are: math, abc, /),
+      expect.stringMatching(/^missing_module line 2: there is no module "requests.auth"; there are: /),
+      expect.stringMatching(/^missing_module line 4: there is no module "pandas"; there are: /),
+    ])
+  })
+
+  test('says nothing of modules that are there, that a try stands around, or that stand in a text', () => {
+    const tried = 'try:\n  import numpy\n  if 1:\n    import scipy\nexcept ImportError:\n  import simplejson\n'
+    const text = `${"'".repeat(3)}\nimport torch\n${"'".repeat(3)}\n`
+    const there = 'import ujson, collections.abc\nfrom urllib.parse import quote\n'
+    expect(warned(`${tried}${text}${there}def main(i): return 1`)).toEqual([])
+    const after = 'try:\n  pass\nfinally:\n  pass\nimport numpy\ndef main(i): return 1'
+    expect(warned(after)).toEqual([expect.stringContaining('line 5')])
+  })
+
+  test('ends however many modules a script names, and tells of ten', () => {
+    const code = `${Array.from({ length: 200 }, (_, i) => `import m${i}`).join('\n')}\ndef main(i): return 1`
+    expect(warned(code)).toHaveLength(10)
   })
 
   test('ends on what would take for ever to read', () => {
-    expect(checkPython('('.repeat(20_000))).toMatchObject({ line: 1 })
+    expect(checkPython('('.repeat(20_000))).toMatchObject({ fault: { line: 1 } })
   })
 })
 

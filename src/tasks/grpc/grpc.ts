@@ -11,6 +11,6 @@ export const grpc: TaskPlugin<GrpcWith> = {
   },
   async check(config, at) {
     const { faultsOf } = await import('./check.ts')
-    return faultsOf(config, at)
+    return { faults: await faultsOf(config, at), warnings: [] }
   },
 }

@@ -19,6 +19,7 @@ import {
   BROKEN_MESSAGE,
   LIMIT_MESSAGES,
   type ScriptError,
+  type ScriptFindings,
   type ScriptOutcome,
   type SyntaxFault,
   syntaxMessage,
@@ -41,6 +42,12 @@ const SCRIPT_NAME = 'script.js'
 
 /** A module that there never is. */
 const NOTHING = 'nothing'
+
+/** A module that runs before the script would, and its mark. */
+const LINKED = 'linked'
+
+const NO_DEFAULT =
+  'the script has no default export; what is called is its `export default function ({ input }) { ... }`'
 
 interface Engine {
   vm: QuickJSContext
@@ -86,16 +93,19 @@ export async function runJavaScript(
   }
 }
 
-/**
- * Where the script cannot be read, or imports something; null if it can be read. Nothing of it runs: it is read as what a module
- * imports whose second import fails, and modules run only once all of them are there.
- */
-export async function checkJavaScript(code: string): Promise<SyntaxFault | null> {
+/** Where the script cannot be read, imports something, or exports nothing to call; null if it can be called. */
+export async function checkJavaScript(code: string): Promise<ScriptFindings> {
+  return { fault: await faultOf(code), warnings: [] }
+}
+
+/** Nothing of the script runs: it is read as what a module imports whose second import fails, and modules run only once all of them are there. */
+async function faultOf(code: string): Promise<SyntaxFault | null> {
   const engine = await newEngine(checkLimits(code))
   const { vm, runtime } = engine
   let missing: string | undefined
   runtime.setModuleLoader((name) => {
     if (name === SCRIPT_NAME) return code
+    if (name === LINKED) return `globalThis.${LINKED} = true; throw 0`
     missing ??= name
     return { error: new Error(name) }
   })
@@ -103,12 +113,18 @@ export async function checkJavaScript(code: string): Promise<SyntaxFault | null>
     const { error } = vm.evalCode(`import '${SCRIPT_NAME}'; import '${NOTHING}'`, 'check.js', { type: 'module' })
     const thrown: unknown = error === undefined ? null : thrownIn(engine, error)
     if (isSyntaxError(thrown)) return syntaxFaultOf(thrown)
-    if (missing === NOTHING) return null
+    if (missing === NOTHING) return hasDefault(engine) ? null : { line: 1, message: NO_DEFAULT }
     return { line: lineOf(code, String(missing)), message: `a script can import nothing, not even "${missing}"` }
   } catch (error) {
     // Whatever else ends it: what cannot be read within its bounds cannot be run either.
     return { line: 1, message: errorOf(error, engine).code === 'script_limit' ? UNREADABLE_MESSAGE : BROKEN_MESSAGE }
   }
+}
+
+/** Names are looked up before any module runs; the one that runs first tells that all were found, and lets no other run. */
+function hasDefault({ vm }: Engine): boolean {
+  vm.evalCode(`import '${LINKED}'; import main from '${SCRIPT_NAME}'`, 'link.js', { type: 'module' })
+  return vm.dump(vm.getProp(vm.global, LINKED)) === true
 }
 
 /** The first line that has this text in it, from 1. */

@@ -22,6 +22,12 @@ export interface SyntaxFault {
   message: string
 }
 
+/** What can be told of a script without running it: why it cannot be called, and what it will probably end with. */
+export interface ScriptFindings {
+  fault: SyntaxFault | null
+  warnings: { code: 'missing_main' | 'missing_module'; message: string }[]
+}
+
 export function syntaxMessage({ line, column, message }: SyntaxFault): string {
   return `line ${line}${column === undefined ? '' : `, column ${column}`}: ${message}`
 }

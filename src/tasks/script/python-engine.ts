@@ -1,7 +1,7 @@
 // Runs one script in MicroPython (micropython.ts): calls its `main`, takes its result and what it prints, and says how it ended.
 
 import type { Json } from '../../workflow/json.ts'
-import { nearest } from '../../workflow/nearest.ts'
+import { nearest, quoted } from '../../workflow/nearest.ts'
 import { checkLimits, FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
 import { ScriptLogs } from './logs.ts'
 import { type Exception, Forbidden, type Image, MicroPython } from './micropython.ts'
@@ -9,12 +9,14 @@ import {
   BROKEN_MESSAGE,
   LIMIT_MESSAGES,
   type ScriptError,
+  type ScriptFindings,
   type ScriptOutcome,
   type SyntaxFault,
   syntaxMessage,
   UNREADABLE_MESSAGE,
 } from './outcome.ts'
 import { modulesFor, PYTHON_MODULE_NAMES, preludeFor } from './python-modules.ts'
+import { importsOf, mayDefineMain } from './python-text.ts'
 
 /** What `_host.py` puts before its answer. */
 const ANSWER = 0x1e
@@ -28,6 +30,9 @@ const PRELUDE_LIMITS = { fuel: 1_000_000_000, memoryBytes: 32 * 1024 * 1024 }
 
 /** The longest line of the script's output that is taken in; the rest of it is dropped. */
 const MAX_LINE_BYTES = 64 * 1_024
+
+/** The most modules of a script that are not there that it is told of. */
+const MAX_MODULE_WARNINGS = 10
 
 /** The call itself ended, not the script. */
 class Ended extends Error {
@@ -67,8 +72,31 @@ export function runPython(code: string, argument: { input: Json }, limits: Scrip
   }
 }
 
-/** Where the script cannot be read; null if it can. Nothing of it runs. */
-export function checkPython(code: string): SyntaxFault | null {
+/** Where the script cannot be read; and what it will end with, as far as its text tells. Nothing of it runs. */
+export function checkPython(code: string): ScriptFindings {
+  const fault = syntaxFaultIn(code)
+  return { fault, warnings: fault === null ? [...mainWarnings(code), ...moduleWarnings(code)] : [] }
+}
+
+/** A warning and no fault: a script may make its `main` in a way that its text does not show. */
+function mainWarnings(code: string): ScriptFindings['warnings'] {
+  if (mayDefineMain(code)) return []
+  return [{ code: 'missing_main', message: 'the script defines no `main(input)`, which is what is called' }]
+}
+
+/** Warnings and no faults: the line may never be reached. Modules are ours, so that importing them runs nothing of the script. */
+function moduleWarnings(code: string): ScriptFindings['warnings'] {
+  const unsure = importsOf(code).filter(({ module }) => !PYTHON_MODULE_NAMES.includes(module))
+  if (unsure.length === 0) return []
+  const python = new MicroPython(PRELUDE_LIMITS, 0, modulesFor(''), () => {}, imageOf(preludeFor('')))
+  return unsure.slice(0, MAX_MODULE_WARNINGS).flatMap(({ module, line }): ScriptFindings['warnings'] => {
+    if (python.exec(`__import__(${literal(module)})`) === null) return []
+    const message = `line ${line}: there is no module ${quoted(module)}; ${whatThereIs(module)}`
+    return [{ code: 'missing_module', message }]
+  })
+}
+
+function syntaxFaultIn(code: string): SyntaxFault | null {
   const python = new MicroPython(checkLimits(code), 0, {}, () => {}, imageOf(preludeFor('')))
   try {
     const thrown = python.exec(`compile(${literal(code)}, "script.py", "exec")`)

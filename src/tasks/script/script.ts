@@ -1,19 +1,18 @@
 // The `javascript` and `python` tasks: the script's argument in, its end out. Engines are loaded when the first script comes.
 
-import type { Fault } from '../../workflow/codes.ts'
 import type { Json, JsonObject } from '../../workflow/json.ts'
 import { failed } from '../failure.ts'
-import type { PluginCall, TaskPlugin, TaskResult } from '../plugin.ts'
+import type { Findings, PluginCall, TaskPlugin, TaskResult } from '../plugin.ts'
 import { limitsOf, type ScriptWith } from '../script-with.ts'
 import type { ScriptLimits } from './limits.ts'
-import { type ScriptOutcome, type SyntaxFault, syntaxMessage } from './outcome.ts'
+import { type ScriptFindings, type ScriptOutcome, syntaxMessage } from './outcome.ts'
 
 /** What a script is called with, as JSON text: in the sandbox it takes several times as much. */
 const MAX_ARGUMENT_CHARACTERS = 8 * 1024 * 1024
 
 interface Engine {
   run(code: string, argument: ScriptArgument, limits: ScriptLimits, at: number): ScriptOutcome | Promise<ScriptOutcome>
-  check(code: string): SyntaxFault | null | Promise<SyntaxFault | null>
+  check(code: string): ScriptFindings | Promise<ScriptFindings>
 }
 
 type ScriptArgument = JsonObject & { input: Json }
@@ -36,7 +35,7 @@ function pluginOf(type: keyof typeof ENGINES): TaskPlugin<ScriptWith> {
   return {
     type,
     execute: (call) => oneAtATime(async () => resultOf(await ENGINES[type](), call)),
-    check: (config, at) => oneAtATime(async () => faultsOf(await ENGINES[type](), config, at)),
+    check: (config, at) => oneAtATime(async () => findingsOf(await ENGINES[type](), config, at)),
   }
 }
 
@@ -59,9 +58,13 @@ async function resultOf(engine: Engine, { config, scope, signal }: PluginCall<Sc
   return { ...failed(outcome.error.code, outcome.error.message), ...logs }
 }
 
-async function faultsOf(engine: Engine, config: ScriptWith, at: string): Promise<Fault[]> {
-  const fault = await engine.check(config.code)
-  return fault === null ? [] : [{ path: `${at}/code`, code: 'script_syntax', message: syntaxMessage(fault) }]
+async function findingsOf(engine: Engine, { code }: ScriptWith, at: string): Promise<Findings> {
+  const { fault, warnings } = await engine.check(code)
+  const path = `${at}/code`
+  return {
+    faults: fault === null ? [] : [{ path, code: 'script_syntax', message: syntaxMessage(fault) }],
+    warnings: warnings.map((warning) => ({ path, ...warning })),
+  }
 }
 
 let last: Promise<unknown> = Promise.resolve()
