@@ -5,7 +5,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Runner } from '../../durable/runner.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { aDefinition } from '../support/builders.ts'
+import { aDefinition, aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type RunView, shown, type TaskView, type TestTenant } from '../support/runner.ts'
 
@@ -44,13 +44,7 @@ function calling(workflow: string, rest: Partial<WorkflowDefinition> = {}, task:
   return definition
 }
 
-const retry = {
-  max_attempts: 2,
-  initial_interval: '1ms',
-  multiplier: 1,
-  max_interval: '1ms',
-  jitter: 'none',
-} as const
+const retry = aRetry({ max_attempts: 2, initial_interval: '1ms', max_interval: '1ms' })
 
 /** A parent whose child has called out and is not answered. */
 async function underWay(

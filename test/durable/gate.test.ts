@@ -13,7 +13,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { CircuitRecord } from '../../durable/gate.ts'
 import { DEFAULT_BREAKER } from '../../src/workflow/breaker.ts'
 import type { TaskDefinition } from '../../src/workflow/definition.ts'
-import { aDefinition } from '../support/builders.ts'
+import { aDefinition, aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence, type Upstream } from '../support/fake-upstream.ts'
 import { aTenant, type RunView, shown, type TestTenant } from '../support/runner.ts'
 
@@ -388,7 +388,7 @@ describe('a reset', () => {
 })
 
 describe('the budget of retries', () => {
-  const retry = { max_attempts: 2, initial_interval: '1m', multiplier: 1, max_interval: '1m', jitter: 'none' } as const
+  const retry = aRetry({ max_attempts: 2, initial_interval: '1m', max_interval: '1m' })
 
   test('gives ten a minute to a host that is called seldom, then refuses, and says so on the task', async () => {
     const tenant = await aCallingTenant({ retry, breaker: false })

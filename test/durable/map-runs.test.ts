@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Runner } from '../../durable/runner.ts'
 import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
 import type { Json } from '../../src/workflow/json.ts'
-import { aDefinition } from '../support/builders.ts'
+import { aDefinition, aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type RunView, shown, type TaskView, type TestTenant } from '../support/runner.ts'
 
@@ -220,7 +220,7 @@ describe('a map of runs', () => {
   test('tries an item again as another run', async () => {
     const tenant = aTenant()
     await tenant.register(below())
-    const retry = { max_attempts: 2, initial_interval: '1ms', multiplier: 1, max_interval: '1ms', jitter: 'none' }
+    const retry = aRetry({ max_attempts: 2, initial_interval: '1ms', max_interval: '1ms' })
     await tenant.register(mapping('below', {}, {}, { retry }))
     let failures = 0
     const { requests } = fakeUpstream((request) =>

@@ -9,11 +9,11 @@ import { advance } from '../../src/workflow/advance.ts'
 import type { TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { STEPS_OF_A_TURN, StepBudget } from '../../src/workflow/step-budget.ts'
-import { aDefinition, aRun } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 test('a poll earns with each call after an answer, a task that is made again only with its first', () => {
   const definition = aDefinition({ a: [] })
-  const retry = { max_attempts: 9, initial_interval: '1s', multiplier: 1, max_interval: '1s', jitter: 'none' } as const
+  const retry = aRetry({ max_attempts: 9 })
   Object.assign(definition.tasks[0]!, { with: { url: 'https://a.test/' }, retry })
   const run = aRun(definition, { timeoutMs: 1e9 })
   const step = (...facts: Fact[]) => advance(run, facts, run.tasks[0]!.wakeAt ?? run.at, () => null)

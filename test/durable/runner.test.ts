@@ -11,7 +11,7 @@ import {
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Runner } from '../../durable/runner.ts'
-import { aDefinition } from '../support/builders.ts'
+import { aDefinition, aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aRunId, aTenant, type RunView, shown } from '../support/runner.ts'
 
@@ -347,7 +347,7 @@ describe('a crash', () => {
 })
 
 describe('a retry', () => {
-  const retry = { max_attempts: 3, initial_interval: '2s', multiplier: 2, max_interval: '30s', jitter: 'none' } as const
+  const retry = aRetry({ initial_interval: '2s', multiplier: 2, max_interval: '30s' })
   async function aRetryingRun(answers: (number: number) => Response) {
     const tenant = aTenant()
     const definition = aDefinition({ a: [] }, { timeout: '10m' })

@@ -3,7 +3,7 @@
 import { evictDurableObject, reset, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Watchers } from '../../durable/watchers.ts'
-import { aDefinition } from '../support/builders.ts'
+import { aDefinition, aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type TestTenant } from '../support/runner.ts'
 
@@ -44,15 +44,7 @@ async function aSleepingRun(tenant: TestTenant): Promise<string> {
   return start.runId
 }
 
-const RETRY = {
-  max_attempts: 3,
-  initial_interval: '1s',
-  multiplier: 2,
-  max_interval: '30s',
-  jitter: 'none' as const,
-  retry_on: ['*'],
-  never_retry_on: [],
-}
+const RETRY = aRetry({ multiplier: 2, max_interval: '30s', retry_on: ['*'], never_retry_on: [] })
 
 async function lastOf(tenant: TestTenant, runId: string) {
   const page = await tenant.runner().events(runId, 0, 200)

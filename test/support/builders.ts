@@ -2,6 +2,7 @@
 
 import { accept } from '../../src/workflow/apply.ts'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import type { Run } from '../../src/workflow/run.ts'
 
 /** Ids of the tasks, each with what it depends on. A task named with a trailing `?` is a placeholder. */
@@ -28,4 +29,9 @@ export function aRun(definition: WorkflowDefinition, rest: { id?: string; timeou
     input: null,
     timeoutMs: rest.timeoutMs ?? workflow.timeoutMs,
   })
+}
+
+/** A retry policy that waits for a second each time. */
+export function aRetry(rest: Partial<RetryPolicy> = {}): RetryPolicy {
+  return { max_attempts: 3, initial_interval: '1s', multiplier: 1, max_interval: '1s', jitter: 'none', ...rest }
 }

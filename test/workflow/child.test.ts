@@ -8,7 +8,7 @@ import { runsCutOff } from '../../src/workflow/items.ts'
 import { dueAt, isCurrent, type Run } from '../../src/workflow/run.ts'
 import { parseRunId } from '../../src/workflow/run-id.ts'
 import { decide } from '../../src/workflow/scheduler.ts'
-import { aDefinition, aRun } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
 const parentId = 'run_0401K2V5Q8W3N4M5P6R7S8T9V0WX'
@@ -56,13 +56,7 @@ describe('a task that is a run', () => {
 
   test('is tried again as another run', () => {
     const definition = nesting()
-    definition.tasks[0]!.retry = {
-      max_attempts: 2,
-      initial_interval: '1s',
-      multiplier: 1,
-      max_interval: '1s',
-      jitter: 'none',
-    }
+    definition.tasks[0]!.retry = aRetry({ max_attempts: 2 })
     const run = aRun(definition)
     advance(run, [], 0, noPayloads)
     const first = run.tasks[0]!.childRun
@@ -152,7 +146,7 @@ test('what a task names has to be a workflow', () => {
 })
 
 describe('an item that is a run', () => {
-  const retry = { max_attempts: 2, initial_interval: '1s', multiplier: 1, max_interval: '1s', jitter: 'none' } as const
+  const retry = aRetry({ max_attempts: 2 })
 
   function mapping(items: number, config: object = {}, inner: object = {}): Run {
     const definition = aDefinition({ each: [], other: [] }, { max_parallel: 2, timeout: '1h' })

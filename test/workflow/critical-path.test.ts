@@ -5,6 +5,7 @@ import { accept } from '../../src/workflow/apply.ts'
 import { criticalPath } from '../../src/workflow/critical-path.ts'
 import type { AcceptedEvent } from '../../src/workflow/event.ts'
 import { timelineOf } from '../../src/workflow/timeline.ts'
+import { aRetry } from '../support/builders.ts'
 import { type DrivenRun, drive } from '../support/driven-run.ts'
 
 /** Task, share in ms, and what it went to. */
@@ -15,7 +16,7 @@ function pathOf({ run, events }: DrivenRun, now: number = run.at) {
   return afterMs === 0 ? told : [...told, ['after', afterMs]]
 }
 
-const RETRY = { max_attempts: 3, initial_interval: '1s', multiplier: 1, max_interval: '1s', jitter: 'none' } as const
+const RETRY = aRetry()
 
 describe('the critical path', () => {
   test('of a chain is the chain', () => {

@@ -9,6 +9,7 @@ import type { AcceptedEvent, RunEvent, TaskError } from '../../src/workflow/even
 import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { listed, spanText } from '../../src/workflow/wording.ts'
+import { aRetry } from '../support/builders.ts'
 import { type DrivenRun, drive } from '../support/driven-run.ts'
 
 function textOf({ run, events }: Pick<DrivenRun, 'run' | 'events'>, now: number = run.at): string[] {
@@ -23,7 +24,7 @@ function jsonOf({ run, events }: DrivenRun, now: number = run.at): any {
 }
 
 const RENEWAL = 'It does not go on; POST /v1/runs/run_00A/retry makes what did not succeed again, in a new run.'
-const RETRY = { max_attempts: 3, initial_interval: '1s', multiplier: 1, max_interval: '1s', jitter: 'none' } as const
+const RETRY = aRetry()
 
 describe('a run that succeeded', () => {
   test('says what ran, after which failures, and which tasks decided its time', () => {

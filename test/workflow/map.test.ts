@@ -9,12 +9,12 @@ import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
-import { aDefinition, aRun } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
 const call = { type: 'http', with: { url: 'https://upstream.test/' } }
 const double = { type: 'transform', with: { value: `\${{ item * 2 + index }}` } }
-const retry = { max_attempts: 3, initial_interval: '1s', multiplier: 1, max_interval: '1s', jitter: 'none' } as const
+const retry = aRetry()
 
 function mapping(config: Partial<MapConfig>, rest: Partial<WorkflowDefinition> = {}): WorkflowDefinition {
   const definition = aDefinition({ each: [] }, { timeout: '1h', ...rest })

@@ -17,7 +17,7 @@ import { dueAt, type Run } from '../../src/workflow/run.ts'
 import { runScope } from '../../src/workflow/scope.ts'
 import { taskType } from '../../src/workflow/task-types.ts'
 import { waitingIn } from '../../src/workflow/waiting.ts'
-import { aDefinition, aRun } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
 const step = (run: Run, now: number, ...facts: Fact[]) => advance(run, facts, now, noPayloads).events
@@ -52,13 +52,7 @@ describe('a task that polls', () => {
   })
 
   test('spends no attempt on an answer, whatever its retry, and one on a failure', () => {
-    const retry = {
-      max_attempts: 2,
-      initial_interval: '1s',
-      multiplier: 1,
-      max_interval: '1s',
-      jitter: 'none',
-    } as const
+    const retry = aRetry({ max_attempts: 2 })
     const run = polling({ retry })
     for (let n = 0; n < 30; n++) {
       step(run, run.at, snoozed(run, 10))

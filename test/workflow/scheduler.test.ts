@@ -11,7 +11,7 @@ import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { RetryPolicy } from '../../src/workflow/retry.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
-import { aDefinition, aRun } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
 const step = (run: Run, facts: Fact[] = [], now = run.at) => advance(run, facts, now, noPayloads).events
@@ -160,13 +160,7 @@ describe('the deadline', () => {
 describe('a cancel', () => {
   test('cancels what executes, what waits and what never began, in one step', () => {
     const definition = aDefinition({ a: [], r: [], b: ['a'] })
-    definition.tasks[1]!.retry = {
-      max_attempts: 2,
-      initial_interval: '1s',
-      multiplier: 1,
-      max_interval: '1s',
-      jitter: 'none',
-    }
+    definition.tasks[1]!.retry = aRetry({ max_attempts: 2 })
     const run = aRun(definition)
     step(run)
     step(run, [failed(run, 'r')])
@@ -266,13 +260,7 @@ describe('an interrupted attempt', () => {
 })
 
 describe('a task with a retry policy', () => {
-  const policy: RetryPolicy = {
-    max_attempts: 3,
-    initial_interval: '1s',
-    multiplier: 2,
-    max_interval: '30s',
-    jitter: 'none',
-  }
+  const policy: RetryPolicy = aRetry({ multiplier: 2, max_interval: '30s' })
   function retrying(rest: Partial<RetryPolicy> = {}, timeoutMs = 60_000): Run {
     const definition = aDefinition({ a: [], b: ['a'] })
     definition.tasks[0]!.retry = { ...policy, ...rest }
@@ -380,13 +368,7 @@ describe('a task with a retry policy', () => {
 })
 
 describe('a task whose circuit is open', () => {
-  const retry: RetryPolicy = {
-    max_attempts: 2,
-    initial_interval: '1s',
-    multiplier: 2,
-    max_interval: '30s',
-    jitter: 'none',
-  }
+  const retry: RetryPolicy = aRetry({ max_attempts: 2, multiplier: 2, max_interval: '30s' })
   /** Holds back the tasks that are named, until then. */
   const holding = (run: Run, ids: string[], until: number): Admission => ({
     hold: ({ task }) =>
@@ -489,13 +471,7 @@ describe('a task whose circuit is open', () => {
 })
 
 describe('a retry that the budget of its host refuses', () => {
-  const retry: RetryPolicy = {
-    max_attempts: 3,
-    initial_interval: '1s',
-    multiplier: 2,
-    max_interval: '30s',
-    jitter: 'none',
-  }
+  const retry: RetryPolicy = aRetry({ multiplier: 2, max_interval: '30s' })
   const aRetryingRun = () => {
     const run = aRun(aDefinition({ a: [] }, { timeout: '1h', defaults: { retry } }))
     step(run)

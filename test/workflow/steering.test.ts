@@ -9,7 +9,7 @@ import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/defi
 import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import { dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
-import { aDefinition, aRun, type Shape } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun, type Shape } from '../support/builders.ts'
 
 const noPayloads = () => null
 const step = (run: Run, facts: Fact[] = [], now = run.at) => advance(run, facts, now, noPayloads).events
@@ -85,13 +85,7 @@ describe('a failure that stops the run', () => {
   })
 
   test('tries cleanup again as its policy says', () => {
-    const retry = {
-      max_attempts: 2,
-      initial_interval: '1s',
-      multiplier: 1,
-      max_interval: '1s',
-      jitter: 'none',
-    } as const
+    const retry = aRetry({ max_attempts: 2 })
     const run = aRunOf({ a: [], cleanup: ['a'] }, { cleanup: { trigger_rule: 'all_done', retry } })
     step(run, [failed(run, 'a')], 0)
     step(run, [failed(run, 'cleanup')], 10)
@@ -214,13 +208,7 @@ describe('a pause', () => {
   })
 
   test('holds retries that fall due, and lets sleeps end', () => {
-    const retry = {
-      max_attempts: 2,
-      initial_interval: '1s',
-      multiplier: 1,
-      max_interval: '1s',
-      jitter: 'none',
-    } as const
+    const retry = aRetry({ max_attempts: 2 })
     const run = aRunOf({ a: [], nap: [] }, { a: { retry }, nap: { type: 'sleep', with: { for: '2s' } } })
     step(run, [failed(run, 'a'), { type: 'RunPaused' }], 0)
     expect(dueAt(run, 0)).toBe(1_000)
@@ -339,13 +327,7 @@ describe('compensation', () => {
   })
 
   test('waits for its next attempt as its policy says, and at most an hour because a server asks', () => {
-    const retry = {
-      max_attempts: 3,
-      initial_interval: '2h',
-      multiplier: 1,
-      max_interval: '2h',
-      jitter: 'none' as const,
-    }
+    const retry = aRetry({ initial_interval: '2h', max_interval: '2h' })
     const busy = (run: Run, retryAfterMs: number): Fact => ({
       type: 'AttemptFailed',
       ...token(run, 'unbook'),
@@ -374,13 +356,7 @@ describe('compensation', () => {
 
 describe('defaults', () => {
   test('count for tasks that set none, and their limit for attempts alone', () => {
-    const retry = {
-      max_attempts: 5,
-      initial_interval: '1s',
-      multiplier: 1,
-      max_interval: '1s',
-      jitter: 'none',
-    } as const
+    const retry = aRetry({ max_attempts: 5 })
     const own = { ...retry, max_attempts: 2 }
     const run = aRunOf(
       { a: [], b: [], nap: [] },

@@ -8,7 +8,7 @@ import { type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import type { Run } from '../../src/workflow/run.ts'
-import { aDefinition } from '../support/builders.ts'
+import { aDefinition, aRetry } from '../support/builders.ts'
 
 const noPayloads = () => null
 
@@ -102,14 +102,7 @@ describe('a transform', () => {
   })
 
   test('is not made again, whatever the defaults say of attempts', () => {
-    const retry = {
-      max_attempts: 5,
-      initial_interval: '1s',
-      multiplier: 1,
-      max_interval: '1s',
-      jitter: 'none' as const,
-      retry_on: ['*'],
-    }
+    const retry = aRetry({ max_attempts: 5, retry_on: ['*'] })
     const run = aRun([transform('t', `\${{ input.nothing }}`)], { defaults: { retry } })
     step(run)
     expect(run.status).toBe('failed')

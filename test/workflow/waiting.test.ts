@@ -8,7 +8,7 @@ import type { TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { Run } from '../../src/workflow/run.ts'
 import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
-import { aDefinition, aRun } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
 const index = (run: Run, id: string) => run.workflow.graph.indexOf.get(id)!
@@ -32,13 +32,7 @@ function with_(definition: WorkflowDefinition, id: string, fields: object): Work
   return { ...definition, tasks: definition.tasks.map((task) => (task.id === id ? { ...task, ...fields } : task)) }
 }
 
-const RETRY = {
-  max_attempts: 3,
-  initial_interval: '1s',
-  multiplier: 1,
-  max_interval: '1s',
-  jitter: 'none',
-} as const
+const RETRY = aRetry()
 
 describe('a run', () => {
   test('that is queued starts at once; one that is paused says so; others wait for nothing', () => {
