@@ -94,6 +94,7 @@ const OUTPUT_CODES = ['output_too_large'] as const
 const ATTEMPT_CODES = [
   'unknown_secret',
   'secret_unreadable',
+  'secrets_too_large',
   'timeout',
   'executor_error',
   'interrupted_too_often',

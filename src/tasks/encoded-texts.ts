@@ -18,8 +18,10 @@ const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>',
 
 /** One encoding: what is found at a place of the text, and how many characters of it that takes; null if nothing. */
 interface Encoding {
-  /** A text without any of these has nothing of it. */
+  /** What it begins with, one of these characters. */
   leads: readonly string[]
+  /** Without this character it is another encoding, which is undone by itself. */
+  mark?: string
   at(text: string, place: number): { decoded: string; length: number } | null
 }
 
@@ -42,7 +44,8 @@ const PERCENT: Encoding = {
 
 /** As in a query or a form, where a blank is a plus. */
 const FORM: Encoding = {
-  leads: ['+'],
+  leads: ['+', '%'],
+  mark: '+',
   at: (text, place) => (text[place] === '+' ? { decoded: ' ', length: 1 } : PERCENT.at(text, place)),
 }
 
@@ -81,20 +84,27 @@ const LINES: Encoding = {
 
 const ENCODINGS: readonly Encoding[] = [PERCENT, FORM, ESCAPES, MARKUP, LINES]
 
-/** The text as it stands, and under each encoding that it may be in, at most two within each other. */
-export function viewsOf(text: string): View[] {
-  const views: View[] = [{ text, places: null }]
-  let layer = views
-  for (let depth = 0; depth < MAX_LAYERS && layer.length > 0; depth++) {
-    layer = layer.flatMap((view) => ENCODINGS.flatMap((encoding) => undone(view, encoding) ?? []))
-    views.push(...layer)
+/**
+ * The text as it stands, and under each encoding that it may be in, at most two within each other. One after the other, since
+ * each is as large as the text and its places are twice that: no more than one of each layer is there at a time.
+ */
+export function viewsOf(text: string): Generator<View> {
+  return within({ text, places: null }, MAX_LAYERS)
+}
+
+function* within(view: View, layers: number): Generator<View> {
+  yield view
+  if (layers === 0) return
+  for (const encoding of ENCODINGS) {
+    const inner = undone(view, encoding)
+    if (inner !== null) yield* within(inner, layers - 1)
   }
-  return views
 }
 
 /** null if the text has nothing of this encoding. */
 function undone({ text, places }: View, encoding: Encoding): View | null {
-  if (!encoding.leads.some((lead) => text.includes(lead))) return null
+  const { leads, mark } = encoding
+  if (!(mark === undefined ? leads : [mark]).some((one) => text.includes(one))) return null
   const parts: string[] = []
   const from = new Uint32Array(text.length + 1)
   let length = 0
@@ -104,7 +114,11 @@ function undone({ text, places }: View, encoding: Encoding): View | null {
     parts.push(text.slice(kept, end))
     for (let place = kept; place < end; place++) from[length++] = place
   }
+  const [first, second = first] = leads.map((lead) => lead.charCodeAt(0))
   for (let place = 0; place < text.length; place++) {
+    // Most characters begin nothing, and this is all that they cost.
+    const code = text.charCodeAt(place)
+    if (code !== first && code !== second) continue
     const found = encoding.at(text, place)
     if (found === null) continue
     keepUntil(place)
@@ -122,8 +136,16 @@ function undone({ text, places }: View, encoding: Encoding): View | null {
 
 function byteAt(text: string, place: number): number | null {
   if (text[place] !== '%') return null
-  const digits = text.slice(place + 1, place + 3)
-  return /^[0-9a-f]{2}$/i.test(digits) ? Number.parseInt(digits, 16) : null
+  const [high, low] = [digitAt(text, place + 1), digitAt(text, place + 2)]
+  return high === -1 || low === -1 ? null : 16 * high + low
+}
+
+/** -1: no hexadecimal digit. */
+function digitAt(text: string, place: number): number {
+  const code = text.charCodeAt(place)
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  const letter = (code | 0x20) - 0x61
+  return letter >= 0 && letter < 6 ? letter + 10 : -1
 }
 
 function character(code: number, length: number): { decoded: string; length: number } | null {

@@ -5,7 +5,7 @@
 import type { JsonObject } from '../workflow/json.ts'
 import { fillSecrets, type SecretsAsked } from '../workflow/secret-marks.ts'
 import { failed } from './failure.ts'
-import { Masking } from './masking.ts'
+import { MAX_SECRETS_BYTES, Masking } from './masking.ts'
 import type { PartialMask } from './partials.ts'
 import type { TaskCall, TaskResult } from './plugin.ts'
 
@@ -43,6 +43,11 @@ export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepa
   if (asked === undefined) return { ok: true, with: config, hide: (result) => result, mask: null }
   const found = await valuesOf(asked, vaults)
   if (!(found instanceof Map)) return { ok: false, end: found }
+  const bytes = [...found.values()].reduce((sum, value) => sum + new TextEncoder().encode(value).byteLength, 0)
+  if (bytes > MAX_SECRETS_BYTES) {
+    const what = `The secrets of the task have ${bytes} bytes together, more than ${MAX_SECRETS_BYTES}`
+    return { ok: false, end: failed('secrets_too_large', what) }
+  }
   const filled = fillSecrets(config, asked.nonce, found)
   if (filled === null) {
     return { ok: false, end: failed('expression_limit', 'The secrets of the task would fill in more than 1 MiB') }

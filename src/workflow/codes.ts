@@ -265,6 +265,11 @@ export const CODES = {
     retryable: false,
     meaning: 'The secrets of the task cannot be read: the key that encrypted them is not configured.',
   },
+  secrets_too_large: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The secrets of the task have more than 128 KiB together, more than is looked for in its answer.',
+  },
   expression_limit: {
     kind: 'task',
     retryable: false,

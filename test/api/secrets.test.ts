@@ -326,6 +326,18 @@ describe('a call', () => {
     expect(failed.error.message).toContain(name)
   })
 
+  test('fails before it is made when its secrets are more than what can be masked', async () => {
+    const upstream = fakeUpstream(() => new Response('ok'))
+    const names = await Promise.all(Array.from({ length: 5 }, (_, i) => aSecret(String(i).repeat(32 * 1024))))
+    const json = (some: string[]) => some.map((name) => `\${{ secrets.${name} }}`)
+    const tasks = (some: string[]) => [
+      { id: 'a', type: 'http', with: { url: 'https://upstream.test/', json: json(some) } },
+    ]
+    expect((await ran(tasks(names))).error).toMatchObject({ code: 'secrets_too_large', retryable: false })
+    expect(upstream.requests).toEqual([])
+    expect(await ran(tasks(names.slice(1)))).toMatchObject({ status: 'succeeded' })
+  })
+
   test('takes no header with a secret to the next page, if that is of another origin', async () => {
     const name = await aSecret('some secret')
     const pages: Record<string, string | null> = {

@@ -3,6 +3,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Masking } from '../../src/tasks/masking.ts'
+import { formsOf } from '../../src/tasks/secret-forms.ts'
+import { WholeTexts } from '../../src/tasks/text-search.ts'
 import type { Json } from '../../src/workflow/json.ts'
 
 const SECRET = 'pa$$ wörd/+"\\&<key>\n2'
@@ -124,6 +126,51 @@ describe('in messages and logs', () => {
     expect(masking.value('correct-horse')).toBe('correct-horse')
   })
 
+  test('parts go too of a secret that stands beside one of any length', () => {
+    const key = 'sk-live-0123456789abcdef0123456789abcdef01234567'
+    const lines = Array.from(
+      { length: 480 },
+      (_, i) =>
+        `${btoa(String(i * 7_919))
+          .repeat(16)
+          .slice(0, 63)}\n`,
+    )
+    const beside = new Masking([`-----BEGIN KEY-----\n${lines.join('')}-----END KEY-----\n`, key])
+    expect(beside.told(`it was ${key.slice(0, 40)}`)).toBe('it was ***')
+    expect(beside.told(`it was ${lines[400]!.slice(3, 40)}`)).toBe('it was ***')
+    expect(beside.told(base64(key).slice(0, 30))).toBe('***')
+  })
+
+  test('every part of eight characters, of every form, and nothing else', () => {
+    const secrets = fc.array(fc.string({ unit: fc.constantFrom(...'ab1+ \n'), minLength: 8, maxLength: 40 }), {
+      minLength: 1,
+    })
+    const texts = fc.string({ unit: fc.constantFrom(...'ab1'), maxLength: 60 })
+    fc.assert(
+      fc.property(secrets, texts, (values, text) => {
+        const both = new Masking(values.filter((value) => value.trim().length >= 8))
+        const forms = values.filter((value) => value.trim().length >= 8).flatMap((value) => formsOf(value))
+        const isHidden = Array.from(text, () => false)
+        for (let at = 0; at + 8 <= text.length; at++) {
+          if (forms.some((form) => form.text.length >= 8 && form.text.includes(text.slice(at, at + 8)))) {
+            isHidden.fill(true, at, at + 8)
+          }
+        }
+        for (const { text: form, beside } of forms) {
+          if (form.length < 8 || beside === null) continue
+          for (let at = text.indexOf(form); at !== -1; at = text.indexOf(form, at + 1)) {
+            isHidden.fill(true, Math.max(0, at - 1), at + form.length + 1)
+          }
+        }
+        const expected = Array.from(text, (character, i) => (isHidden[i] ? '*' : character))
+          .join('')
+          .replace(/\*+/g, '***')
+        expect(both.told(text)).toBe(expected)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   test('blanks that were made one are no way out', () => {
     const spaced = new Masking(['one  two\t\tthree'])
     expect(spaced.value('x one two three')).toBe('x ***')
@@ -148,4 +195,31 @@ test('the largest output is looked through to its end, whatever encodings it hol
     const text = unit.repeat(Math.floor(1_000_000 / unit.length))
     expect(masking.value(`${text} secret-31-${'x'.repeat(1_000)}!`)).toBe(`${text} ***!`)
   }
+})
+
+test('all whole texts are found, however they begin, end and overlap', () => {
+  const unit = fc.constantFrom('a', 'b')
+  const needles = fc.uniqueArray(fc.string({ unit, minLength: 8, maxLength: 24 }), { minLength: 1, maxLength: 40 })
+  fc.assert(
+    fc.property(
+      needles,
+      fc.array(fc.string({ unit, maxLength: 30 }), { maxLength: 6 }),
+      fc.nat(),
+      (all, parts, seed) => {
+        const text = parts.map((part, i) => part + (i % 2 === 0 ? all[(seed + i) % all.length]! : '')).join('c')
+        const expected = Array.from(text, () => '.')
+        for (const needle of all) {
+          for (let at = text.indexOf(needle); at !== -1; at = text.indexOf(needle, at + 1)) {
+            expected.fill('x', at, at + needle.length)
+          }
+        }
+        const found = Array.from(text, () => '.')
+        for (const [from, to] of new WholeTexts(all.map((one) => ({ text: one, beside: null }))).in(text)) {
+          found.fill('x', from, to)
+        }
+        expect(found.join('')).toBe(expected.join(''))
+      },
+    ),
+    { numRuns: 1_000 },
+  )
 })
