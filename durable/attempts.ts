@@ -165,8 +165,8 @@ export class Attempts {
       .result()
       .then(
         (result): Fact => toFact(spot, token, result, limit),
-        // The executor itself was cut off (a deploy, a crash of its isolate): the attempt is made again.
-        (): Fact => ({ type: 'AttemptInterrupted', ...spot, token }),
+        // The executor did not answer, or was itself cut off (a deploy, a crash of its isolate): the attempt is made again.
+        (): Fact => ({ type: 'AttemptInterrupted', ...spot, token, isUnreached: true }),
       )
       .then((fact) => this.#outgoing.end(run, spot, outgoing, fact))
       .then((fact) => {

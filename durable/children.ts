@@ -97,7 +97,9 @@ export class Children {
       this.#accept(run, spot, childRun!, parent, now, budget)
         .then(
           (outcome) => {
-            if ('error' in outcome) refuse(outcome.error)
+            if (outcome === 'unreached') {
+              this.#actions.report(run.id, { type: 'AttemptInterrupted', ...spot, token, isUnreached: true })
+            } else if (outcome !== null) refuse(outcome)
           },
           (fault: unknown) => {
             logFault('child', fault, run.id)
@@ -108,6 +110,7 @@ export class Children {
     })
   }
 
+  /** Resolves with why no run was started: null if one was, `unreached` if what its workflow means could not be told. */
   async #accept(
     run: Run,
     spot: Spot,
@@ -115,12 +118,12 @@ export class Children {
     parent: Parent,
     now: number,
     budget: StepBudget,
-  ): Promise<{ error: TaskError } | object> {
+  ): Promise<TaskError | 'unreached' | null> {
     const call = this.#callOf(run, spot, budget)
-    if (!call.ok) return call
+    if (!call.ok) return call.error
     const input = JSON.stringify(call.input)
     if (bytesOf(input) > MAX_VALUE_BYTES) {
-      return { error: failure('invalid_child_input', `The input has more than ${MAX_VALUE_BYTES} bytes of JSON`) }
+      return failure('invalid_child_input', `The input has more than ${MAX_VALUE_BYTES} bytes of JSON`)
     }
     const request = {
       runId,
@@ -138,8 +141,7 @@ export class Children {
         return parent.above.includes(versionName(call.workflow.name, version)) ? 'workflow_cycle' : null
       },
     })
-    const error = refusalOf(outcome, call.workflow, parent)
-    return error === null ? {} : { error }
+    return outcome.kind === 'overloaded' ? 'unreached' : refusalOf(outcome, call.workflow, parent)
   }
 
   /** What the task or item says of the run that it starts. */

@@ -93,7 +93,10 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
         data: { started_by: event.token, after_ms: event.afterMs, ...logsView(event.logs ?? null, false, load) },
       }
     case 'AttemptInterrupted':
-      return { name: 'attempt.interrupted', data: { started_by: event.token } }
+      return {
+        name: 'attempt.interrupted',
+        data: { started_by: event.token, ...(event.isUnreached ? { unreached: true } : {}) },
+      }
     case 'TaskWaiting':
       return {
         name: 'task.waiting',

@@ -39,6 +39,8 @@ export type StartAnswer =
   | { kind: 'timeout_too_long'; definitionMs: number }
   /** The input does not fit the definition's schema. */
   | { kind: 'invalid_input'; faults: Fault[] }
+  /** What the name means could not be told in time: nothing was recorded. */
+  | { kind: 'overloaded' }
 
 /** A new run of one that has ended, which takes over the outputs that still hold. */
 export interface RetryRequest {

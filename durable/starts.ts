@@ -4,10 +4,17 @@
 import type { CompiledWorkflow } from '../src/workflow/definition.ts'
 import type { Json } from '../src/workflow/json.ts'
 import type { TakenOver } from '../src/workflow/rerun.ts'
+import { logFault } from './fault-log.ts'
 import type { History } from './history.ts'
 import type { IdempotencyKeys } from './idempotency-keys.ts'
 import type { RetryRefused, RunAnswer, StartAnswer, StartRequest } from './runner-rpc.ts'
 import type { Lease, Workflows } from './workflows.ts'
+
+/**
+ * Leases that one start may ask for. Each is over before it can be used while the Registry takes as long to answer as a lease lasts; whoever
+ * starts is told to come again then, since a lease that is counted from its answer would let a start slip past a pause.
+ */
+const MAX_LEASES = 5
 
 /** The start is recorded: this is its run, begun now or by an earlier request with the same id or key. */
 export interface Accepted {
@@ -92,13 +99,15 @@ export class Starts {
     surroundings: Surroundings | null,
   ): Promise<Accepted | Refused | RetryRefused | RefusedChild> {
     const { name, version } = request.workflow
-    for (;;) {
+    for (let leases = 0; ; ) {
       // A key that is known needs no version; whether the id is known, the commit sees.
       const earlier = request.idempotency === null ? null : this.earlier(request)
       if (earlier !== null) return earlier
       const lease = this.#workflows.lease(name, version, Date.now())
       if (lease === null) {
-        const resolved = await this.#workflows.resolve(name, version)
+        if (leases++ === MAX_LEASES) break
+        const asked = this.#workflows.resolve(name, version)
+        const resolved = await (surroundings === null ? asked : asked.catch(notTold))
         if (resolved.kind !== 'leased') return resolved
         continue
       }
@@ -108,6 +117,7 @@ export class Starts {
       })
       if (outcome.kind !== 'lease_lost') return outcome
     }
+    return { kind: 'overloaded' }
   }
 
   /** Settles all that has gathered, each on its own: one that throws fails alone. */
@@ -166,4 +176,10 @@ export class Starts {
     }
     return this.#history.brief(runId) === null ? null : { kind: 'accepted', runId, replayed: false }
   }
+}
+
+/** The Registry could not be asked. Whoever starts a run from outside is told so by the error; for a child nobody else would ask again. */
+function notTold(error: unknown): { kind: 'overloaded' } {
+  logFault('resolve', error)
+  return { kind: 'overloaded' }
 }

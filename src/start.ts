@@ -23,7 +23,7 @@ export type Retry = Omit<RetryRequest, 'runId'>
 
 export type Started =
   | StartAnswer
-  /** The Runner has too much to do and did not take the start: nothing was recorded. */
+  /** The Runner has too much to do, or cannot be told what to start, and did not take the start: nothing was recorded. */
   | { kind: 'overloaded' }
   /** Whether the run began is not known. It has this id if it did. */
   | { kind: 'start_unconfirmed'; runId: string }

@@ -24,7 +24,7 @@ export function startRefusal(started: Exclude<Started, { kind: 'run' }>, workflo
     case 'invalid_input':
       return new ApiProblem(started.kind, detailOf(started.faults), { errors: started.faults })
     case 'overloaded':
-      return new ApiProblem('unavailable', 'Too many starts are waiting; this one was not taken', {
+      return new ApiProblem('unavailable', 'The service is too slow at the moment; the start was not taken', {
         headers: { 'Retry-After': '1' },
       })
     case 'start_unconfirmed':

@@ -6,7 +6,7 @@ import { applyToItem, isItemEvent, itemsOf } from './items.ts'
 import type { Run } from './run.ts'
 import { Slots } from './slots.ts'
 import { enqueue, leaveUndecided, move, needsSlot, release, settle } from './task-moves.ts'
-import { beginAttempt, beginWaiting, endAttempt, endPoll, noTries, noteUsage } from './tries.ts'
+import { beginAttempt, beginWaiting, endAttempt, endInterrupted, endPoll, noTries, noteUsage } from './tries.ts'
 
 /** The run as its first event makes it. */
 export function accept(event: AcceptedEvent): Run {
@@ -189,7 +189,7 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     case 'AttemptInterrupted':
       leaveUndecided(run, event.task, 'interrupted', event.at, null)
-      run.tasks[event.task]!.interruptions++
+      endInterrupted(run.tasks[event.task]!, event)
       return
     case 'TaskWaiting': {
       const task = move(run, event.task, 'waiting')

@@ -1,7 +1,15 @@
 // What follows an attempt that ended without success, of a task or of an item of a map: another one, when, or the end. Pure.
 
 import type { LaterEvent, TaskError } from './event.ts'
-import { isRetried, MAX_INTERRUPTIONS, MAX_PUT_OFFS, restartDelayMs, retryDelayMs } from './retry.ts'
+import {
+  isRetried,
+  MAX_INTERRUPTIONS,
+  MAX_PUT_OFFS,
+  MAX_UNREACHED,
+  reachDelayMs,
+  restartDelayMs,
+  retryDelayMs,
+} from './retry.ts'
 import { mayGoOn, type Run } from './run.ts'
 import { SPAN_PATTERN, spanMs } from './span.ts'
 import { configOf, planOf, type Spot } from './spot.ts'
@@ -100,9 +108,10 @@ export function wantsRetry(run: Run, spot: Spot, error: TaskError, retryAfterMs:
   return !isPutOff && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
 }
 
-/** A crash spends no attempt, but not without end. */
+/** What this service has to answer for spends no attempt of a task, but not without end. */
 function afterInterruption(run: Run, spot: Spot, at: number): LaterEvent {
-  const { interruptions } = triesOf(run, spot)
+  const { interruptions, unreached } = triesOf(run, spot)
+  if (unreached > 0) return afterUnreached(run, spot, unreached, at)
   if (interruptions < MAX_INTERRUPTIONS) {
     const until = at + restartDelayMs(seedOf(run, spot), spot.task, interruptions)
     return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isPutOff: false }
@@ -110,6 +119,17 @@ function afterInterruption(run: Run, spot: Spot, at: number): LaterEvent {
   const message = `${MAX_INTERRUPTIONS} attempts of this task were cut off by a crash or a deploy`
   const error: TaskError = { code: 'interrupted_too_often', message, retryable: false }
   return { type: 'TaskFailed', at, ...spot, error }
+}
+
+/** Nothing has executed that could have brought anything down, so it is tried for longer than what crashes, and less and less often. */
+function afterUnreached(run: Run, spot: Spot, times: number, at: number): LaterEvent {
+  if (times < MAX_UNREACHED) {
+    const leftMs = (run.deadlineAt ?? Number.POSITIVE_INFINITY) - at
+    const until = at + reachDelayMs(`${seedOf(run, spot)}/${spot.task}/${times}`, times, leftMs)
+    return { type: 'TaskWaiting', at, ...spot, for: 'retry', until, isPutOff: false }
+  }
+  const message = `What makes the attempts of this task did not answer ${MAX_UNREACHED} times in a row`
+  return { type: 'TaskFailed', at, ...spot, error: { code: 'interrupted_too_often', message, retryable: false } }
 }
 
 /** What waits and delays of an item are drawn from; of a task as it was before there were items. */

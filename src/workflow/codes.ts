@@ -278,7 +278,8 @@ export const CODES = {
   interrupted_too_often: {
     kind: 'task',
     retryable: false,
-    meaning: 'Five attempts were cut off by a crash or a deploy.',
+    meaning:
+      'Five attempts were cut off by a crash or a deploy, or a part of this service that was needed for them did not answer 60 times in a row.',
   },
   deadline_before_retry: {
     kind: 'task',

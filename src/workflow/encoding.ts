@@ -96,7 +96,7 @@ function toTuple(event: RunEvent): Tuple {
     case 'AttemptSnoozed':
       return ['z', event.task, event.token, event.afterMs, ...trimmed([event.item, logsOut(event)])]
     case 'AttemptInterrupted':
-      return ['I', event.task, event.token, ...trimmed([event.item])]
+      return ['I', event.task, event.token, ...trimmed([event.item, flag(event.isUnreached)])]
     case 'TaskWaiting':
       return [
         'W',
@@ -216,7 +216,14 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         ...logsIn(f[4]),
       }
     case 'I':
-      return { type: 'AttemptInterrupted', at, task, token: f[1] as number, ...itemIn(f[2]) }
+      return {
+        type: 'AttemptInterrupted',
+        at,
+        task,
+        token: f[1] as number,
+        ...itemIn(f[2]),
+        ...(f[3] === 1 ? { isUnreached: true } : {}),
+      }
     case 'W':
       return {
         type: 'TaskWaiting',

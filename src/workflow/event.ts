@@ -149,7 +149,11 @@ export type RunEvent =
     }
   /** What is waited for was not there: after so long the next attempt is made. */
   | { type: 'AttemptSnoozed'; at: number; task: TaskIndex; token: number; afterMs: number; item?: number; logs?: Held }
-  | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; item?: number }
+  /**
+   * The attempt was cut off, by a crash, a deploy or a pause. `isUnreached`: nothing was cut off but the way, since the part of
+   * this service that was to make the attempt, or to start the run that it is, did not answer.
+   */
+  | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; isUnreached?: true; item?: number }
   /** The output was taken over from the run that this one makes again, before this one started. */
   | { type: 'TaskReused'; at: number; task: TaskIndex; output: Held }
   /** `id` is unique within the run: a repeat changes nothing. `task`: the one task that it is meant for; absent: whoever waits for it. */

@@ -4,7 +4,17 @@
 import { type Held, type LaterEvent, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
 import type { AttemptStatus, Run, TaskStatus } from './run.ts'
 import { spotKey } from './spot.ts'
-import { beginAttempt, beginWaiting, endAttempt, endPoll, endWait, noTries, noteUsage, type Tries } from './tries.ts'
+import {
+  beginAttempt,
+  beginWaiting,
+  endAttempt,
+  endInterrupted,
+  endPoll,
+  endWait,
+  noTries,
+  noteUsage,
+  type Tries,
+} from './tries.ts'
 
 /** The most items of one map. */
 export const MAX_ITEMS = 10_000
@@ -124,7 +134,7 @@ export function applyToItem(run: Run, event: ItemEvent): void {
       endPoll(leaveUndecided(run, event.task, items, index, 'snoozed', event.at, null), event)
       return
     case 'AttemptInterrupted':
-      leaveUndecided(run, event.task, items, index, 'interrupted', event.at, null).interruptions++
+      endInterrupted(leaveUndecided(run, event.task, items, index, 'interrupted', event.at, null), event)
       return
     case 'TaskWaiting':
       beginWaiting(move(run, event.task, items, index, 'waiting'), event)

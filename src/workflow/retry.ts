@@ -61,3 +61,24 @@ export const MAX_INTERRUPTIONS = 5
 export function restartDelayMs(runId: string, task: number, interruption: number): number {
   return hash32(`${runId}/${task}/${interruption}`) % RESTART_JITTER_MS
 }
+
+/** The longest wait before what did not answer is asked again, in ms, and the first. */
+const MAX_REACH_DELAY_MS = 60_000
+const MIN_REACH_DELAY_MS = 1_000
+
+/** So often in a row an attempt may not be made: the waits come to three quarters of an hour. */
+export const MAX_UNREACHED = 60
+
+/**
+ * Wait before an attempt is tried again that could not be made, since the part of this service that makes it did not answer: 1 s, 2 s,
+ * 4 s ... 60 s, each spread over its second half. No longer than half of what its run has left, though, so that what comes back just before
+ * the deadline is still found.
+ * @param times how often in a row, from 1
+ * @param leftMs what the run has left; Infinity without a deadline
+ * @returns whole milliseconds, at least 500
+ */
+export function reachDelayMs(seed: string, times: number, leftMs: number): number {
+  const backoff = Math.min(MIN_REACH_DELAY_MS * 2 ** (times - 1), MAX_REACH_DELAY_MS)
+  const longest = Math.max(MIN_REACH_DELAY_MS, Math.min(backoff, leftMs / 2))
+  return Math.floor(longest / 2 + (longest / 2) * (hash32(seed) / 2 ** 32))
+}

@@ -59,6 +59,8 @@ export interface Task {
   /** Number of the AttemptStarted that is executing now, 0 when none is: only a report with this token counts (R5). */
   token: number
   interruptions: number
+  /** How often in a row, until now, an attempt could not be made since what makes it did not answer. */
+  unreached: number
   /** Attempts that a server put off with Retry-After. */
   putOffs: number
   /** Attempts that ended with an answer which was not the one waited for. */

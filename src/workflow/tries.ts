@@ -11,6 +11,7 @@ export type Tries = Pick<
   | 'attempts'
   | 'token'
   | 'interruptions'
+  | 'unreached'
   | 'putOffs'
   | 'polls'
   | 'retryAfterMs'
@@ -29,6 +30,7 @@ export function noTries(): Tries {
     attempts: [],
     token: 0,
     interruptions: 0,
+    unreached: 0,
     putOffs: 0,
     polls: 0,
     retryAfterMs: null,
@@ -66,6 +68,8 @@ export function beginAttempt(tries: Tries, token: number, { attempt, at }: { att
 /** Ends the attempt that is executing, if one is: a task can be cancelled or timed out while none is. */
 export function endAttempt(tries: Tries, status: AttemptStatus, at: number, error: TaskError | null): void {
   tries.token = 0
+  // Whatever else an attempt comes to, it was made.
+  if (status !== 'interrupted') tries.unreached = 0
   const attempt = tries.attempts.at(-1)
   if (attempt?.status !== 'running') return
   attempt.status = status
@@ -84,9 +88,19 @@ export function endPoll(tries: Tries, { afterMs, logs }: { afterMs: number; logs
   tries.polls++
   tries.putOffs = 0
   tries.interruptions = 0
+  tries.unreached = 0
   tries.retryAfterMs = afterMs
   tries.isRetryRefused = false
   tries.logs = logs ?? null
+}
+
+/** An attempt was cut off, or could not be made. */
+export function endInterrupted(tries: Tries, { isUnreached }: { isUnreached?: true }): void {
+  if (isUnreached) tries.unreached++
+  else {
+    tries.interruptions++
+    tries.unreached = 0
+  }
 }
 
 /** Whether an attempt has ended with an answer that is not the one waited for: it was a call of a poll, and no failure. */

@@ -132,7 +132,7 @@ describe('an attempt', () => {
     const { reports, outside } = underWay()
     outside[0]!.breakOff()
     await vi.waitFor(() => expect(reports).toHaveLength(1))
-    expect(reports[0]![1]).toMatchObject({ type: 'AttemptInterrupted', task: 0 })
+    expect(reports[0]![1]).toMatchObject({ type: 'AttemptInterrupted', task: 0, isUnreached: true })
   })
 
   test('that was aborted is told so once, and is not heard any more', async () => {

@@ -3,6 +3,7 @@
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Registry } from '../../durable/registry.ts'
 import type { Runner } from '../../durable/runner.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
 import { aDefinition, aRetry } from '../support/builders.ts'
@@ -250,6 +251,41 @@ describe('a start that is refused fails the task', () => {
     expect(shown(await tenant.runner().start(tenant.start('level16'))).status).toBe('succeeded')
     const run = shown(await tenant.runner().start(tenant.start('level17')))
     expect(run).toMatchObject({ status: 'failed', error: { code: 'nesting_too_deep', task_id: 'sub' } })
+  })
+})
+
+describe('a start that cannot be asked for', () => {
+  test('is asked for again, later each time, and spends none of the attempts', async () => {
+    const tenant = aTenant()
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    await tenant.register(aDefinition({ 'a?': [] }, { name: 'below' }))
+    await tenant.register(calling('below', { timeout: '1h' }))
+    const { resolve } = Registry.prototype
+    let isAway = true
+    const asked: string[] = []
+    vi.spyOn(Registry.prototype, 'resolve').mockImplementation(async function (this: Registry, ...question) {
+      if (question[0] === 'below') asked.push(question[0])
+      if (isAway && question[0] === 'below') throw new Error('away')
+      return resolve.apply(this, question)
+    })
+    const start = tenant.start('top', { waitMs: 0 })
+    await tenant.runner().start(start)
+    // More often than crashes are forgiven.
+    for (let times = 1; times <= 8; times++) {
+      const task = await vi.waitUntil(async () => {
+        const [sub] = (await get(tenant.runner(), start.runId)).tasks
+        return sub!.waiting?.for === 'retry' && asked.length === times ? sub! : null
+      })
+      isAway = times < 8
+      vi.spyOn(Date, 'now').mockReturnValue(Date.parse(task.waiting!.until!))
+      await runDurableObjectAlarm(tenant.runner())
+    }
+    const run = shown(await tenant.runner().get(start.runId, 5_000))
+    expect(run).toMatchObject({ status: 'succeeded', tasks: [{ status: 'succeeded' }] })
+    expect(run.tasks[0]!.attempts.map(({ number, status }) => [number, status])).toEqual([
+      ...Array.from({ length: 8 }, () => [1, 'interrupted']),
+      [1, 'succeeded'],
+    ])
   })
 })
 

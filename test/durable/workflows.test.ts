@@ -1,9 +1,12 @@
 // What a Runner asks the Registry when many starts need the same name at once.
 
-import { describe, expect, test } from 'vitest'
-import type { Registry } from '../../durable/registry.ts'
+import { reset, runDurableObjectAlarm } from 'cloudflare:test'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Registry } from '../../durable/registry.ts'
 import type { Rows } from '../../durable/rows.ts'
 import { Workflows } from '../../durable/workflows.ts'
+import { aDefinition } from '../support/builders.ts'
+import { aTenant, shown } from '../support/runner.ts'
 
 type Reply = { kind: 'found'; version: number } | { kind: 'workflow_not_found' }
 
@@ -84,5 +87,58 @@ describe('starts that need a lease at once', () => {
     questions[1]!.answer({ kind: 'found', version: 2 })
     await again
     expect(workflows.lease('wf', null, Date.now())).toMatchObject({ version: 2 })
+  })
+})
+
+describe('a start while the Registry takes as long to answer as a lease lasts', () => {
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    await reset()
+  })
+
+  test('is told to come again, and takes hold once answers are in time', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ 'a?': [] }))
+    const { resolve } = Registry.prototype
+    let [now, isSlow, asked] = [Date.now(), true, 0]
+    vi.spyOn(Date, 'now').mockImplementation(() => now)
+    vi.spyOn(Registry.prototype, 'resolve').mockImplementation(async function (this: Registry, ...question) {
+      asked++
+      const answer = await resolve.apply(this, question)
+      if (isSlow) now += 950
+      return answer
+    })
+    const start = tenant.start('wf')
+    expect(await tenant.runner().start(start)).toEqual({ kind: 'overloaded' })
+    expect(asked).toBe(5)
+    expect(await tenant.runner().get(start.runId, 0)).toEqual({ kind: 'run_not_found' })
+    isSlow = false
+    expect(await tenant.runner().start(start)).toMatchObject({ kind: 'run', status: 'succeeded' })
+    expect(asked).toBe(6)
+  })
+
+  test('is tried again when it is a task of another run', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ 'a?': [] }, { name: 'below' }))
+    const top = aDefinition({ sub: [] }, { name: 'top', timeout: '1h' })
+    Object.assign(top.tasks[0]!, { type: 'workflow', with: { workflow: 'below' } })
+    await tenant.register(top)
+    const { resolve } = Registry.prototype
+    let [now, asked] = [Date.now(), 0]
+    vi.spyOn(Date, 'now').mockImplementation(() => now)
+    vi.spyOn(Registry.prototype, 'resolve').mockImplementation(async function (this: Registry, ...question) {
+      const answer = await resolve.apply(this, question)
+      if (question[0] === 'below' && ++asked <= 5) now += 950
+      return answer
+    })
+    const start = tenant.start('top', { waitMs: 0 })
+    await tenant.runner().start(start)
+    const task = await vi.waitUntil(async () => {
+      const [sub] = shown(await tenant.runner().get(start.runId, 0)).tasks
+      return sub!.waiting?.for === 'retry' ? sub! : null
+    })
+    now = Date.parse(task.waiting!.until!)
+    await runDurableObjectAlarm(tenant.runner())
+    expect(shown(await tenant.runner().get(start.runId, 5_000)).status).toBe('succeeded')
   })
 })

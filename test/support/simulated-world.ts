@@ -194,7 +194,9 @@ export class SimulatedWorld {
     this.run = this.refold()
     const cutOff: Fact[] = [...this.run.slots.holders].map((key) => {
       const spot = spotOf(key)
-      return { type: 'AttemptInterrupted', token: triesOf(this.run, spot).token, ...spot }
+      const { token } = triesOf(this.run, spot)
+      // Some were never made; by the token, so that no draw is spent on it.
+      return { type: 'AttemptInterrupted', token, ...spot, ...(token % 3 === 0 ? { isUnreached: true } : {}) }
     })
     this.#recoverChildren()
     if (this.run.finishedAt === null) this.commit(cutOff)

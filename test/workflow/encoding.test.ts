@@ -71,6 +71,8 @@ const everyEvent: RunEvent[] = [
   { type: 'TaskReused', at, task: 0, output: { ok: true } },
   { type: 'TaskReused', at, task: 0, output: new PayloadRef(3, 20_000) },
   { type: 'AttemptInterrupted', at, task: 0, token: 3 },
+  { type: 'AttemptInterrupted', at, task: 0, token: 3, isUnreached: true },
+  { type: 'AttemptInterrupted', at, task: 0, token: 3, isUnreached: true, item: 1 },
   { type: 'TaskWaiting', at, task: 0, for: 'retry', until: at + 400, isPutOff: false },
   { type: 'TaskWaiting', at, task: 0, for: 'retry', until: at + 400, isPutOff: true },
   { type: 'AttemptFailed', at, task: 0, token: 3, error, retryAfterMs: 2_000 },

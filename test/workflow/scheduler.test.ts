@@ -249,6 +249,45 @@ describe('an interrupted attempt', () => {
     expect(run.error).toMatchObject({ code: 'interrupted_too_often', task_id: 'a' })
   })
 
+  test('that could not be made waits longer each time, but never past half of what is left, and is not one of the five', () => {
+    const run = aRun(aDefinition({ a: [] }), { timeoutMs: 600_000 })
+    step(run)
+    const unreached = (): Fact => ({ ...interrupted(run, 'a'), isUnreached: true }) as Fact
+    const waits: number[] = []
+    for (let times = 1; times <= 12; times++) {
+      const at = run.at
+      step(run, [unreached()], at)
+      waits.push(run.tasks[0]!.wakeAt! - at)
+      step(run, [], run.tasks[0]!.wakeAt!)
+    }
+    waits.forEach((wait, index) => {
+      const longest = Math.min(60_000, 1_000 * 2 ** index)
+      expect(wait).toBeGreaterThanOrEqual(longest / 2)
+      expect(wait).toBeLessThanOrEqual(longest)
+    })
+    expect(run.tasks[0]).toMatchObject({ status: 'running', unreached: 12, interruptions: 0 })
+    expect(run.tasks[0]!.attempts.at(-1)!.number).toBe(1)
+    const almostOver = run.deadlineAt! - 20_000
+    step(run, [unreached()], almostOver)
+    expect(run.tasks[0]!.wakeAt! - almostOver).toBeLessThanOrEqual(10_000)
+  })
+
+  test('that could not be made fails its task the sixtieth time in a row, and the row ends when it is made', () => {
+    const run = aRun(aDefinition({ a: [] }), { timeoutMs: 1e9 })
+    step(run)
+    const breakOff = (isUnreached: boolean) => {
+      step(run, [{ ...interrupted(run, 'a'), ...(isUnreached ? { isUnreached: true } : {}) } as Fact])
+      if (statusOf(run, 'a') === 'waiting') step(run, [], run.tasks[0]!.wakeAt!)
+    }
+    for (let times = 1; times <= 59; times++) breakOff(true)
+    breakOff(false)
+    for (let times = 1; times <= 59; times++) breakOff(true)
+    expect(statusOf(run, 'a')).toBe('running')
+    breakOff(true)
+    expect(statusOf(run, 'a')).toBe('failed')
+    expect(run.error).toMatchObject({ code: 'interrupted_too_often', task_id: 'a' })
+  })
+
   test('that is due but finds no slot does not make the run due', () => {
     const run = aRun(aDefinition({ a: [], b: [] }, { max_parallel: 1 }))
     step(run)
