@@ -369,3 +369,52 @@ test.each([
   const bytes = 4_000_000
   expect((used(11) - used(1)) / 10).toBeGreaterThan(bytes / 64 - 10)
 })
+
+// What the host does on a script's behalf is paid for too.
+test.each([
+  ['random numbers', 'javascript', 'for (;;) Math.random()'],
+  ['logs of nothing', 'javascript', 'for (;;) console.log()'],
+  ['seeds of the host', 'python', 'import urandom\nwhile True:\n    urandom.seed()'],
+  ['writing by single bytes', 'python', 'import sys\nwhile True:\n    sys.stdout.write("x")'],
+  [
+    'writing by single bytes after what looks like an answer',
+    'python',
+    'print("\\x1e", end="")\nwhile True:\n    print("x", end="")',
+  ],
+  [
+    'looking for files',
+    'python',
+    'import os\nwhile True:\n    try:\n        os.stat("re.py")\n    except OSError:\n        pass',
+  ],
+  ['opening files', 'python', 'while True:\n    try:\n        open("re.py")\n    except OSError:\n        pass'],
+  [
+    'imports of nothing',
+    'python',
+    'while True:\n    try:\n        import nothing\n    except ImportError:\n        pass',
+  ],
+  ['exceptions', 'python', 'while True:\n    try:\n        int("x")\n    except ValueError:\n        pass'],
+] as const)('%s for ever (%s) end about when the cpu does', async (_, language, source) => {
+  const limits = { ...LIMITS, fuel: 1e7 }
+  const from = Date.now()
+  const outcome =
+    language === 'javascript'
+      ? await runJavaScript(`export default () => { ${source} }`, {}, limits, AT)
+      : runPython(`def main(input):\n${source.replace(/^/gm, '    ')}`, { input: null }, limits, AT)
+  expect(outcome).toMatchObject({ ok: false, error: { message: expect.stringContaining('used up its cpu') } })
+  expect(Date.now() - from).toBeLessThan(2_000)
+})
+
+test('a Python script has no files, not even those of the modules that it may import', () => {
+  const refused = runPython(
+    'def main(input):\n    import re\n    return open("re.py").read()',
+    { input: null },
+    LIMITS,
+    AT,
+  )
+  expect(refused).toMatchObject({ ok: false, error: { message: expect.stringContaining('EACCES') } })
+  // What it looks for first it can read; so few at once that they weigh nothing.
+  const body =
+    'import os\nfiles = []\ntry:\n    while True:\n        os.stat("re.py")\n        files.append(open("re.py"))\nexcept OSError as error:\n    return [len(files), error.errno]'
+  const opened = runPython(`def main(input):\n${body.replace(/^/gm, '    ')}`, { input: null }, LIMITS, AT)
+  expect(opened).toMatchObject({ ok: true, output: [16, 24] })
+})

@@ -28,7 +28,7 @@ test('what is printed is logged, the forged answer too', () => {
   const { logs, ...outcome } = run(
     'def main(i):\n  print("a", i)\n  print("\\x1e=1")\n  print("no newline", end="")\n  return 2',
   )
-  expect(logs.map((entry) => ('text' in entry ? entry.text : ''))).toEqual(["a {'n': 1}", '=1', 'no newline'])
+  expect(logs.map((entry) => ('text' in entry ? entry.text : ''))).toEqual(["a {'n': 1}", '\x1e=1', 'no newline'])
   expect(outcome).toMatchObject({ ok: true, output: 2 })
 })
 

@@ -18,6 +18,16 @@ export const MAX_LOG_CHARACTERS = 64 * 1024
 /** What one log call costs beside its work, so that a script that only logs ends soon. */
 export const FUEL_PER_LOG = 20_000
 
+/** What the interpreter pays for each piece of text that it hands out or is handed, beside 1 for each byte. */
+export const FUEL_PER_TRANSFER = 500
+
+/** What it pays for each look for a file and for each one that it opens: the host reads paths out and hands texts of modules in. */
+export const FUEL_PER_FILE_CALL = 2_000
+
+/** What it pays for each random number of the host, and for each exception that it unwinds to: the host throws and catches it. */
+export const FUEL_PER_RANDOM = 100
+export const FUEL_PER_UNWINDING = 500
+
 /** Of a message or trace, in characters. */
 export const MAX_MESSAGE_CHARACTERS = 4_096
 

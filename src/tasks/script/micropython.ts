@@ -6,7 +6,13 @@
 // read); every other import ends the call. The bounds are kept by the metered wasm (cpu), by the memory that is granted and by
 // the interpreter (stack).
 
-import type { ScriptLimits } from './limits.ts'
+import {
+  FUEL_PER_FILE_CALL,
+  FUEL_PER_RANDOM,
+  FUEL_PER_TRANSFER,
+  FUEL_PER_UNWINDING,
+  type ScriptLimits,
+} from './limits.ts'
 import wasm from './wasm/micropython.wasm'
 
 const PAGE_BYTES = 65_536
@@ -26,9 +32,19 @@ const FIRST_HEAP_BYTES = 1_024 * 1_024
 
 const IMAGE_PART_BYTES = 16_384
 
-/** errno of musl. */
+const MAX_PATH_BYTES = 256
+
+/** An import has one file open at a time; what a script makes of that is bounded all the same. */
+const MAX_OPEN_FILES = 16
+
+/** Random numbers that are asked of the host at once. */
+const RANDOM_NUMBERS = 64
+
+/** errno of musl, of which those of WASI that are used here are the same. */
 const ENOENT = 2
 const EBADF = 8
+const EACCES = 13
+const EMFILE = 24
 const ENOSYS = 52
 
 interface Exports {
@@ -49,6 +65,9 @@ interface Exports {
 
 /** The script has reached for something that the sandbox does not have. */
 export class Forbidden extends Error {}
+
+/** What the host did for the script has cost more than was left. */
+class OutOfFuel extends Error {}
 
 /** How C code unwinds to where it was prepared for it (setjmp): an exception that every `invoke_` catches. */
 const LONG_JUMP = { isLongJump: true }
@@ -76,6 +95,12 @@ export class MicroPython {
   readonly #files = new Map<number, { bytes: Uint8Array; at: number }>()
   #nextFile = 3
   readonly #modules: Readonly<Record<string, string>>
+  /** Texts of modules as bytes: each is made once, however often it is opened. */
+  readonly #encoded = new Map<string, Uint8Array>()
+  /** The file that was found last: an import opens it next, and scripts get none but that. */
+  #found: string | null = null
+  readonly #random = new Uint32Array(RANDOM_NUMBERS)
+  #randomLeft = 0
   /** Parts that are not zero in an instance from its beginning, so that an image has to say what they are. */
   readonly #born: ReadonlySet<number> = new Set()
   readonly #onText: (bytes: Uint8Array) => void
@@ -83,7 +108,7 @@ export class MicroPython {
   /**
    * @param at what its clock shows, ms since the epoch
    * @param modules sources that `import` finds, by path without `.py`; they come before most of what the interpreter brings itself
-   * @param onText is given what is written; what it throws ends the call
+   * @param onText is given what is written, as a part of the memory: it must copy what it keeps. What it throws ends the call
    * @param image what it begins from, that of an interpreter between two calls of `exec`
    */
   constructor(
@@ -151,8 +176,20 @@ export class MicroPython {
     }).filter(({ at, bytes }) => isWanted(at) || bytes.some((byte) => byte !== 0))
   }
 
-  get fuel(): WebAssembly.Global {
-    return this.#wasm.__fuel
+  /** What is left; below zero if it has run out. */
+  get fuelLeft(): number {
+    return this.#wasm.__fuel.value as number
+  }
+
+  /**
+   * Takes fuel for what the host does on the script's behalf.
+   * @throws an error that ends the call, if less is left: the counter then stands at -1, as below the least that it can hold it
+   *   would begin anew from above
+   */
+  charge(cost: number): void {
+    const left = this.fuelLeft - cost
+    this.#wasm.__fuel.value = Math.max(left, -1)
+    if (left < 0) throw new OutOfFuel()
   }
 
   /**
@@ -194,19 +231,40 @@ export class MicroPython {
     return new TextDecoder().decode(this.#bytes().slice(at, at + length))
   }
 
+  /** A path, or nothing of one that is too long to be that of a module. */
   #path(at: number): string {
-    const bytes = this.#bytes()
-    return this.#text(at, bytes.indexOf(0, at) - at)
+    const length = this.#bytes()
+      .subarray(at, at + MAX_PATH_BYTES)
+      .indexOf(0)
+    return length === -1 ? '' : this.#text(at, length)
   }
 
-  #moduleAt(path: number): string | undefined {
-    const [, name] = /^(?:\.?\/)?([\w/]+)\.py$/.exec(this.#path(path)) ?? []
-    return name !== undefined && Object.hasOwn(this.#modules, name) ? this.#modules[name] : undefined
+  /** The module whose file a path names. */
+  #moduleAt(path: string): string | undefined {
+    const [, name] = /^(?:\.?\/)?([\w/]+)\.py$/.exec(path) ?? []
+    return name !== undefined && Object.hasOwn(this.#modules, name) ? name : undefined
   }
 
-  #isPackage(path: number): boolean {
-    const [, name] = /^(?:\.?\/)?(\w+)$/.exec(this.#path(path)) ?? []
+  #isPackage(path: string): boolean {
+    const [, name] = /^(?:\.?\/)?(\w+)$/.exec(path) ?? []
     return name !== undefined && Object.hasOwn(this.#modules, `${name}/__init__`)
+  }
+
+  #bytesOf(module: string): Uint8Array {
+    const known = this.#encoded.get(module)
+    if (known !== undefined) return known
+    const bytes = encoder.encode(this.#modules[module])
+    this.#encoded.set(module, bytes)
+    return bytes
+  }
+
+  #drawn(): number {
+    this.charge(FUEL_PER_RANDOM)
+    if (this.#randomLeft === 0) {
+      crypto.getRandomValues(this.#random)
+      this.#randomLeft = this.#random.length
+    }
+    return this.#random[--this.#randomLeft]!
   }
 
   #import(name: string): (...args: number[]) => number | undefined {
@@ -218,7 +276,7 @@ export class MicroPython {
       case 'emscripten_resize_heap':
         return (bytes) => this.#grow(bytes! >>> 0)
       case 'mp_js_random_u32':
-        return () => crypto.getRandomValues(new Uint32Array(1))[0]!
+        return () => this.#drawn()
       case 'mp_js_ticks_ms':
         return () => this.#at & 0x3f_ff_ff_ff
       case 'mp_js_time_ms':
@@ -254,6 +312,7 @@ export class MicroPython {
     } catch (error) {
       _emscripten_stack_restore(stack)
       if (error !== LONG_JUMP) throw error
+      this.charge(FUEL_PER_UNWINDING)
       setThrew(1, 0)
       return undefined
     }
@@ -273,7 +332,8 @@ export class MicroPython {
     let total = 0
     for (const { at, length } of this.#vectors(vectors, count)) {
       total += length
-      this.#onText(this.#bytes().slice(at, at + length))
+      this.charge(FUEL_PER_TRANSFER + length)
+      this.#onText(this.#bytes().subarray(at, at + length))
     }
     this.#view().setUint32(written, total, true)
     return 0
@@ -284,6 +344,7 @@ export class MicroPython {
     if (open === undefined) return EBADF
     let total = 0
     for (const { at, length } of this.#vectors(vectors, count)) {
+      this.charge(FUEL_PER_TRANSFER + length)
       const part = open.bytes.subarray(open.at, open.at + length)
       this.#bytes().set(part, at)
       open.at += part.length
@@ -301,22 +362,30 @@ export class MicroPython {
     }))
   }
 
-  #open(path: number): number {
-    const module = this.#moduleAt(path)
-    if (module === undefined) return -ENOENT
-    this.#files.set(this.#nextFile, { bytes: encoder.encode(module), at: 0 })
+  /** A script that opens a file by itself is refused: it has none. */
+  #open(at: number): number {
+    this.charge(FUEL_PER_FILE_CALL)
+    const module = this.#moduleAt(this.#path(at))
+    const isImport = module !== undefined && module === this.#found
+    this.#found = null
+    if (!isImport) return -EACCES
+    if (this.#files.size >= MAX_OPEN_FILES) return -EMFILE
+    this.#files.set(this.#nextFile, { bytes: this.#bytesOf(module), at: 0 })
     return this.#nextFile++
   }
 
   /** Emscripten's `struct stat`: only kind and size are looked at. */
-  #stat(path: number, into: number): number {
+  #stat(at: number, into: number): number {
+    this.charge(FUEL_PER_FILE_CALL)
+    const path = this.#path(at)
     const isPackage = this.#isPackage(path)
     const module = this.#moduleAt(path)
+    this.#found = module ?? null
     if (module === undefined && !isPackage) return -ENOENT
     this.#bytes().fill(0, into, into + 96)
     const view = this.#view()
     view.setUint32(into + 4, isPackage ? 0o040_555 : 0o100_444, true)
-    view.setBigUint64(into + 24, BigInt(isPackage ? 0 : encoder.encode(module).length), true)
+    view.setBigUint64(into + 24, BigInt(module === undefined ? 0 : this.#bytesOf(module).length), true)
     return 0
   }
 }

@@ -16,33 +16,17 @@ import {
   UNREADABLE_MESSAGE,
 } from './outcome.ts'
 import { modulesFor, PYTHON_MODULE_NAMES, preludeFor } from './python-modules.ts'
+import { AnswerTooLarge, PythonOutput } from './python-output.ts'
 import { importsOf, mayDefineMain } from './python-text.ts'
 
-/** What `_host.py` puts before its answer. */
-const ANSWER = 0x1e
-const NEWLINE = 0x0a
-
 /** Which modules draw random numbers. */
-const DRAWS = /\b(?:random|uuid)\b/
+const DRAWS = /random|uuid/
 
 /** For what is ours and runs before the script: enough for all modules at once. */
 const PRELUDE_LIMITS = { fuel: 1_000_000_000, memoryBytes: 32 * 1024 * 1024 }
 
-/** The longest line of the script's output that is taken in; the rest of it is dropped. */
-const MAX_LINE_BYTES = 64 * 1_024
-
 /** The most modules of a script that are not there that it is told of. */
 const MAX_MODULE_WARNINGS = 10
-
-/** The call itself ended, not the script. */
-class Ended extends Error {
-  readonly error: ScriptError
-
-  constructor(error: ScriptError) {
-    super(error.message)
-    this.error = error
-  }
-}
 
 /**
  * Calls the script's `main`.
@@ -51,24 +35,20 @@ class Ended extends Error {
  */
 export function runPython(code: string, argument: { input: Json }, limits: ScriptLimits, at: number): ScriptOutcome {
   const logs = new ScriptLogs()
-  const output = new Output(logs, limits.outputBytes)
-  // Ends the call at once where the fuel is used up: below the least that the counter holds it would begin anew from above.
-  const charge = (cost: number) => {
-    const left = (python.fuel.value as number) - cost
-    python.fuel.value = Math.max(left, -1)
-    if (left < 0) throw new Ended({ code: 'script_limit', message: LIMIT_MESSAGES.cpu })
-  }
-  const onText = (bytes: Uint8Array) => {
-    charge(bytes.length)
-    output.write(bytes, () => charge(FUEL_PER_LOG))
-  }
+  // Before the JSON of a result stands one character that says that it is one.
+  const output = new PythonOutput(logs, 1 + limits.outputBytes, () => python.charge(FUEL_PER_LOG))
+  const onText = (bytes: Uint8Array) => output.write(bytes)
   const python = new MicroPython(limits, at, modulesFor(code), onText, imageOf(preludeFor(code)))
   try {
     const result = resultOf(python, output, code, argument)
-    return { ...result, logs: logs.all(), fuelLeft: python.fuel.value as number }
+    return { ...result, logs: logs.all(), fuelLeft: python.fuelLeft }
   } catch (error) {
     output.flush()
-    return { ok: false, error: errorOf(error, python), logs: logs.all(), fuelLeft: python.fuel.value as number }
+    const told =
+      error instanceof AnswerTooLarge
+        ? { code: 'script_limit' as const, message: `The result has more than ${limits.outputBytes} bytes of JSON` }
+        : errorOf(error, python)
+    return { ok: false, error: told, logs: logs.all(), fuelLeft: python.fuelLeft }
   }
 }
 
@@ -131,7 +111,7 @@ function imageOf(prelude: string): Image {
 
 function resultOf(
   python: MicroPython,
-  output: Output,
+  output: PythonOutput,
   code: string,
   argument: Json,
 ): { ok: true; output: Json } | { ok: false; error: ScriptError } {
@@ -141,6 +121,10 @@ function resultOf(
   if (loaded !== null) return { ok: false, error: errorOfException(loaded) }
   const called = python.exec(`__import__("_host").call(globals(), ${literal(JSON.stringify(argument))})`)
   if (called !== null) return { ok: false, error: errorOfException(called) }
+  // Nothing that the script has written before can be taken for its answer, which is written now.
+  output.beginAnswer()
+  const given = python.exec('__import__("_host").give()')
+  if (given !== null) return { ok: false, error: errorOfException(given) }
   const answer = output.answer()
   if (answer === null)
     return { ok: false, error: { code: 'script_result', message: 'The result is not text of UTF-8' } }
@@ -153,76 +137,6 @@ function resultOf(
     // Only a script that has changed what JSON is written with gets here; what it wrote says nothing.
     return { ok: false, error: { code: 'script_result', message: 'The result is not JSON' } }
   }
-}
-
-/** What is written: lines of the script, and at the end the answer. */
-class Output {
-  readonly #logs: ScriptLogs
-  readonly #maxAnswerBytes: number
-  #parts: Uint8Array[] = []
-  #bytes = 0
-  #isAnswer = false
-
-  constructor(logs: ScriptLogs, maxAnswerBytes: number) {
-    this.#logs = logs
-    this.#maxAnswerBytes = maxAnswerBytes
-  }
-
-  /** @param onLine called for each line that is logged */
-  write(bytes: Uint8Array, onLine: () => void): void {
-    let from = 0
-    for (let at = 0; at < bytes.length; at++) {
-      if (bytes[at] !== NEWLINE && bytes[at] !== ANSWER) continue
-      this.#take(bytes.subarray(from, at))
-      if (bytes[at] === NEWLINE || this.#bytes > 0) {
-        onLine()
-        this.#log()
-      }
-      this.#isAnswer = bytes[at] === ANSWER
-      from = at + 1
-    }
-    this.#take(bytes.subarray(from))
-  }
-
-  /** What the script wrote last and did not end with a newline. */
-  flush(): void {
-    if (this.#bytes > 0) this.#log()
-  }
-
-  /** @returns null if it is no text */
-  answer(): string | null {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(joined(this.#parts))
-    } catch {
-      return null
-    }
-  }
-
-  #take(part: Uint8Array): void {
-    if (this.#isAnswer && this.#bytes + part.length > this.#maxAnswerBytes + 1) {
-      const message = `The result has more than ${this.#maxAnswerBytes} bytes of JSON`
-      throw new Ended({ code: 'script_limit', message })
-    }
-    if (!this.#isAnswer && this.#bytes >= MAX_LINE_BYTES) return
-    if (part.length > 0) this.#parts.push(part)
-    this.#bytes += part.length
-  }
-
-  #log(): void {
-    this.#logs.add('info', new TextDecoder().decode(joined(this.#parts)))
-    this.#parts = []
-    this.#bytes = 0
-  }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
 }
 
 /** A text as Python spells it: as JSON does. */
@@ -279,9 +193,8 @@ function syntaxFaultOf({ trace }: Exception): SyntaxFault {
 }
 
 /** What ended the call from outside. */
-function errorOf(error: unknown, { fuel }: MicroPython): ScriptError {
-  if (error instanceof Ended) return error.error
-  if ((fuel.value as number) < 0) return { code: 'script_limit', message: LIMIT_MESSAGES.cpu }
+function errorOf(error: unknown, { fuelLeft }: MicroPython): ScriptError {
+  if (fuelLeft < 0) return { code: 'script_limit', message: LIMIT_MESSAGES.cpu }
   if (error instanceof Forbidden) {
     return { code: 'script_error', message: `The script reached for what no sandbox has (${error.message})` }
   }

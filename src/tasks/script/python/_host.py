@@ -1,9 +1,10 @@
-# Calls a script's `main` and gives its result as text: what the host knows of Python is here. The answer begins with a character
-# that JSON cannot hold raw and that `print` is not given, so that it can be told from what the script prints.
+# Calls a script's `main` and then gives its result as text: what the host knows of Python is here. These are two calls, so that the
+# host knows where what the script prints ends. The answer is "n" without a `main`, "r" and why the result is no JSON, or "=" and JSON.
 
 import ujson as json
 
-_ANSWER = "\x1e"
+_print = print
+_answer = "n"
 
 
 class ResultFault(Exception):
@@ -104,17 +105,18 @@ def _run(main, given):
 
 
 def call(scope, text):
+    global _answer
     main = scope.get("main")
     if not callable(main):
-        print(_ANSWER + "n", end="")
         return
     output = _run(main, json.loads(text))
     try:
-        output = _plain(output, [])
+        _answer = "=" + json.dumps(_plain(output, []))
     except ResultFault as fault:
-        print(_ANSWER + "r" + (fault.path or "the result") + " " + str(fault), end="")
-        return
+        _answer = "r" + (fault.path or "the result") + " " + str(fault)
     except NestedTooDeep:
-        print(_ANSWER + "rthe result is nested deeper than " + str(_MAX_DEPTH) + " levels", end="")
-        return
-    print(_ANSWER + "=" + json.dumps(output), end="")
+        _answer = "rthe result is nested deeper than " + str(_MAX_DEPTH) + " levels"
+
+
+def give():
+    _print(_answer, end="")
