@@ -46,6 +46,18 @@ describe('values', () => {
   test.each([
     ['NaN', 'the result is NaN, which JSON does not have'],
     ['({ a: [1, -Infinity] })', '/a/1 is -Infinity, which JSON does not have'],
+    ['2 ** 53', 'the result is an integer beyond 2**53, which a number cannot hold exactly; give it as text'],
+    ['[-(2 ** 53)]', '/0 is an integer beyond 2**53, which a number cannot hold exactly; give it as text'],
+    ['({ id: 1e20 })', '/id is an integer beyond 2**53, which a number cannot hold exactly; give it as text'],
+    ['({ x: { toJSON: () => ({ a: [NaN] }) } })', '/x/a/0 is NaN, which JSON does not have'],
+    ['new (class { toJSON() { return { n: 1n } } })()', '/n is a bigint, which JSON does not have'],
+    ['[new (class { toJSON() { return new Map() } })()]', '/0 is a Map, which JSON does not have'],
+    ['({ x: new (class { toJSON() {} })() })', '/x is undefined, which JSON does not have'],
+    [
+      '({ d: new Date(NaN) , e: { toJSON: () => 2 ** 60 } })',
+      '/e is an integer beyond 2**53, which a number cannot hold exactly; give it as text',
+    ],
+    ['({ "\ud800": 1 })', 'the result has a key with half a character (a lone surrogate)'],
     ['1n', 'the result is a bigint, which JSON does not have'],
     ['[undefined]', '/0 is undefined, which JSON does not have'],
     ['({ "a/b~c": () => 1 })', '/a~1b~0c is a function, which JSON does not have'],
@@ -64,9 +76,39 @@ describe('values', () => {
 
   test('a result that the script makes look like something else is its own, and no more', async () => {
     expect(await endOf('JSON.stringify = () => "{"; export default () => ({ a: 1 })')).toEqual({ a: 1 })
-    const forged =
-      'Array.prototype.includes = () => true; String.prototype.isWellFormed = () => true; export default () => ["\\ud800", 1]'
-    expect(await endOf(forged)).toMatchObject({ code: 'script_result' })
+  })
+
+  test.each([
+    [
+      'String.prototype.isWellFormed = () => true; String.prototype.replaceAll = () => ""',
+      '["\ud800"]',
+      { code: 'script_result', message: '/0 is text with half a character (a lone surrogate)' },
+    ],
+    ['Array.prototype.includes = () => true; Array.prototype[Symbol.iterator] = null', '[1, [2]]', [1, [2]]],
+    ['Number.isFinite = Number.isSafeInteger = () => true', '[NaN]', { code: 'script_result' }],
+    [
+      'Object.prototype.toJSON = function () { return this }; Array.prototype.toJSON = () => "\ud800"',
+      '({ a: 1 })',
+      { a: 1 },
+    ],
+    [
+      'Array.prototype.toJSON = () => ({ a: NaN })',
+      '[1]',
+      { code: 'script_result', message: '/a is NaN, which JSON does not have' },
+    ],
+    ['Object.defineProperty(Array.prototype, 0, { set() {} })', '[1, 2].map((n) => n)', [1, 2]],
+    ['let n = 0', '({ get a() { return n++ === 0 ? "x" : "\ud800" } })', { a: 'x' }],
+    ['let n = 0', 'new Proxy([1], { get: (a, key) => (key === "0" && n++ > 0 ? NaN : a[key]) })', [1]],
+    [
+      '',
+      '({ n: 1e21, m: -1e300, i: 2 ** 53 - 1, s: "9007199254740993" })',
+      { n: 1e21, m: -1e300, i: 2 ** 53 - 1, s: '9007199254740993' },
+    ],
+    ['', 'Object.fromEntries([["toJSON", 1], ["__proto__", [2]]])', JSON.parse('{"toJSON":1,"__proto__":[2]}')],
+  ])('%s; the result %s is what was looked at', async (before, result, expected) => {
+    const end = await endOf(`${before}\nexport default () => (${result})`)
+    if (typeof expected === 'object' && 'code' in expected) expect(end).toMatchObject(expected)
+    else expect(JSON.stringify(end)).toBe(JSON.stringify(expected))
   })
 })
 
@@ -96,6 +138,20 @@ describe('the language', () => {
     expect(await resultOf('Math.random()')).not.toBe(await resultOf('Math.random()'))
   })
 
+  test('draws random numbers evenly from 0 to 1, with all the bits that a number has', async () => {
+    const drawn = (await resultOf('Array.from({ length: 20_000 }, () => Math.random())')) as number[]
+    const tenths = Array.from({ length: 10 }, (_, tenth) => drawn.filter((n) => Math.floor(n * 10) === tenth).length)
+    // Of 2,000 in each, six standard deviations.
+    for (const count of tenths) expect(Math.abs(count - 2_000)).toBeLessThan(6 * Math.sqrt(1_800))
+    expect(new Set(drawn).size).toBe(drawn.length)
+    expect(drawn.some((n) => !Number.isInteger(n * 2 ** 40))).toBe(true)
+    expect(await resultOf('[typeof Math.random, Math.random.name, "prototype" in Math.random]')).toEqual([
+      'function',
+      'random',
+      false,
+    ])
+  })
+
   test('keeps nothing from one call to the next', async () => {
     expect(await endOf('globalThis.kept = 1; Array.prototype.kept = 1; export default () => kept')).toBe(1)
     expect(await resultOf('[typeof kept, [].kept === undefined]')).toEqual(['undefined', true])
@@ -112,6 +168,11 @@ describe('an end that is no result', () => {
     ['throw new Map([[1, 2]])', 'The script threw {}'],
     ['throw { code: "E1", message: "no name" }', 'The script threw {"code":"E1","message":"no name"}'],
     ['throw null', 'The script threw null'],
+    ['throw 5n', 'The script threw 5n'],
+    ['await Promise.reject(5n)', 'The script threw 5n'],
+    ['throw [5n]', 'The script threw an object that cannot be shown'],
+    ['throw 7n ** 70_000n', 'The script threw (a text of 59158 characters)'],
+    ['throw Object.assign(new Error("x"), { stack: "", cause: 5n })', 'Error: x\nCaused by: The script threw 5n'],
     [
       'throw new Error("outer", { cause: new TypeError("inner", { cause: { code: 7 } }) })',
       /^Error: outer\n {4}at default \(script\.js:2:\d+\)\nCaused by: TypeError: inner\n {4}at default \(script\.js:2:\d+\)\nCaused by: The script threw \{"code":7\}$/,

@@ -191,9 +191,9 @@ function prepared(engine: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
     fuel.value = Math.max((fuel.value as number) - FUEL_PER_LOG - line.length, -1)
     logs.add(vm.getString(level) as LogLevel, line)
   })
-  const random = vm.newFunction('random', () => vm.newNumber(crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32))
+  const seed = Array.from(crypto.getRandomValues(new Int32Array(3)), (number) => vm.newNumber(number))
   const prepare = unwrapped(engine, vm.evalCode(PRELUDE, 'prelude.js', { type: 'global' }))
-  const functions = unwrapped(engine, vm.callFunction(prepare, vm.undefined, log, random, vm.newNumber(at)))
+  const functions = unwrapped(engine, vm.callFunction(prepare, vm.undefined, log, vm.newNumber(at), ...seed))
   engine.showThrown = vm.getProp(functions, 'thrown')
   return vm.getProp(functions, 'call')
 }
@@ -263,6 +263,7 @@ function thrownIn(engine: Engine, handle: QuickJSHandle, causes = MAX_CAUSES): u
   const type = vm.typeof(handle)
   if (type === 'string') return textIn(vm, handle)
   if (type === 'function') return new Shown('a function')
+  if (type === 'bigint') return shownInside(engine, handle)
   if (type !== 'object' || vm.sameValue(handle, vm.null)) return vm.dump(handle)
   const [name, message, stack] = ['name', 'message', 'stack'].map((key) => textIn(vm, vm.getProp(handle, key)))
   if (name == null || message == null) return shownInside(engine, handle)
@@ -275,7 +276,7 @@ function thrownIn(engine: Engine, handle: QuickJSHandle, causes = MAX_CAUSES): u
   }
 }
 
-/** What a thrown object that is no error holds, as the sandbox itself shows it: its fields may be functions of the script. */
+/** A thrown object that is no error, or a huge number, as the sandbox itself shows it: fields may be functions of the script. */
 function shownInside({ vm, showThrown }: Engine, handle: QuickJSHandle): Shown {
   const result = showThrown === null ? null : vm.callFunction(showThrown, vm.undefined, handle)
   const text = result === null || result.error !== undefined ? null : textIn(vm, result.value)
