@@ -1,6 +1,7 @@
 // The attempts that this instance has under way: sends calls to the executor, hears how they end, aborts them.
 // Nothing here is durable. What an instance had under way when it died is found in the history and recorded as interrupted.
 
+import type { Executor } from '../src/tasks/executor-rpc.ts'
 import type { SendPartial } from '../src/tasks/partials.ts'
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../src/tasks/schemas.ts'
@@ -25,17 +26,6 @@ import type { Turns } from './turns.ts'
 /** The executor gives up this long after the run's deadline: only the Runner declares that the deadline has passed. */
 export const BACKSTOP_MS = 1_000
 
-/** The executor as it is reached over RPC; spelt out, since the derived stub types of recursive JSON do not end. */
-export interface Executor {
-  start(call: TaskCall, partial?: SendPartial): AttemptStub
-}
-
-interface AttemptStub {
-  result(): Promise<TaskResult>
-  abort(): Promise<void>
-  [Symbol.dispose](): void
-}
-
 interface UnderWay {
   task: TaskIndex
   /** Stops it; of one that is still to be made, gives back what it holds. */
@@ -43,7 +33,7 @@ interface UnderWay {
 }
 
 export class Attempts {
-  readonly #executor: Executor
+  readonly #executor: Pick<Executor, 'start'>
   readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop' | 'giveBack'>
   readonly #turns: Turns
   readonly #tenant: () => string
@@ -63,7 +53,7 @@ export class Attempts {
    * @param tell what attempts have so far, to whoever watches the run; nothing of it is kept. Gives how many heard it
    */
   constructor(
-    executor: Executor,
+    executor: Pick<Executor, 'start'>,
     outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop' | 'giveBack'>,
     turns: Turns,
     tenant: () => string,

@@ -1,7 +1,7 @@
 // The circuits of a tenant that have ever opened, as their Gates told last: what is listed and what is scraped. Bounded, since
 // targets are named by whoever writes workflows: circuits that have been closed the longest are forgotten first.
 
-import type { CircuitRecord } from './gate.ts'
+import type { CircuitRecord } from './gate-rpc.ts'
 import type { Rows } from './rows.ts'
 
 /** Circuits that are remembered. */

@@ -18,7 +18,8 @@ import {
 import type { LoadPayload } from '../src/workflow/event.ts'
 import type { Run } from '../src/workflow/run.ts'
 import type { StepBudget } from '../src/workflow/step-budget.ts'
-import type { CircuitView, Gate } from './gate.ts'
+import type { Gate } from './gate.ts'
+import type { CircuitView } from './gate-rpc.ts'
 import type { Rows } from './rows.ts'
 import { type Barrier, MAX_LEASE_MS, RunAdmission } from './run-admission.ts'
 

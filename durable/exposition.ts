@@ -16,7 +16,7 @@ import {
   type SourceFigures,
   type WorkflowCounts,
 } from './counts.ts'
-import type { CircuitRecord } from './gate.ts'
+import type { CircuitRecord } from './gate-rpc.ts'
 
 type Labels = Record<string, string>
 

@@ -8,14 +8,12 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
 import { addressOfGate, type GateAddress, metricsOf, runnerOf } from '../src/objects.ts'
-import type { BreakerPolicy } from '../src/workflow/breaker.ts'
 import {
   admit,
   afterCall,
   afterTrial,
   type Circuit,
   CLOSED,
-  type Outcome,
   open,
   TRIALS,
   type Trial,
@@ -24,42 +22,8 @@ import {
 import { type GivenRetries, takeGiven } from '../src/workflow/retry-budget.ts'
 import { Alarm } from './alarm.ts'
 import { logFault } from './fault-log.ts'
+import type { CircuitRecord, CircuitView, Report } from './gate-rpc.ts'
 import { GateState } from './gate-state.ts'
-
-/** A circuit as Runners are told of it. Crosses RPC between releases, so fields are added, never changed (R9). */
-export interface CircuitView {
-  /** Grows with every transition: whoever holds a newer view drops this one. */
-  revision: number
-  state: Circuit['state']
-  /** While it is not closed: when asking for a trial makes sense, ms since the epoch. */
-  askAt: number
-}
-
-/** A circuit as the tenant's list shows it. */
-export interface CircuitRecord {
-  revision: number
-  name: string
-  state: Circuit['state']
-  /** How often it has opened since it was last closed. */
-  openings: number
-  /** Of an open circuit: when the first trial may be made, ms since the epoch. */
-  retryAt: number | null
-  changedAt: number
-  /** Code of the error that opened it last; null if it was reset or its trials succeeded. */
-  cause: string | null
-}
-
-/** What a Runner has seen of a target since it last told. */
-export interface Report {
-  shard: number
-  /** Settings of the task that called last. */
-  policy: BreakerPolicy
-  outcomes: readonly Outcome[]
-  /** The Runner has opened its own circuit. */
-  hasOpened: boolean
-  /** Code of the last failure. */
-  code: string | null
-}
 
 /** How soon asking again makes sense while others hold all trials: their leases are longer than most calls. */
 const BUSY_MS = 5_000

@@ -16,7 +16,7 @@ import {
   type SourceFigures,
 } from './counts.ts'
 import { render } from './exposition.ts'
-import type { CircuitRecord } from './gate.ts'
+import type { CircuitRecord } from './gate-rpc.ts'
 import { migrate } from './migrate.ts'
 import { Rows } from './rows.ts'
 

@@ -2,9 +2,10 @@
 
 import type { Env } from '../src/env.ts'
 import { addressOfRunner, gateOf, registryOf, runnerOf } from '../src/objects.ts'
+import { executorOf } from '../src/tasks/executor-rpc.ts'
 import { partialText } from '../src/watch-protocol.ts'
 import { runPrefix } from '../src/workflow/run-id.ts'
-import { Attempts, type Executor } from './attempts.ts'
+import { Attempts } from './attempts.ts'
 import { BulkJobs } from './bulk-jobs.ts'
 import { BulkWork } from './bulk-work.ts'
 import { Callbacks } from './callbacks.ts'
@@ -72,7 +73,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   const budgets = new RetryBudgets(gate, (error) => logFault('retry_budget', error))
   const turns = new Turns()
   const attempts = new Attempts(
-    ctx.exports.TaskExecutor as unknown as Executor,
+    executorOf(ctx.exports),
     new Outgoing(circuits, budgets),
     turns,
     () => address().tenant,

@@ -11,9 +11,10 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Env } from '../src/env.ts'
 import type { Opened } from '../src/tasks/secrets.ts'
 import { migrate } from './migrate.ts'
-import type { Page } from './registry.ts'
+import type { Page } from './registry-rpc.ts'
 import { Rows } from './rows.ts'
 import { type KeyRing, keyRingOf, type Sealed, seal, unseal } from './sealing.ts'
+import type { Kept, NotConfigured, SecretInfo } from './vault-rpc.ts'
 
 /** How long an executor may use a value that it was given, in ms. */
 export const LEND_MS = 1_000
@@ -23,22 +24,6 @@ const MARGIN_MS = 50
 
 /** Secrets of a tenant. */
 export const MAX_SECRETS = 200
-
-/** A secret as lists show it. */
-export interface SecretInfo {
-  name: string
-  createdAt: number
-  updatedAt: number
-  /** Which of the configured keys opens it; `unknown` for neither. */
-  key: 'current' | 'previous' | 'unknown'
-}
-
-export interface NotConfigured {
-  kind: 'not_configured'
-  why: string
-}
-
-export type Kept = { kind: 'kept'; isNew: boolean; secret: SecretInfo } | { kind: 'too_many' } | NotConfigured
 
 interface SecretRow {
   name: string

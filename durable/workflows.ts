@@ -8,7 +8,8 @@ import {
   type WorkflowDefinition,
 } from '../src/workflow/definition.ts'
 import { spanMs } from '../src/workflow/span.ts'
-import { LEASE_MS, type Registry, type Resolved } from './registry.ts'
+import type { Registry } from './registry.ts'
+import { LEASE_MS, type Resolved } from './registry-rpc.ts'
 import type { Rows } from './rows.ts'
 import { inParts } from './text-parts.ts'
 

@@ -1,7 +1,7 @@
 // Circuits: which of the servers that tasks call are being left alone, and letting calls through again.
 
 import { z } from 'zod'
-import type { CircuitRecord } from '../../durable/gate.ts'
+import type { CircuitRecord } from '../../durable/gate-rpc.ts'
 import { gateOf, metricsOf } from '../objects.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'

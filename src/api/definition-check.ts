@@ -1,7 +1,7 @@
 // What is wrong with a definition: all that the core finds in it, and what only the executor's plugins know.
 // What else whoever registers it should know: definition-warnings.ts.
 
-import type { TaskToCheck } from '../tasks/executor.ts'
+import type { TaskToCheck } from '../tasks/executor-rpc.ts'
 import type { Findings } from '../tasks/plugin.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
 import { MAX_FAULTS } from '../workflow/faults.ts'

@@ -1,7 +1,7 @@
 // What whoever registers a definition should know although it can be registered: what it names that is not there, or that its
 // calls may not reach. All of it may change before a run needs it, so none of it is a fault.
 
-import type { MissingWorkflow } from '../../durable/registry.ts'
+import type { MissingWorkflow } from '../../durable/registry-rpc.ts'
 import type { Env } from '../env.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
 import type { Warning } from '../workflow/codes.ts'

@@ -1,6 +1,6 @@
 // Entity tags of workflows, and the conditions that rest on them (RFC 9110, section 13).
 
-import type { StoredVersion } from '../../durable/registry.ts'
+import type { StoredVersion } from '../../durable/registry-rpc.ts'
 import { ApiProblem } from './problem.ts'
 
 /**

@@ -1,7 +1,7 @@
 // What only the executor can see in the configuration of a task: it has the interpreters, and its plugins know what they call.
 
 import { exports } from 'cloudflare:workers'
-import type { RefusedOrigin, TaskToCheck } from '../tasks/executor.ts'
+import { executorOf, type RefusedOrigin, type TaskToCheck } from '../tasks/executor-rpc.ts'
 import type { Findings } from '../tasks/plugin.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
 import { isJsonObject } from '../workflow/json.ts'
@@ -19,14 +19,10 @@ export function toCheck(type: unknown, config: unknown, at: string): TaskToCheck
 
 /** What its plugins find, by one call. Whoever has nothing to check makes none. */
 export async function checkedByExecutor(tasks: readonly TaskToCheck[]): Promise<Findings> {
-  if (tasks.length === 0) return { faults: [], warnings: [] }
-  const executor = exports.TaskExecutor as unknown as { check(tasks: readonly TaskToCheck[]): Promise<Findings> }
-  return executor.check(tasks)
+  return tasks.length === 0 ? { faults: [], warnings: [] } : executorOf(exports).check(tasks)
 }
 
 /** Of these origins those that the egress policy of the executor refuses. Whoever calls nobody asks nobody. */
 export async function refusedOrigins(origins: readonly string[]): Promise<RefusedOrigin[]> {
-  if (origins.length === 0) return []
-  const executor = exports.TaskExecutor as unknown as { refused(origins: readonly string[]): Promise<RefusedOrigin[]> }
-  return executor.refused(origins)
+  return origins.length === 0 ? [] : executorOf(exports).refused(origins)
 }

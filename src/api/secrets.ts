@@ -2,7 +2,7 @@
 // alone is given their values.
 
 import { z } from 'zod'
-import type { NotConfigured, SecretInfo } from '../../durable/vault.ts'
+import type { NotConfigured, SecretInfo } from '../../durable/vault-rpc.ts'
 import type { Env } from '../env.ts'
 import { vaultOf } from '../objects.ts'
 import { checkShape } from '../workflow/faults.ts'

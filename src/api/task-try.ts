@@ -2,7 +2,7 @@
 // same expressions and the same executor as in a run; no circuit, no retry, no history.
 
 import { exports } from 'cloudflare:workers'
-import type { Executor } from '../../durable/attempts.ts'
+import { executorOf } from '../tasks/executor-rpc.ts'
 import type { TaskResult } from '../tasks/plugin.ts'
 import { TASK_TYPES } from '../tasks/schemas.ts'
 import type { Fault } from '../workflow/codes.ts'
@@ -112,8 +112,7 @@ async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omi
   const rendered = renderConfig(known, attempt.with, { ...scope, secret: (secret) => marks.mark(secret) })
   if (!rendered.ok) return failure(rendered.error)
   const secrets = marks.asked(() => tenant)
-  const executor = exports.TaskExecutor as unknown as Executor
-  const started = executor.start({
+  const started = executorOf(exports).start({
     type,
     with: rendered.value as JsonObject,
     ...(secrets === null ? {} : { secrets }),

@@ -1,7 +1,7 @@
 // How stored workflows are fetched and answered with, for every route that does. Definitions stay the Registry's text:
 // what is added to one is spliced in, since parsing 4 MiB only to write it again would be most of the work.
 
-import type { Missing, StoredVersion } from '../../durable/registry.ts'
+import type { Missing, StoredVersion } from '../../durable/registry-rpc.ts'
 import type { Env } from '../env.ts'
 import { registryOf } from '../objects.ts'
 import type { Warning } from '../workflow/codes.ts'

@@ -1,7 +1,7 @@
 // Workflows: registering them, reading, listing, pausing and deleting them. Of single versions: versions.ts.
 
 import { z } from 'zod'
-import type { MissingWorkflow } from '../../durable/registry.ts'
+import type { MissingWorkflow } from '../../durable/registry-rpc.ts'
 import type { Env } from '../env.ts'
 import { registryOf } from '../objects.ts'
 import { MAX_FAULTS } from '../workflow/faults.ts'

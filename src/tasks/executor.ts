@@ -8,10 +8,10 @@ import type { Env } from '../env.ts'
 import { vaultOf } from '../objects.ts'
 import type { Fault } from '../workflow/codes.ts'
 import { checkShape } from '../workflow/faults.ts'
-import type { JsonObject } from '../workflow/json.ts'
 import { isDeeper, MAX_OUTPUT_BYTES, MAX_OUTPUT_DEPTH } from '../workflow/output-bounds.ts'
 import { spanText } from '../workflow/wording.ts'
 import { egressFault } from './egress.ts'
+import type { RefusedOrigin, TaskToCheck } from './executor-rpc.ts'
 import { failed } from './failure.ts'
 import { grpc } from './grpc/grpc.ts'
 import { http } from './http.ts'
@@ -74,20 +74,6 @@ export class TaskExecutor extends WorkerEntrypoint<Env> {
       return why === null ? [] : [{ origin, why }]
     })
   }
-}
-
-/** An origin that no task may call, and why not. */
-export interface RefusedOrigin {
-  origin: string
-  why: string
-}
-
-/** A configuration as registration found it. */
-export interface TaskToCheck {
-  type: string
-  with: JsonObject
-  /** JSON Pointer to `with`. */
-  at: string
 }
 
 /** An attempt that has begun. It ends by its plugin, by its time or by `abort`, whichever is first; the rest is dropped. */

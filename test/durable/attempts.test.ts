@@ -1,9 +1,10 @@
 // What an instance has under way, against an executor that is scripted here (a fake: the real one does not break on demand).
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Attempts, type Executor } from '../../durable/attempts.ts'
+import { Attempts } from '../../durable/attempts.ts'
 import type { Right } from '../../durable/outgoing.ts'
 import { Turns } from '../../durable/turns.ts'
+import type { Executor } from '../../src/tasks/executor-rpc.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
 import { advance } from '../../src/workflow/advance.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
@@ -21,9 +22,9 @@ interface Scripted {
   disposed: number
 }
 
-function aFakeExecutor(): { executor: Executor; attempts: Scripted[] } {
+function aFakeExecutor(): { executor: Pick<Executor, 'start'>; attempts: Scripted[] } {
   const attempts: Scripted[] = []
-  const executor: Executor = {
+  const executor: Pick<Executor, 'start'> = {
     start(call) {
       const { promise, resolve, reject } = Promise.withResolvers<TaskResult>()
       const scripted: Scripted = {

@@ -10,7 +10,7 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { CircuitRecord } from '../../durable/gate.ts'
+import type { CircuitRecord } from '../../durable/gate-rpc.ts'
 import { DEFAULT_BREAKER } from '../../src/workflow/breaker.ts'
 import type { TaskDefinition } from '../../src/workflow/definition.ts'
 import { aDefinition, aRetry } from '../support/builders.ts'

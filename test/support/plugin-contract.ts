@@ -3,6 +3,7 @@
 
 import { exports } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
+import { type AttemptStub, executorOf } from '../../src/tasks/executor-rpc.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
 import { CODES } from '../../src/workflow/codes.ts'
 import type { Json, JsonObject } from '../../src/workflow/json.ts'
@@ -40,16 +41,10 @@ export interface CallingCases {
   secret: string
 }
 
-/** What the caller holds of an attempt. Written out: through the types of RPC the compiler loses itself in the recursion of JSON. */
-interface StartedAttempt extends Disposable {
-  result(): Promise<TaskResult>
-  abort(): Promise<void>
-}
-
 /** Starts an attempt through the entrypoint, over RPC. */
-export function start(call: Partial<TaskCall> & Pick<TaskCall, 'with'>): StartedAttempt {
+export function start(call: Partial<TaskCall> & Pick<TaskCall, 'with'>): AttemptStub {
   const whole: TaskCall = { type: 'http', idempotencyKey: 'run_1/task', timeoutMs: 10_000, ...call }
-  return exports.TaskExecutor.start(whole) as unknown as StartedAttempt
+  return executorOf(exports).start(whole)
 }
 
 export async function attempt(call: Partial<TaskCall> & Pick<TaskCall, 'with'>): Promise<TaskResult> {
