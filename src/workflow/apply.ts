@@ -6,7 +6,7 @@ import { applyToItem, isItemEvent, itemsOf } from './items.ts'
 import type { Run } from './run.ts'
 import { Slots } from './slots.ts'
 import { enqueue, leaveUndecided, move, needsSlot, release, settle } from './task-moves.ts'
-import { beginAttempt, beginWaiting, endAttempt, endInterrupted, endPoll, noTries, noteUsage } from './tries.ts'
+import { beginAttempt, beginWaiting, endAttempt, noTries, recordEnd } from './tries.ts'
 
 /** The run as its first event makes it. */
 export function accept(event: AcceptedEvent): Run {
@@ -163,33 +163,15 @@ export function apply(run: Run, event: LaterEvent): void {
       return
     }
     case 'AttemptSucceeded':
-      endAttempt(run.tasks[event.task]!, 'succeeded', event.at, null)
-      run.tasks[event.task]!.logs = event.logs ?? null
-      noteUsage(run.tasks[event.task]!, event)
+      recordEnd(run.tasks[event.task]!, event)
       run.tasks[event.task]!.output = event.output
       settle(run, event.task, 'succeeded', event.at, null)
       return
     case 'AttemptFailed':
-      leaveUndecided(run, event.task, 'failed', event.at, event.error)
-      run.tasks[event.task]!.retryAfterMs = event.retryAfterMs ?? null
-      run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
-      run.tasks[event.task]!.logs = event.logs ?? null
-      noteUsage(run.tasks[event.task]!, event)
-      if (event.isUnborn) run.tasks[event.task]!.childRun = null
-      return
     case 'AttemptTimedOut':
-      leaveUndecided(run, event.task, 'timed_out', event.at, event.error)
-      run.tasks[event.task]!.isRetryRefused = event.isRetryRefused === true
-      run.tasks[event.task]!.logs = event.logs ?? null
-      noteUsage(run.tasks[event.task]!, event)
-      return
     case 'AttemptSnoozed':
-      leaveUndecided(run, event.task, 'snoozed', event.at, null)
-      endPoll(run.tasks[event.task]!, event)
-      return
     case 'AttemptInterrupted':
-      leaveUndecided(run, event.task, 'interrupted', event.at, null)
-      endInterrupted(run.tasks[event.task]!, event)
+      leaveUndecided(run, event.task, event)
       return
     case 'TaskWaiting': {
       const task = move(run, event.task, 'waiting')

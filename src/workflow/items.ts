@@ -2,19 +2,9 @@
 // An item that has not begun is a number below the next one's: no object stands for it.
 
 import { type Held, type LaterEvent, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
-import type { AttemptStatus, Run, TaskStatus } from './run.ts'
-import { spotKey } from './spot.ts'
-import {
-  beginAttempt,
-  beginWaiting,
-  endAttempt,
-  endInterrupted,
-  endPoll,
-  endWait,
-  noTries,
-  noteUsage,
-  type Tries,
-} from './tries.ts'
+import type { Run, TaskStatus } from './run.ts'
+import { type Spot, spotKey } from './spot.ts'
+import { beginAttempt, beginWaiting, endAttempt, endWait, noTries, recordEnd, type Tries } from './tries.ts'
 
 /** The most items of one map. */
 export const MAX_ITEMS = 10_000
@@ -81,6 +71,8 @@ export function itemsOf(list: Held, total: number): Items {
 /** Events that may be about one item of a map. */
 export type ItemEvent = Extract<LaterEvent, { item?: number }> & { item: number }
 
+type ItemSpot = Required<Spot>
+
 export function isItemEvent(event: LaterEvent): event is ItemEvent {
   return 'item' in event && event.item !== undefined
 }
@@ -89,75 +81,53 @@ export function isItemEvent(event: LaterEvent): event is ItemEvent {
 export function applyToItem(run: Run, event: ItemEvent): void {
   const items = run.tasks[event.task]?.items ?? null
   if (items === null) return
-  const index = event.item
   switch (event.type) {
     case 'AttemptStarted':
       run.slots.acquire(spotKey(event))
-      beginAttempt(move(run, event.task, items, index, 'running'), run.events, event)
-      items.running.add(index)
-      rotate(run, event.task, items)
+      beginAttempt(move(run, event, 'running'), run.events, event)
+      items.running.add(event.item)
+      rotate(run, event.task)
       return
     case 'ChildStarted': {
-      const item = move(run, event.task, items, index, 'waiting')
+      const item = move(run, event, 'waiting')
       item.waitingFor = 'child'
       item.childRun = event.child
-      items.nesting.add(index)
+      items.nesting.add(event.item)
       run.nesting.add(spotKey(event))
       beginAttempt(item, run.events, event)
       return
     }
     case 'AttemptSucceeded': {
-      const item = settle(run, event.task, items, index, 'succeeded', event.at, null)
+      const item = settle(run, event, 'succeeded', event.at, null)
+      recordEnd(item, event)
       item.output = event.output
-      item.logs = event.logs ?? null
-      noteUsage(item, event)
       items.outputBytes += sizeOf(event.output)
       return
     }
-    case 'AttemptFailed': {
-      const item = leaveUndecided(run, event.task, items, index, 'failed', event.at, event.error)
-      item.retryAfterMs = event.retryAfterMs ?? null
-      item.isRetryRefused = event.isRetryRefused === true
-      if (event.isUnborn) item.childRun = null
-      item.logs = event.logs ?? null
-      noteUsage(item, event)
-      return
-    }
-    case 'AttemptTimedOut': {
-      const item = leaveUndecided(run, event.task, items, index, 'timed_out', event.at, event.error)
-      item.isRetryRefused = event.isRetryRefused === true
-      item.logs = event.logs ?? null
-      noteUsage(item, event)
-      return
-    }
+    case 'AttemptFailed':
+    case 'AttemptTimedOut':
     case 'AttemptSnoozed':
-      endPoll(leaveUndecided(run, event.task, items, index, 'snoozed', event.at, null), event)
-      return
     case 'AttemptInterrupted':
-      endInterrupted(leaveUndecided(run, event.task, items, index, 'interrupted', event.at, null), event)
+      recordEnd(move(run, event, 'pending'), event)
+      run.slots.release(spotKey(event))
+      items.undecided.add(event.item)
       return
     case 'TaskWaiting':
-      beginWaiting(move(run, event.task, items, index, 'waiting'), event)
-      items.waiting.add(index)
-      if (event.for === 'circuit') items.held.add(index)
-      rotate(run, event.task, items)
+      beginWaiting(move(run, event, 'waiting'), event)
+      items.waiting.add(event.item)
+      if (event.for === 'circuit') items.held.add(event.item)
+      rotate(run, event.task)
       return
     case 'TaskFailed':
-      settle(run, event.task, items, index, 'failed', event.at, event.error)
-      items.failures.push(index)
+      settle(run, event, 'failed', event.at, event.error)
+      items.failures.push(event.item)
       return
-    case 'TaskTimedOut':
-      settle(
-        run,
-        event.task,
-        items,
-        index,
-        'timed_out',
-        event.at,
-        items.begun.get(index)?.attempts.at(-1)?.error ?? null,
-      )
-      items.failures.push(index)
+    case 'TaskTimedOut': {
+      const last = items.begun.get(event.item)?.attempts.at(-1)
+      settle(run, event, 'timed_out', event.at, last?.error ?? null)
+      items.failures.push(event.item)
       return
+    }
     default:
       event satisfies never
   }
@@ -169,7 +139,7 @@ export function closeItems(run: Run, task: TaskIndex, status: TaskStatus, at: nu
   if (items === null) return
   const how = status === 'timed_out' ? 'timed_out' : 'cancelled'
   for (const index of [...items.running, ...items.waiting, ...items.nesting, ...items.undecided]) {
-    settle(run, task, items, index, how, at, null)
+    settle(run, { task, item: index }, how, at, null)
   }
   items.progress.skipped += items.progress.pending
   items.progress.pending = 0
@@ -190,60 +160,42 @@ function isCutOff({ status }: Item): boolean {
 }
 
 /** After one of its items has had a slot, a map stands behind the others that want one. One of runs wants none. */
-function rotate(run: Run, task: TaskIndex, items: Items): void {
+function rotate(run: Run, task: TaskIndex): void {
+  const { next, total } = run.tasks[task]!.items!
   run.slots.release(task)
-  if (items.next < items.total && run.workflow.plans[task]!.items!.kind !== 'child') run.slots.request(task)
+  if (next < total && run.workflow.plans[task]!.items!.kind !== 'child') run.slots.request(task)
 }
 
-function move(run: Run, task: TaskIndex, items: Items, index: number, status: TaskStatus): Item {
-  let item = items.begun.get(index)
+/** Puts an item into a status, and forgets what only its former one needed. One that has not begun begins with that. */
+function move(run: Run, spot: ItemSpot, status: TaskStatus): Item {
+  const items = run.tasks[spot.task]!.items!
+  let item = items.begun.get(spot.item)
   if (item === undefined) {
     item = { ...noTries(), status: 'pending', output: null, error: null, finishedAt: null }
-    items.begun.set(index, item)
+    items.begun.set(spot.item, item)
     run.begunItems++
-    items.next = Math.max(items.next, index + 1)
+    items.next = Math.max(items.next, spot.item + 1)
   }
   items.progress[item.status]--
   items.progress[status]++
   item.status = status
   endWait(item)
-  items.running.delete(index)
-  items.waiting.delete(index)
-  items.nesting.delete(index)
-  run.nesting.delete(spotKey({ task, item: index }))
-  items.held.delete(index)
-  items.undecided.delete(index)
-  return item
-}
-
-function leaveUndecided(
-  run: Run,
-  task: TaskIndex,
-  items: Items,
-  index: number,
-  status: AttemptStatus,
-  at: number,
-  error: TaskError | null,
-): Item {
-  const item = move(run, task, items, index, 'pending')
-  endAttempt(item, status, at, error)
-  run.slots.release(spotKey({ task, item: index }))
-  items.undecided.add(index)
+  for (const group of [items.running, items.waiting, items.nesting, items.held, items.undecided])
+    group.delete(spot.item)
+  run.nesting.delete(spotKey(spot))
   return item
 }
 
 function settle(
   run: Run,
-  task: TaskIndex,
-  items: Items,
-  index: number,
+  spot: ItemSpot,
   status: 'succeeded' | 'failed' | 'timed_out' | 'cancelled',
   at: number,
   error: TaskError | null,
 ): Item {
-  const item = move(run, task, items, index, status)
+  const item = move(run, spot, status)
   endAttempt(item, status, at, null)
-  run.slots.release(spotKey({ task, item: index }))
+  run.slots.release(spotKey(spot))
   item.finishedAt = at
   item.error = error
   return item

@@ -4,8 +4,8 @@
 import type { TaskKind } from './definition.ts'
 import type { TaskError, TaskIndex } from './event.ts'
 import { closeItems } from './items.ts'
-import { type AttemptStatus, isSettled, type Run, type Task, type TaskStatus } from './run.ts'
-import { endAttempt, endWait } from './tries.ts'
+import { isSettled, type Run, type Task, type TaskStatus } from './run.ts'
+import { type AttemptEnd, endWait, recordEnd } from './tries.ts'
 import { acceptsFailure, type EndedDependencies, judge } from './trigger-rule.ts'
 
 /** The task's trigger rule lets it go. */
@@ -44,14 +44,8 @@ export function move(run: Run, index: TaskIndex, status: TaskStatus): Task {
 }
 
 /** An attempt ended without success: whether its task has, or is tried again, is for the scheduler to decide. */
-export function leaveUndecided(
-  run: Run,
-  index: TaskIndex,
-  status: AttemptStatus,
-  at: number,
-  error: TaskError | null,
-): void {
-  endAttempt(move(run, index, 'pending'), status, at, error)
+export function leaveUndecided(run: Run, index: TaskIndex, event: AttemptEnd): void {
+  recordEnd(move(run, index, 'pending'), event)
   run.slots.release(index)
   run.undecided.add(index)
 }

@@ -1,6 +1,6 @@
 // What a task and an item of a map have in common: attempts, one after the other, and what the next one waits for.
 
-import type { Held, TaskError, Usage } from './event.ts'
+import type { LaterEvent, TaskError } from './event.ts'
 import type { AttemptStatus, Run, Task } from './run.ts'
 import type { Spot } from './spot.ts'
 
@@ -77,25 +77,50 @@ export function endAttempt(tries: Tries, status: AttemptStatus, at: number, erro
   attempt.error = error
 }
 
-/** What the attempt that has just ended took. */
-export function noteUsage(tries: Tries, { usage }: { usage?: Usage }): void {
+/** Events that end an attempt by what it reported. */
+export type AttemptEnd = Extract<LaterEvent, { type: keyof typeof END_STATUS }>
+
+const END_STATUS = {
+  AttemptSucceeded: 'succeeded',
+  AttemptFailed: 'failed',
+  AttemptTimedOut: 'timed_out',
+  AttemptSnoozed: 'snoozed',
+  AttemptInterrupted: 'interrupted',
+} as const
+
+/** An attempt has ended: how, what it printed and took, and what its end says of the next one. */
+export function recordEnd(tries: Tries, event: AttemptEnd): void {
+  endAttempt(tries, END_STATUS[event.type], event.at, 'error' in event ? event.error : null)
+  if (event.type === 'AttemptInterrupted') {
+    endInterrupted(tries, event)
+    return
+  }
+  tries.logs = event.logs ?? null
+  if (event.type === 'AttemptSnoozed') {
+    endPoll(tries, event.afterMs)
+    return
+  }
   const attempt = tries.attempts.at(-1)
-  if (usage !== undefined && attempt !== undefined) attempt.usage = usage
+  if (event.usage !== undefined && attempt !== undefined) attempt.usage = event.usage
+  if (event.type === 'AttemptSucceeded') return
+  tries.isRetryRefused = event.isRetryRefused === true
+  if (event.type === 'AttemptTimedOut') return
+  tries.retryAfterMs = event.retryAfterMs ?? null
+  if (event.isUnborn) tries.childRun = null
 }
 
-/** An attempt has ended with an answer that is not the one waited for: what went wrong before it is over, the next call is another. */
-export function endPoll(tries: Tries, { afterMs, logs }: { afterMs: number; logs?: Held }): void {
+/** The answer was not the one waited for: what went wrong before it is over, and the next call is another. */
+function endPoll(tries: Tries, afterMs: number): void {
   tries.polls++
   tries.putOffs = 0
   tries.interruptions = 0
   tries.unreached = 0
   tries.retryAfterMs = afterMs
   tries.isRetryRefused = false
-  tries.logs = logs ?? null
 }
 
 /** An attempt was cut off, or could not be made. */
-export function endInterrupted(tries: Tries, { isUnreached }: { isUnreached?: true }): void {
+function endInterrupted(tries: Tries, { isUnreached }: { isUnreached?: true }): void {
   if (isUnreached) tries.unreached++
   else {
     tries.interruptions++
