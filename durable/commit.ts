@@ -22,6 +22,18 @@ import { condemnedSummary, MAX_INLINE, summaryOf } from './view.ts'
 /** History (in characters, which are nearly all ASCII) and payloads (in bytes) of one run together: api.md, `run_too_large`. */
 const MAX_RUN_BYTES = 64 * 1024 * 1024
 
+/** The history alone, in characters: it is in memory as long as the run is, and the isolate has 128 MB for all its runs. */
+const MAX_HISTORY = 16 * 1024 * 1024
+
+/** A history that has become so long holds small values only: the others are kept outside, like large ones. */
+const LONG_HISTORY = 4 * 1024 * 1024
+
+/** The longest value that a long history holds, in characters of JSON text. */
+const MAX_INLINE_OF_LONG = 1024
+
+/** What a list or an object takes in memory beside its text: measured 40 to 56 bytes. */
+const CONTAINER_BYTES = 48
+
 /** When the rest of a step that was cut is due, in ms: only a crash lets it come to that. */
 const CUT_STEP_MS = 1_000
 
@@ -105,8 +117,11 @@ export class Committer {
     const step = advance(run, facts, now, load, admission, keep, budget)
     // As with the number of events, what the run undoes has as much room again.
     const limit = run.compensation === null ? MAX_RUN_BYTES : 2 * MAX_RUN_BYTES
-    if (record.historyLength + record.payloadBytes > limit && isStoppable(run)) {
-      const message = `History and outputs of the run have reached ${limit} bytes`
+    const isHistoryFull = record.historyLength > (run.compensation === null ? MAX_HISTORY : 2 * MAX_HISTORY)
+    if ((isHistoryFull || record.historyLength + record.payloadBytes > limit) && isStoppable(run)) {
+      const message = isHistoryFull
+        ? `The history of the run has reached ${record.historyLength} characters`
+        : `History and outputs of the run have reached ${limit} bytes`
       const stop: Fact = { type: 'RunStopped', error: { code: 'run_too_large', message, retryable: false } }
       const stopped = advance(run, [stop], now, load, admission, keep)
       step.events.push(...stopped.events)
@@ -147,7 +162,7 @@ export class Committer {
     return (value) => {
       if (value === null || typeof value === 'number' || typeof value === 'boolean') return value
       const text = JSON.stringify(value)
-      if (text.length <= MAX_INLINE) return value
+      if (isInline(text, record.historyLength)) return value
       const n = ++record.payloads
       const bytes = bytesOf(text)
       record.payloadBytes += bytes
@@ -211,6 +226,23 @@ function mayCutOff(
 ): event is Extract<RunEvent, { type: 'TaskCancelled' | 'TaskTimedOut' | 'TaskFailed' }> {
   if (event.type === 'TaskCancelled') return true
   return (event.type === 'TaskTimedOut' || event.type === 'TaskFailed') && event.item === undefined
+}
+
+/**
+ * Whether the history holds a value itself. Not one of many lists and objects within each other, which is small as a text and
+ * large in memory.
+ */
+function isInline(text: string, historyLength: number): boolean {
+  const most = historyLength > LONG_HISTORY ? MAX_INLINE_OF_LONG : MAX_INLINE
+  if (text.length > most) return false
+  // Most values are too short for that.
+  if (text.length * CONTAINER_BYTES <= 8 * most) return true
+  let containers = 0
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === 0x5b || code === 0x7b) containers++
+  }
+  return text.length + CONTAINER_BYTES * containers <= 4 * most
 }
 
 const encoder = new TextEncoder()

@@ -4,12 +4,13 @@
 import type { LoadPayload } from '../src/workflow/event.ts'
 import { planRerun } from '../src/workflow/rerun.ts'
 import { isFinal } from '../src/workflow/run.ts'
-import { held } from '../src/workflow/scope.ts'
+import { BYTES_PER_STEP, held } from '../src/workflow/scope.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Reading } from './reading.ts'
 import type { Records } from './records.ts'
 import type { RetryRefused, RetryRequest, StartRequest } from './runner-rpc.ts'
 import type { Accepted, Refused, Starts } from './starts.ts'
+import type { Turns } from './turns.ts'
 
 const RUN_NOT_FOUND = { kind: 'run_not_found' } as const
 
@@ -18,6 +19,7 @@ export class Retries {
   readonly #history: History
   readonly #records: Records
   readonly #reading: Reading
+  readonly #turns: Turns
   readonly #loader: (runId: string) => LoadPayload
 
   constructor(
@@ -25,12 +27,14 @@ export class Retries {
     history: History,
     records: Records,
     reading: Reading,
+    turns: Turns,
     loader: (runId: string) => LoadPayload,
   ) {
     this.#starts = starts
     this.#history = history
     this.#records = records
     this.#reading = reading
+    this.#turns = turns
     this.#loader = loader
   }
 
@@ -46,12 +50,25 @@ export class Retries {
       return run.kind === 'run' ? { ...run, kind: 'run_not_finished' } : run
     }
     if (brief.is_unreadable === 1) return { kind: 'run_unreadable' }
+    const bytes = this.#records.get(request.of)?.payloadBytes
+    if (bytes === undefined) return RUN_NOT_FOUND
+    await this.#turnFor(request.of, bytes)
     const old = this.#records.get(request.of)
     if (old === null) return RUN_NOT_FOUND
     return this.#starts.acceptRetry(this.#startOf(request, old), (workflow) => {
       // The run may have been deleted while the start waited for its version.
       const record = this.#records.get(request.of)
       return record === null ? RUN_NOT_FOUND : planRerun(record.run, workflow, request.from)
+    })
+  }
+
+  /** A turn in which there is room to copy so much: many retries at once would else copy all that their runs have in one. */
+  #turnFor(runId: string, bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#turns.do(runId, (budget) => {
+        budget.spend(Math.ceil(bytes / BYTES_PER_STEP))
+        resolve()
+      })
     })
   }
 

@@ -95,7 +95,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   })
   const callbacks = new Callbacks(rows, () => address().tenant)
   const reading = new Reading(history, records, committer, waiters, callbacks)
-  const retries = new Retries(starts, history, records, reading, loader)
+  const retries = new Retries(starts, history, records, reading, turns, loader)
   const recovery = new Recovery(ctx.storage, history, records, attempts, {
     commit: (runId, facts) => void steps.commit(runId, facts, Date.now()),
     recoverChildren: (run) => children.recover(run, Date.now()),

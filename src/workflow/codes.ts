@@ -436,7 +436,10 @@ export const CODES = {
     kind: 'run',
     meaning: 'A task that was to undo another failed; `cause` is why the run had to undo anything.',
   },
-  run_too_large: { kind: 'run', meaning: 'The outputs of the run have reached 64 MiB.' },
+  run_too_large: {
+    kind: 'run',
+    meaning: 'The outputs of the run have reached 64 MiB, or its history without large outputs 16 MiB.',
+  },
   run_poisoned: { kind: 'run', meaning: 'The run could not be loaded at two starts in a row, so it was ended.' },
   run_internal_error: { kind: 'run', meaning: 'A bug of this service ended the run.' },
 } as const satisfies Record<string, CodeEntry>

@@ -3,7 +3,7 @@
 
 import { jsonBytes } from './cel-json.ts'
 import type { ItemPlan } from './definition.ts'
-import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
+import { type LaterEvent, type LoadPayload, PayloadRef, type TaskError, type TaskIndex } from './event.ts'
 import { type ExpressionScope, evaluateField, renderTemplate } from './expression.ts'
 import { type Items, MAX_ITEMS } from './items.ts'
 import type { Json } from './json.ts'
@@ -19,6 +19,12 @@ export const MAX_MAP_OUTPUT_BYTES = 8 * 1024 * 1024
 
 /** Items of one map that may wait for another attempt before no other begins. */
 const MAX_WAITING_ITEMS = 1_000
+
+/** Items that circuits may hold back before no other begins. */
+const MAX_HELD_ITEMS = 256
+
+/** If circuits hold back so many items in a row, those that come would most likely be held back too. */
+const HELD_IN_A_ROW = 32
 
 /** Items that a failure names; the others are counted. */
 const MAX_NAMED_ITEMS = 100
@@ -50,9 +56,19 @@ function kindOf(value: Json): string {
 /** The item that begins next, as far as its map is concerned; null while none may, or when all have. */
 export function nextItem(run: Run, task: TaskIndex): number | null {
   const items = run.tasks[task]!.items!
-  // What a circuit holds back stands for all that would come: they most likely call the same server.
-  const isBlocked = !hasRoom(run, task) || items.held.size > 0 || items.waiting.size >= MAX_WAITING_ITEMS
+  const isBlocked = !hasRoom(run, task) || isHeldUp(items) || items.waiting.size >= MAX_WAITING_ITEMS
   return isBlocked || items.next === items.total ? null : items.next
+}
+
+/**
+ * Whether circuits hold so many items back that no other begins: of a map over one server all would be held back, one by one,
+ * and one over many goes on with those that can be reached.
+ */
+export function isHeldUp({ held, next }: Items): boolean {
+  if (held.size < HELD_IN_A_ROW) return false
+  if (held.size >= MAX_HELD_ITEMS) return true
+  for (let item = next - HELD_IN_A_ROW; item < next; item++) if (!held.has(item)) return false
+  return true
 }
 
 /** Whether one more item may execute, here or as a run of its own. */
@@ -125,18 +141,36 @@ export function spotScope(scope: ExpressionScope, run: Run, { task, item }: Spot
   return { ...scope, item: () => ({ value: itemValue(run.tasks[task]!.items!, item, load), index: item }) }
 }
 
-/** Lists that are kept outside the history, read once for all their items; forgotten with the run that names them. */
-const lists = new WeakMap<PayloadRef, Json[]>()
+/** Bytes of the lists that are kept in memory, of all runs together. */
+const MAX_LISTS_BYTES = 8 * 1024 * 1024
+
+/**
+ * Lists that are kept outside the history, read once for many of their items; the one that was read the longest ago goes first.
+ * Each value is a text: as values a list may take thirteen times as much memory as its text does.
+ */
+const lists = new Map<PayloadRef, string[]>()
+let listsBytes = 0
 
 export function itemValue({ list }: Items, index: number, load: LoadPayload): Json {
-  return valuesOf(list, load)[index]!
+  if (!(list instanceof PayloadRef)) return (list as Json[])[index]!
+  return JSON.parse(textsOf(list, load)[index]!) as Json
 }
 
-function valuesOf(list: Held, load: LoadPayload): Json[] {
-  if (!(list instanceof PayloadRef)) return list as Json[]
+function textsOf(list: PayloadRef, load: LoadPayload): string[] {
   const known = lists.get(list)
-  if (known !== undefined) return known
-  const values = load(list) as Json[]
-  lists.set(list, values)
-  return values
+  const texts = known ?? (load(list) as Json[]).map((value) => JSON.stringify(value))
+  if (known === undefined) listsBytes += sizeOf(list, texts)
+  lists.delete(list)
+  lists.set(list, texts)
+  for (const [oldest, itsTexts] of lists) {
+    if (listsBytes <= MAX_LISTS_BYTES) break
+    lists.delete(oldest)
+    listsBytes -= sizeOf(oldest, itsTexts)
+  }
+  return texts
+}
+
+/** What a list takes, in bytes: its characters, and about 24 for each text. */
+function sizeOf({ bytes }: PayloadRef, texts: readonly string[]): number {
+  return bytes + 24 * texts.length
 }

@@ -6,8 +6,8 @@ import type { Json } from './json.ts'
 import type { Run } from './run.ts'
 import type { StepBudget } from './step-budget.ts'
 
-/** Bytes of JSON that are read back in about the time of a step. */
-const BYTES_PER_STEP = 32
+/** Bytes of JSON that are read back, or copied, in about the time of a step. */
+export const BYTES_PER_STEP = 32
 
 /** @param budget pays for the steps of what is evaluated, and for the payloads that are read for it */
 export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null = null): ExpressionScope {

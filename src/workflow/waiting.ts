@@ -2,6 +2,7 @@
 // it from here alone, so a new kind of wait is one entry of WAITS, which the compiler asks for.
 
 import type { TaskIndex, WaitingFor } from './event.ts'
+import { isHeldUp } from './map.ts'
 import { isFinal, isSettled, type Run } from './run.ts'
 import { isChild, planOf, type Spot, spotKey, spotOf } from './spot.ts'
 import { triesOf, wasPoll } from './tries.ts'
@@ -66,9 +67,12 @@ const WAITS: { readonly [Kind in WaitingFor]: Wait } = {
   items: {
     endsInAttempt: false,
     detail: (run, { task }) => {
-      const { progress, total, nesting } = run.tasks[task]!.items!
+      const { items } = run.tasks[task]!
+      const { progress, total, nesting, held } = items!
       const left = `${progress.pending + progress.waiting + progress.running} of ${total} items have not ended`
-      return nesting.size === 0 ? left : `${left}, ${nesting.size} of them runs under way`
+      const runs = nesting.size === 0 ? '' : `, ${nesting.size} of them runs under way`
+      const circuits = held.size === 0 ? '' : `, circuits hold back ${held.size} of them`
+      return `${left}${runs}${circuits}${isHeldUp(items!) ? ', and no other begins until they let some through' : ''}`
     },
   },
 }

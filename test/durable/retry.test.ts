@@ -128,3 +128,33 @@ describe('a retry', () => {
     expect([await limits(1), await limits(2)]).toEqual([3_000, 2_000])
   })
 })
+
+test('retries that copy much have a turn each', async () => {
+  fakeUpstream(() => new Response('', { status: 400 }))
+  const tenant = aTenant()
+  await tenant.register(aDefinition({ a: [] }))
+  const start = tenant.start('wf')
+  await tenant.runner().start(start)
+  // As if it had kept so much.
+  await runInDurableObject(tenant.runner(), (_, { storage }) => {
+    storage.sql.exec(`UPDATE runs SET payload_bytes = ${60 * 1024 * 1024}`)
+  })
+  await abortAllDurableObjects()
+  await runInDurableObject(tenant.runner(), async (instance, { storage }) => {
+    const begun = () => storage.sql.exec('SELECT COUNT(*) AS runs FROM runs').one().runs
+    const retry = () =>
+      instance.retry({ runId: aRunId(), of: start.runId, from: 'failed', version: null, idempotency: null })
+    // The first asks the Registry what the name means.
+    await retry()
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    const retries = [retry(), retry(), retry()]
+    const seen = new Set<unknown>()
+    for (let isDone = false; !isDone; ) {
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      seen.add(begun())
+      isDone = begun() === 5
+    }
+    await Promise.all(retries)
+    expect(seen.size).toBeGreaterThanOrEqual(2)
+  })
+})

@@ -503,6 +503,42 @@ describe('a run that breaks its bounds or its Runner', () => {
     expect(run.tasks.filter(({ status }) => status === 'succeeded').length).toBeLessThan(80)
   })
 
+  test('ends when its history has grown longer than an instance could hold', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ a: [] }, { timeout: '1h' }))
+    fakeUpstream(silence)
+    const start = tenant.start('wf', { waitMs: 0 })
+    await tenant.runner().start(start)
+    await sql(tenant.runner(), `UPDATE runs SET history_length = ${16 * 1024 * 1024 + 1}`)
+    await abortAllDurableObjects()
+    await runDurableObjectAlarm(tenant.runner())
+    expect(await get(tenant.runner(), start.runId)).toMatchObject({
+      status: 'failed',
+      error: { code: 'run_too_large', message: expect.stringContaining('history') },
+    })
+  })
+
+  test.each([
+    ['of 2 KB, in a short history', 0, 'x'.repeat(2_000), 0],
+    ['of 2 KB, in a long one', 5 * 1024 * 1024, 'x'.repeat(2_000), 1],
+    ['that takes much more memory than its text', 0, Array(4_000).fill([]), 1],
+    ['of records as servers answer them', 0, Array(300).fill({ id: 17, name: 'seventeen', tags: ['odd'] }), 0],
+  ])('keeps a value %s, where it belongs', async (_, historyLength, data, payloads) => {
+    const tenant = aTenant()
+    const definition = aDefinition({ a: [], b: ['a'] }, { timeout: '1h' })
+    definition.tasks[0] = { id: 'a', type: 'wait_for_event', depends_on: [], with: { event: 'go' } }
+    definition.tasks[1] = { id: 'b', type: 'transform', depends_on: ['a'], with: { value: '${{ tasks.a.output }}' } }
+    await tenant.register(definition)
+    const start = tenant.start('wf', { waitMs: 0 })
+    await tenant.runner().start(start)
+    await sql(tenant.runner(), `UPDATE runs SET history_length = ${historyLength}`)
+    await abortAllDurableObjects()
+    await tenant.runner().signal({ runId: start.runId, id: 's', name: 'go', data: JSON.stringify(data) })
+    expect(await get(tenant.runner(), start.runId)).toMatchObject({ status: 'succeeded', output: { b: data } })
+    // The signal's data, and the output that is the same.
+    expect(await sql(tenant.runner(), 'SELECT payloads FROM runs')).toEqual([{ payloads: 2 * payloads }])
+  })
+
   test('whose payload is gone ends with an error of its own, and its shard goes on', async () => {
     const tenant = aTenant()
     const definition = aDefinition({ a: [], b: ['a'], c: ['b'] })

@@ -9,6 +9,7 @@ import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/fact.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { dueAt, type Run } from '../../src/workflow/run.ts'
+import { waitingIn } from '../../src/workflow/waiting.ts'
 import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null
@@ -249,11 +250,14 @@ describe('the end of the run', () => {
   })
 })
 
-test('a circuit that is open holds one item, and those behind it with it', () => {
+test('circuits that hold back 32 items in a row hold those behind them too', () => {
   const admission: Admission = { hold: () => ({ target: 'https://upstream.test', until: 100 }), isFree: () => false }
   const run = aRun(mapping({ items: list(1_000) }))
   advance(run, [], 0, noPayloads, admission)
-  expect(itemsOf(run).progress).toMatchObject({ waiting: 1, pending: 999, running: 0 })
+  expect(itemsOf(run).progress).toMatchObject({ waiting: 32, pending: 968, running: 0 })
+  expect(waitingIn(run, 0).ofTask(0)?.detail).toBe(
+    '1000 of 1000 items have not ended, circuits hold back 32 of them, and no other begins until they let some through',
+  )
   expect(itemsOf(run).begun.get(0)).toMatchObject({
     waitingFor: 'circuit',
     circuit: 'https://upstream.test',
@@ -264,6 +268,37 @@ test('a circuit that is open holds one item, and those behind it with it', () =>
   expect(advance(run, [], 50, noPayloads, admission).events).toEqual([])
   advance(run, [], due, noPayloads, null)
   expect(runningOf(run)).toEqual([0, 1, 2, 3])
+})
+
+describe('a map over many servers', () => {
+  /** Those of every tenth item cannot be reached. */
+  const admission: Admission = {
+    hold: ({ item = 0 }) => (item % 10 === 0 ? { target: 'https://dead.test', until: 1e6 } : null),
+    isFree: () => false,
+  }
+
+  function endReachable(total: number): Run {
+    const run = aRun(mapping({ items: list(total), max_parallel: 8 }, { max_parallel: 8 }))
+    advance(run, [], 0, noPayloads, admission)
+    for (let running = runningOf(run); running.length > 0; running = runningOf(run)) {
+      const facts = running.map((item) => report(run, item, 'succeeded'))
+      advance(run, facts, run.at + 1, noPayloads, admission)
+    }
+    return run
+  }
+
+  test('goes on with those that can be reached, and says how many items wait', () => {
+    const run = endReachable(1_000)
+    expect(itemsOf(run).progress).toMatchObject({ succeeded: 900, waiting: 100, pending: 0 })
+    expect(waitingIn(run, run.at).ofTask(0)?.detail).toBe(
+      '100 of 1000 items have not ended, circuits hold back 100 of them',
+    )
+  })
+
+  test('begins no other when 256 wait', () => {
+    const run = endReachable(5_000)
+    expect(itemsOf(run).progress).toMatchObject({ waiting: 256, succeeded: 2_295 })
+  })
 })
 
 test('outputs of more than 8 MiB together fail the map', () => {
