@@ -230,7 +230,11 @@ export const CODES = {
     retryable: true,
     meaning: 'The attempt, or what a task waited for, took longer than it may.',
   },
-  response_too_large: { kind: 'task', retryable: false, meaning: 'The answer is larger than max_bytes.' },
+  response_too_large: {
+    kind: 'task',
+    retryable: false,
+    meaning: 'The answer is larger than max_bytes, or becomes too large once it is decoded.',
+  },
   invalid_response: {
     kind: 'task',
     retryable: false,

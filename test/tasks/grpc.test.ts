@@ -4,7 +4,7 @@
 import { exports } from 'cloudflare:workers'
 import { fromJson, toBinary } from '@bufbuild/protobuf'
 import { base64Encode } from '@bufbuild/protobuf/wire'
-import { AnySchema, DurationSchema } from '@bufbuild/protobuf/wkt'
+import { AnySchema, DurationSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { framed } from '../../src/tasks/grpc/frames.ts'
 import type { Findings } from '../../src/tasks/plugin.ts'
@@ -37,6 +37,49 @@ function trailers(text: string): Uint8Array<ArrayBuffer> {
   const frame = framed(new TextEncoder().encode(text))
   frame[0] = 0x80
   return frame
+}
+
+/** `rpc Get(Table) returns (Table)`, where a Table is rows of so many numbers each. */
+function wideService(numbers: number) {
+  const row = Array.from({ length: numbers }, (_, i) => ({
+    name: `n${i}`,
+    jsonName: `n${i}`,
+    number: i + 1,
+    type: 'TYPE_INT32',
+  }))
+  const file = {
+    name: 'wide.proto',
+    package: 'wide',
+    syntax: 'proto3',
+    dependency: ['google/protobuf/any.proto'],
+    messageType: [
+      { name: 'Row', field: row.map((field) => ({ ...field, label: 'LABEL_OPTIONAL' })) },
+      {
+        name: 'Table',
+        field: [
+          {
+            name: 'rows',
+            jsonName: 'rows',
+            number: 1,
+            type: 'TYPE_MESSAGE',
+            typeName: '.wide.Row',
+            label: 'LABEL_REPEATED',
+          },
+          {
+            name: 'held',
+            jsonName: 'held',
+            number: 2,
+            type: 'TYPE_MESSAGE',
+            typeName: '.google.protobuf.Any',
+            label: 'LABEL_OPTIONAL',
+          },
+        ],
+      },
+    ],
+    service: [{ name: 'Wide', method: [{ name: 'Get', inputType: '.wide.Table', outputType: '.wide.Table' }] }],
+  }
+  const set = toBinary(FileDescriptorSetSchema, fromJson(FileDescriptorSetSchema, { file: [file] }))
+  return { descriptors: base64Encode(set), service: 'wide.Wide', method: 'Get' }
 }
 
 /** google.rpc.Status with one detail of RetryInfo, by hand. */
@@ -217,6 +260,32 @@ describe('an answer of Connect', () => {
     expect(await answering(bytes, { headers: PROTO })).toMatchObject(failure('output_too_large', 'too large as JSON'))
   })
 
+  test('of which each byte becomes many values is refused before it is decoded', async () => {
+    const wide = wideService(100)
+    const rows = (count: number) => new Uint8Array(2 * count).map((_, at) => (at % 2 === 0 ? 0x0a : 0))
+    const answered = async (bytes: Uint8Array<ArrayBuffer>) => {
+      fakeUpstream(() => new Response(bytes, { headers: PROTO }))
+      return call({ ...wide, message: {} })
+    }
+    expect(await answered(rows(1_000))).toMatchObject({
+      kind: 'succeeded',
+      output: { message: { rows: new Array(1_000).fill(expect.anything()) } },
+    })
+    // 524,288 messages of a hundred numbers: 3 GB.
+    const refused = failure('response_too_large', 'is too large once it is decoded')
+    expect(await answered(rows(524_288))).toMatchObject(refused)
+    // As deep as they are wide, and within google.protobuf.Any, which is decoded when it is written.
+    const value = rows(500_000)
+    const any = toBinary(AnySchema, { $typeName: 'google.protobuf.Any', typeUrl: 'x/wide.Table', value })
+    const length = [(any.length & 127) | 128, ((any.length >> 7) & 127) | 128, any.length >> 14]
+    expect(await answered(new Uint8Array([0x12, ...length, ...any]))).toMatchObject(refused)
+    const inner = toBinary(AnySchema, { $typeName: 'google.protobuf.Any', typeUrl: 'x/wide.Table', value: rows(10) })
+    expect(await answered(new Uint8Array([0x12, inner.length, ...inner]))).toMatchObject({ kind: 'succeeded' })
+    // Fields that nobody knows become nothing.
+    const unknown = new Uint8Array(1_000_000).map((_, at) => (at % 2 === 0 ? 15 << 3 : 1))
+    expect(await answered(unknown)).toMatchObject({ kind: 'succeeded', output: { message: { rows: [] } } })
+  })
+
   test('that is too large, stalls or breaks off ends the attempt, and the body is cancelled', async () => {
     const flood = endlessBody('x'.repeat(10_000))
     expect(await answering(flood.body, { headers: PROTO })).toMatchObject(failure('response_too_large'))
@@ -334,6 +403,20 @@ describe('registration', () => {
     ]) {
       expect(await check(config as JsonObject)).toEqual([])
     }
+  })
+
+  test('refuses descriptors of more parts than are taken, before they are parsed', async () => {
+    // One file whose 390,000 messages have not even a name: two bytes each, and 160 MB.
+    const count = 780_000
+    const length = [(count & 127) | 128, ((count >> 7) & 127) | 128, count >> 14]
+    const file = new Uint8Array(count).map((_, at) => (at % 2 === 0 ? 0x22 : 0))
+    expect(await check({ descriptors: base64Encode(new Uint8Array([0x0a, ...length, ...file])) })).toEqual([
+      {
+        path: '/tasks/0/with/descriptors',
+        code: 'invalid_value',
+        message: 'has more than 50000 messages, fields, values of enums, methods and options',
+      },
+    ])
   })
 
   test.each<[JsonObject, string, string]>([

@@ -8,6 +8,7 @@ import { egressFault } from '../egress.ts'
 import { failed } from '../failure.ts'
 import type { GrpcWith } from '../grpc-with.ts'
 import type { PluginCall, PluginSurroundings, TaskResult } from '../plugin.ts'
+import { isTooHeavy } from './decoded-weight.ts'
 import { type Method, methodIn, registryOf, unfit } from './descriptors.ts'
 import { retryDelayOf } from './details.ts'
 import type { Detail, Metadata, NoMessage, Speak } from './exchange.ts'
@@ -69,14 +70,19 @@ function failure(answer: NoMessage, registry: FileRegistry | null, told: string)
 const UNREADABLE = {
   invalid_response: 'is not of the type that the descriptors give',
   output_too_large: 'is too large as JSON',
+  response_too_large: 'is too large once it is decoded',
 } as const
+
+/** They are not written as JSON, and each would be an object until then. */
+const NO_UNKNOWN = { readUnknownFields: false }
 
 function readMessage(
   { method: { output }, registry }: Method,
   bytes: Uint8Array,
 ): { message: Json } | keyof typeof UNREADABLE {
   try {
-    const message = fromBinary(output, bytes)
+    if (isTooHeavy(output, bytes, registry)) return 'response_too_large'
+    const message = fromBinary(output, bytes, NO_UNKNOWN)
     if (isLongerAsJson(output, message, registry, MAX_JSON_CHARACTERS)) return 'output_too_large'
     // Fields that hold their default are written out: an expression that reads a count of 0 has to find it.
     return { message: toJson(output, message, { registry, alwaysEmitImplicit: true }) as Json }
@@ -147,7 +153,8 @@ function detailOf(type: string, bytes: Uint8Array, registry: FileRegistry | null
   const known = registry?.getMessage(type)
   if (registry === null || known === undefined) return undefined
   try {
-    const message = fromBinary(known, bytes)
+    if (isTooHeavy(known, bytes, registry)) return undefined
+    const message = fromBinary(known, bytes, NO_UNKNOWN)
     return isLongerAsJson(known, message, registry, MAX_JSON_CHARACTERS)
       ? undefined
       : toJson(known, message, { registry })

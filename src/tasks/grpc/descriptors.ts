@@ -1,6 +1,13 @@
 // What a service is: descriptors parsed and kept, so that the thousandth call of a task costs no parsing.
 
-import { create, createFileRegistry, type DescMethodUnary, type FileRegistry, fromBinary } from '@bufbuild/protobuf'
+import {
+  create,
+  createFileRegistry,
+  type DescMessage,
+  type DescMethodUnary,
+  type FileRegistry,
+  fromBinary,
+} from '@bufbuild/protobuf'
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import {
   type FileDescriptorProto,
@@ -16,9 +23,13 @@ import {
 import type { FaultCode } from '../../workflow/codes.ts'
 import { didYouMeanOrAll, quoted } from '../../workflow/nearest.ts'
 import type { GrpcWith } from '../grpc-with.ts'
+import { weightOf } from './decoded-weight.ts'
 
-/** Characters of base64 whose registries an isolate keeps, the one used last always among them. */
-const MAX_KEPT = 2_097_152
+/** Messages, fields, values of enums, methods and options that descriptors may have: each takes memory, also one that is empty. */
+export const MAX_PARTS = 50_000
+
+/** Parts of all descriptors whose registries an isolate keeps, the one used last always among them. */
+export const MAX_KEPT_PARTS = 60_000
 
 /** What nearly every file imports, for sets that were written without their imports. */
 const WELL_KNOWN = [
@@ -79,7 +90,7 @@ export function unfit(error: unknown): string {
 }
 
 /** By the digest of their text, the one used last at the end. */
-const kept = new Map<string, { registry: FileRegistry; characters: number }>()
+const kept = new Map<string, Weighed>()
 
 /** @returns the parsed descriptors, or what is wrong with them */
 export async function registryOf(descriptors: string): Promise<FileRegistry | string> {
@@ -87,26 +98,48 @@ export async function registryOf(descriptors: string): Promise<FileRegistry | st
   const key = String.fromCharCode(...new Uint8Array(digest))
   const known = kept.get(key)
   kept.delete(key)
-  const registry = known?.registry ?? parsed(descriptors)
-  if (typeof registry === 'string') return registry
-  kept.set(key, { registry, characters: descriptors.length })
-  let characters = [...kept.values()].reduce((sum, one) => sum + one.characters, 0)
-  for (const [oldest, one] of kept) {
-    if (characters <= MAX_KEPT || oldest === key) break
-    kept.delete(oldest)
-    characters -= one.characters
-  }
-  return registry
+  const weighed = known ?? parsed(descriptors)
+  if (typeof weighed === 'string') return weighed
+  kept.set(key, weighed)
+  forgetOldest(kept)
+  return weighed.registry
 }
 
-function parsed(descriptors: string): FileRegistry | string {
+/** A registry, and of how many parts its descriptors are. */
+export interface Weighed {
+  registry: FileRegistry
+  parts: number
+}
+
+/** Drops those used first until what is kept is few parts enough, or the last. */
+export function forgetOldest(registries: Map<string, Weighed>): void {
+  let parts = [...registries.values()].reduce((sum, one) => sum + one.parts, 0)
+  for (const [oldest, one] of registries) {
+    if (parts <= MAX_KEPT_PARTS || registries.size === 1) break
+    registries.delete(oldest)
+    parts -= one.parts
+  }
+}
+
+function parsed(descriptors: string): Weighed | string {
   try {
-    return registryFrom(fromBinary(FileDescriptorSetSchema, base64Decode(descriptors)).file)
+    const bytes = base64Decode(descriptors)
+    const parts = partsIn(FileDescriptorSetSchema, bytes)
+    if (parts > MAX_PARTS) return `has more than ${MAX_PARTS} messages, fields, values of enums, methods and options`
+    return { registry: registryFrom(fromBinary(FileDescriptorSetSchema, bytes, NO_UNKNOWN).file), parts }
   } catch (error) {
     // The library's words name files, messages and fields of the set: nothing that its author does not know.
     const said = error instanceof Error ? error.message.slice(0, 200) : ''
     return `is no FileDescriptorSet with all that it imports${said === '' ? '' : `: ${said}`}`
   }
+}
+
+/** Options of others say nothing of messages. */
+const NO_UNKNOWN = { readUnknownFields: false }
+
+/** How many parts descriptors have, before they are parsed; of more than may be, one more. */
+export function partsIn(type: DescMessage, bytes: Uint8Array): number {
+  return weightOf(type, bytes, { most: MAX_PARTS, registry: null, weighs: () => 1 })
 }
 
 export function isWellKnown(file: string): boolean {

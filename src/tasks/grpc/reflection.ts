@@ -5,7 +5,7 @@ import { type FileRegistry, fromBinary } from '@bufbuild/protobuf'
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
 import type { GrpcWith } from '../grpc-with.ts'
-import { isWellKnown, registryFrom } from './descriptors.ts'
+import { forgetOldest, isWellKnown, MAX_PARTS, partsIn, registryFrom, type Weighed } from './descriptors.ts'
 import { fieldsOf } from './details.ts'
 import { type Exchange, MAX_MESSAGE_BYTES, type NoMessage, notGrpc } from './exchange.ts'
 import { speakH2c } from './h2c.ts'
@@ -27,7 +27,7 @@ const MAX_KEPT = 16
 type Ask = (by: keyof typeof ASK, name: string) => Promise<Uint8Array[] | NoMessage>
 
 /** By server, service and metadata, the one learnt last at the end. */
-const kept = new Map<string, { registry: FileRegistry; until: number }>()
+const kept = new Map<string, Weighed & { until: number }>()
 
 /** @returns what the server tells of the service, or how asking for it ended */
 export async function reflected(
@@ -37,23 +37,28 @@ export async function reflected(
   const key = JSON.stringify([config.url, config.service, config.metadata ?? {}])
   const known = kept.get(key)
   if (known !== undefined && known.until > Date.now()) return known.registry
-  const registry = await learnt(asking(config.url.replace(/\/+$/, ''), exchange), config.service)
-  if (registry.kind !== 'registry') return registry
+  const weighed = await learnt(asking(config.url.replace(/\/+$/, ''), exchange), config.service)
+  if ('kind' in weighed) return weighed
   kept.delete(key)
-  kept.set(key, { registry, until: Date.now() + KEPT_MS })
+  kept.set(key, { ...weighed, until: Date.now() + KEPT_MS })
   for (const oldest of kept.keys()) if (kept.size > MAX_KEPT) kept.delete(oldest)
-  return registry
+  forgetOldest(kept)
+  return weighed.registry
 }
 
-async function learnt(ask: Ask, service: string): Promise<FileRegistry | NoMessage> {
+async function learnt(ask: Ask, service: string): Promise<Weighed | NoMessage> {
   const files = new Map<string, FileDescriptorProto>()
   let bytes = 0
+  let parts = 0
   let missing: string | undefined
   for (let question = 0; question < MAX_QUESTIONS; question++) {
     const answer = await (missing === undefined ? ask('symbol', service) : ask('file', missing))
     if ('kind' in answer) return answer
     bytes += answer.reduce((sum, { byteLength }) => sum + byteLength, 0)
     if (bytes > MAX_MESSAGE_BYTES) return notGrpc(`describes the service in more than ${MAX_MESSAGE_BYTES} bytes`)
+    for (const one of answer) parts += partsIn(FileDescriptorProtoSchema, one)
+    if (parts > MAX_PARTS)
+      return notGrpc(`describes the service in more than ${MAX_PARTS} messages, fields and other parts`)
     try {
       for (const one of answer) {
         const file = fromBinary(FileDescriptorProtoSchema, one)
@@ -61,7 +66,7 @@ async function learnt(ask: Ask, service: string): Promise<FileRegistry | NoMessa
       }
       const before = missing
       missing = missingIn(files)
-      if (missing === undefined) return registryFrom(inOrder(files))
+      if (missing === undefined) return { registry: registryFrom(inOrder(files)), parts }
       if (missing === before) return notGrpc('leaves out files that it imports when it describes the service')
     } catch {
       return notGrpc('describes the service by what are no descriptors')
