@@ -20,7 +20,8 @@ export async function pages(
   const first = await firstRequest(attempt, idempotencyKey)
   const bodies: Json[] = []
   const seen = new Set<string>()
-  let bytesLeft = maxBytesOf(config)
+  const maxBytes = maxBytesOf(config)
+  let bytesLeft = maxBytes
   let { url } = first
   for (;;) {
     seen.add(url.href)
@@ -28,7 +29,7 @@ export async function pages(
     // Each page is asked for like the first; what is meant for the first one's origin alone goes to no other.
     const request = keyed(sentTo(first, url), config, `${idempotencyKey}/p${number}`)
     const called = await call(request, config, { maxBytes: bytesLeft, signal, egressAllow })
-    if (!called.ok) return onPage(called.result, number)
+    if (!called.ok) return onPage(isTooLarge(called.result) ? allTooLarge(request, maxBytes) : called.result, number)
     const { answer } = called
     bodies.push(answer.body)
     bytesLeft -= answer.bytes
@@ -71,6 +72,16 @@ function nextUrl(
 function gathered({ status, headers }: Answer, bodies: Json[], next: URL | null): TaskResult {
   const body = bodies.every((page) => Array.isArray(page)) ? bodies.flat() : bodies
   return { kind: 'succeeded', output: { status, headers, body, pages: bodies.length, next: next?.href ?? null } }
+}
+
+function isTooLarge(result: TaskResult): boolean {
+  return result.kind === 'failed' && result.error.code === 'response_too_large'
+}
+
+/** The call knows what was left of the bytes, which is no number that anybody has set. */
+function allTooLarge(request: HttpRequest, maxBytes: number): TaskResult {
+  const what = `${told(request)} brings the pages beyond ${maxBytes} bytes together, max_bytes of all pages`
+  return failed('response_too_large', what)
 }
 
 /** The failure, with the page that it is about. */

@@ -1,6 +1,6 @@
 // HTTP/2 as the client of one request: the examples of its RFCs, and what hostile servers send.
 
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { encodeHeaders, HeaderDecoder } from '../../src/tasks/grpc/hpack.ts'
 import { Http2Request } from '../../src/tasks/grpc/http2.ts'
 import { huffmanDecoded } from '../../src/tasks/grpc/huffman.ts'
@@ -198,6 +198,26 @@ describe('an answer', () => {
     expect(receiving(stream)).toEqual(answered([1, 2, 3]))
   })
 
+  test('may come in as many frames as it likes, if they say something', () => {
+    const request = requesting(5, 1_048_576)
+    const part = frame(0, 0, 1, new Uint8Array(40).fill(7))
+    const parts = new Uint8Array(part.length * 26_214)
+    for (let n = 0; n < 26_214; n++) parts.set(part, n * part.length)
+    for (const one of [SETTINGS, head, parts, late]) request.receive(one)
+    expect(request.end).toMatchObject({ kind: 'answered', answer: { body: { length: 26_214 * 40 } } })
+  })
+
+  test('that comes byte by byte is not copied with each of them', () => {
+    const set = vi.spyOn(Uint8Array.prototype, 'set')
+    const request = requesting()
+    const stream = [SETTINGS, head, frame(0, 0, 1, new Uint8Array(16_000)), late].flatMap((one) => [...one])
+    for (const byte of stream) request.receive(new Uint8Array([byte]))
+    // Each byte is put with its frame's head, with its frame, and into the body.
+    expect(set.mock.calls.length).toBeLessThan(4 * stream.length)
+    set.mockRestore()
+    expect(request.end).toMatchObject({ kind: 'answered', answer: { body: { length: 16_000 } } })
+  })
+
   test('may have padding, priorities, 1xx before it, unknown frames and headers in parts', () => {
     const early = frame(1, 4, 1, encodeHeaders([[':status', '103']]))
     const padded = frame(1, 0x28, 1, [2, 0, 0, 0, 0, 9, ...OK.slice(0, 4), 0, 0])
@@ -257,6 +277,14 @@ describe('an answer', () => {
     [
       'sends headers without end',
       [SETTINGS, frame(1, 0, 1), ...new Array(6).fill(frame(9, 0, 1, new Uint8Array(16_000)))],
+    ],
+    [
+      'floods with frames that say next to nothing',
+      [
+        SETTINGS,
+        head,
+        new Uint8Array(new Array(22_000).fill([...frame(0, 8, 1, [8, 1, ...new Array(8).fill(0)])]).flat()),
+      ],
     ],
     ['floods with frames that say nothing', [new Uint8Array(new Array(20_001).fill([...SETTINGS]).flat())]],
   ])('of a server that %s is none', (_, frames) => {

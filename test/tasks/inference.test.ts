@@ -491,6 +491,18 @@ describe('an answer that is streamed', () => {
     expect(await infer(config)).toMatchObject({ kind: 'succeeded', output: { text: 'a', finish_reason: null } })
   })
 
+  test('fails without any text as one that comes as a whole does, and may be an empty text', async () => {
+    const silent = { choices: [{ index: 0, delta: { role: 'assistant', content: null }, finish_reason: null }] }
+    streaming(sse([silent, last, counted, '[DONE]']))
+    const streamed = await infer(config)
+    answering({ choices: [{ message: { role: 'assistant', content: null }, finish_reason: 'stop' }] })
+    const unstreamed = await infer(chat)
+    expect([streamed.kind, unstreamed.kind]).toEqual(['failed', 'failed'])
+    for (const one of [streamed, unstreamed]) expect(one).toMatchObject({ error: { code: 'invalid_response' } })
+    streaming(sse([delta(''), last, '[DONE]']))
+    expect(await infer(config)).toMatchObject({ kind: 'succeeded', output: { text: '' } })
+  })
+
   test.each<[string, string]>([
     ['ends without an end', sse([delta('a')])],
     ['ends within an event', sse([delta('a')]).slice(0, -9)],

@@ -11,8 +11,9 @@ const FRAME_HEADER = 9
 const MAX_FRAME = 16_384
 const DEFAULT_WINDOW = 65_535
 const MAX_WINDOW = 2 ** 31 - 1
-/** Frames of one answer: of more, most say nothing, and it is a flood. */
+/** Frames of one answer, and one more for so many bytes of its body: of more, most say nothing, and it is a flood. */
 const MAX_FRAMES = 20_000
+const BYTES_OF_FRAME = 16
 const STREAM = 1
 
 const TYPE = {
@@ -46,8 +47,11 @@ export type Http2End =
 export class Http2Request {
   readonly #decoder = new HeaderDecoder()
   readonly #maxBodyBytes: number
-  /** What arrived and is no whole frame yet. */
-  #pending: Uint8Array = new Uint8Array(0)
+  /** What arrived and is no whole frame yet, in the parts in which it came: put together for each, a frame that comes byte by byte is copied as often. */
+  #pending: Uint8Array[] = []
+  #pendingBytes = 0
+  /** So many bytes of it say more than is known now: the head of a frame, or all of it. */
+  #neededBytes = FRAME_HEADER
   #out: Uint8Array<ArrayBuffer>[] = []
   #unsent: Uint8Array<ArrayBuffer>
   #connectionWindow = DEFAULT_WINDOW
@@ -60,6 +64,8 @@ export class Http2Request {
   /** Parts that hold at least a byte. */
   #body: Uint8Array[] = []
   #bodyBytes = 0
+  /** Without padding. */
+  #contentBytes = 0
   #end: Http2End | null = null
 
   /** @param maxBodyBytes of the answer; a larger one breaks off */
@@ -114,7 +120,11 @@ export class Http2Request {
   }
 
   #receive(bytes: Uint8Array): void {
-    let rest = this.#pending.byteLength === 0 ? bytes : joined([this.#pending, bytes])
+    this.#pending.push(bytes)
+    this.#pendingBytes += bytes.byteLength
+    if (this.#pendingBytes < this.#neededBytes) return
+    let rest: Uint8Array = this.#pending.length === 1 ? bytes : joined(this.#pending)
+    this.#neededBytes = FRAME_HEADER
     while (this.#end === null && rest.byteLength >= FRAME_HEADER) {
       const length = (rest[0]! << 16) | (rest[1]! << 8) | rest[2]!
       const type = rest[3]!
@@ -122,13 +132,17 @@ export class Http2Request {
       // What a server says first that speaks HTTP/1: "HTT" is a length of five million.
       if (isFirst && (length > MAX_FRAME || type !== TYPE.SETTINGS)) throw new Broken('does not speak HTTP/2')
       if (length > MAX_FRAME) throw new Broken('sent a frame that is too large')
-      if (rest.byteLength < FRAME_HEADER + length) break
-      if (++this.#frames > MAX_FRAMES) throw new Broken('sent too many frames')
+      if (rest.byteLength < FRAME_HEADER + length) {
+        this.#neededBytes = FRAME_HEADER + length
+        break
+      }
+      if (++this.#frames > MAX_FRAMES + this.#contentBytes / BYTES_OF_FRAME) throw new Broken('sent too many frames')
       const stream = numberAt(rest, 5) & MAX_WINDOW
       this.#frame(type, rest[4]!, stream, rest.subarray(FRAME_HEADER, FRAME_HEADER + length))
       rest = rest.subarray(FRAME_HEADER + length)
     }
-    this.#pending = rest.slice()
+    this.#pending = [rest.slice()]
+    this.#pendingBytes = rest.byteLength
   }
 
   #frame(type: number, flags: number, stream: number, payload: Uint8Array): void {
@@ -185,6 +199,7 @@ export class Http2Request {
     this.#bodyBytes += payload.byteLength
     // Padding counts too, as it does for flow control: the window was as large as this.
     if (this.#bodyBytes > this.#maxBodyBytes) throw new Broken('sent more than its window')
+    this.#contentBytes += content.byteLength
     if (content.byteLength > 0) this.#body.push(content.slice())
     if ((flags & FLAG.END_STREAM) !== 0) this.#answered([])
   }

@@ -69,9 +69,9 @@ async function readStream(response: Response, reading: Reading): Promise<Said | 
       if (error !== null) return streamError(error, name, config)
       const part = saidIn(event)
       if (part === null) continue // Such as the first one of some servers, which tells only of itself.
-      if (part.text !== null && part.text !== '') {
+      if (part.text !== null) {
         parts.push(part.text)
-        onText(part.text)
+        if (part.text !== '') onText(part.text)
       }
       if (part.refusal !== null) refusals.push(part.refusal)
       length += (part.text?.length ?? 0) + (part.refusal?.length ?? 0)
@@ -85,7 +85,7 @@ async function readStream(response: Response, reading: Reading): Promise<Said | 
     return error instanceof StreamTooLarge ? tooLarge(name) : brokenOff(name)
   }
   if (!isDone && said.finishReason === null) return brokenOff(name)
-  return { ...said, text: parts.join(''), refusal: refusals.join('') || null }
+  return { ...said, text: parts.length === 0 ? null : parts.join(''), refusal: refusals.join('') || null }
 }
 
 function parsed(data: string): Json | undefined {
