@@ -36,3 +36,34 @@ test('the record that was asked for last stays, however large it is, and so do b
     true,
   ])
 })
+
+test('definitions of runs in memory count, each once, and make room with the last of their runs', () => {
+  const text = 'x'.repeat(MEBIBYTE)
+  const definition = aDefinition({ a: [] })
+  definition.tasks[0]!.with = { url: 'https://upstream.test/', body: text }
+  const records = new Records(
+    {} as History,
+    () => {
+      throw new Error('no definition is read here')
+    },
+    () => false,
+  )
+  const first = aRecord('first', 0)
+  records.keep(first)
+  const { workflow } = first.run
+  // Runs of one definition share it.
+  for (let i = 0; i < 100; i++) {
+    records.keep({
+      run: Object.assign(aRun(aDefinition({ a: [] })), { id: `of-${i}`, workflow }),
+      historyLength: 0,
+    } as RunRecord)
+  }
+  expect(records.cached('first')).not.toBeNull()
+  for (let i = 0; i < 5; i++) {
+    const run = Object.assign(aRun(definition), { id: `large-${i}` })
+    records.keep({ run, historyLength: 0 } as RunRecord)
+  }
+  const kept = [0, 1, 2, 3, 4].filter((i) => records.cached(`large-${i}`) !== null)
+  expect(kept).toEqual([3, 4])
+  expect(records.cached('first')).toBeNull()
+})
