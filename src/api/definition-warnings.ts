@@ -45,6 +45,15 @@ export async function secretWarnings(
     })
 }
 
+/** A warning for each key of a model's server that is written out: whoever may read the definition reads it there. */
+export function literalKeyWarnings(definition: WorkflowDefinition): Warning[] {
+  return worksOf(definition).flatMap(({ type, config, at }): Warning[] => {
+    if (type !== 'inference' || typeof config.api_key !== 'string' || hasExpressions(config.api_key)) return []
+    const message = 'is a key that whoever reads the definition sees; set a secret and write ${{ secrets.NAME }}'
+    return [{ path: `${at}/api_key`, code: 'literal_key', message }]
+  })
+}
+
 /** A warning for each call to a host, written out, that the egress policy refuses. */
 export async function egressWarnings(definition: WorkflowDefinition): Promise<Warning[]> {
   const calls = worksOf(definition).flatMap(({ type, config, at }) => {

@@ -7,7 +7,13 @@ import { registryOf } from '../objects.ts'
 import { MAX_FAULTS } from '../workflow/faults.ts'
 import { WorkflowDefinitionSchema } from '../workflow/schema.ts'
 import { checkDefinition } from './definition-check.ts'
-import { egressWarnings, secretWarnings, startedBy, workflowWarnings } from './definition-warnings.ts'
+import {
+  egressWarnings,
+  literalKeyWarnings,
+  secretWarnings,
+  startedBy,
+  workflowWarnings,
+} from './definition-warnings.ts'
 import { etagOf, readIfMatch } from './etag.ts'
 import { isText, PAGE_QUERY, pageResponse, pagingOf, positionOf } from './page.ts'
 import { ApiProblem } from './problem.ts'
@@ -62,7 +68,10 @@ const register = route({
     const starts = startedBy(definition)
     const named = await Promise.all([secretWarnings(env, tenant, definition, text), egressWarnings(definition)])
     const warningsWith = (missing: readonly MissingWorkflow[]) =>
-      [...found, ...named.flat(), ...workflowWarnings(definition, missing)].slice(0, MAX_FAULTS)
+      [...found, ...literalKeyWarnings(definition), ...named.flat(), ...workflowWarnings(definition, missing)].slice(
+        0,
+        MAX_FAULTS,
+      )
     if (query.dry_run === 'true') {
       await checkIfMatch(env, tenant, name, ifMatch)
       const missing = starts.length === 0 ? [] : await repeating(() => registryOf(env, tenant).missing(starts))

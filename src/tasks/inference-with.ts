@@ -50,7 +50,8 @@ const shape = {
     example: 'https://api.openai.com/v1',
   }),
   api_key: z.string().min(1).max(8_192).regex(HEADER_VALUE, 'must be visible ASCII on one line').optional().meta({
-    description: 'Sent as `Authorization: Bearer`, and shown nowhere.',
+    description:
+      'Sent as `Authorization: Bearer`. Write `${{ secrets.NAME }}`: a key that is written out is masked in messages, and the definition shows it.',
     example: 'sk-...',
   }),
   binding: z.literal('AI').optional().meta({

@@ -208,6 +208,7 @@ export const CODES = {
     meaning: 'The waits between the attempts of a task may together take longer than the run may.',
   },
   missing_secret: { kind: 'warning', meaning: 'A task names a secret that is not there.' },
+  literal_key: { kind: 'warning', meaning: 'A key is written out in a definition, which shows it.' },
   missing_workflow: {
     kind: 'warning',
     meaning: 'A task starts a workflow, or a version of one, that is not there.',

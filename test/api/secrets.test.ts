@@ -170,6 +170,35 @@ describe('a registration', () => {
     expect(fine.body.warnings).toBeUndefined()
   })
 
+  test('warns of a key of a model that is written out, which the definition shows', async () => {
+    const name = await aSecret('some value')
+    const ask = (api_key?: string) => ({
+      type: 'inference',
+      with: {
+        base_url: 'https://upstream.test/v1',
+        model: 'm',
+        prompt: 'x',
+        ...(api_key === undefined ? {} : { api_key }),
+      },
+    })
+    const tasks = [
+      { id: 'a', ...ask('sk-written-out') },
+      { id: 'b', ...ask(`\${{ secrets.${name} }}`) },
+      { id: 'c', ...ask() },
+      { id: 'd', type: 'map', with: { items: [1], task: ask('sk-written-out-too') } },
+    ]
+    const { status, body } = await post('/v1/workflows', { name: aName(), tasks })
+    expect(status).toBe(201)
+    const message = 'is a key that whoever reads the definition sees; set a secret and write ${{ secrets.NAME }}'
+    expect(body.warnings).toEqual(
+      [0, 3].map((task) => ({
+        path: `/tasks/${task}/with/${task === 3 ? 'task/with/' : ''}api_key`,
+        code: 'literal_key',
+        message,
+      })),
+    )
+  })
+
   test('refuses what would be done with a secret outside of the executor', async () => {
     const { status, body } = await post('/v1/workflows', {
       name: aName(),

@@ -206,7 +206,10 @@ describe('http: pages', () => {
     const config = { paginate: { next: 'response.headers["x-next"]' }, parse: 'text', max_bytes: 1_000 }
     expect(await call(config)).toMatchObject({
       kind: 'failed',
-      error: { code: 'response_too_large', message: expect.stringContaining('Page 3: ') },
+      error: {
+        code: 'response_too_large',
+        message: expect.stringMatching(/^Page 3: .* 1000 bytes together, max_bytes of all pages$/),
+      },
     })
     expect(requests).toHaveLength(3)
   })
