@@ -17,7 +17,7 @@ type Abouts = {
   readonly [T in TaskTypeName]: (typeof TASK_TYPES)[T] extends { with: object } ? About : null
 }
 
-const SCRIPT_CODES = ['script_syntax', 'script_error', 'script_limit', 'script_result'] as const
+const SCRIPT_CODES = ['script_syntax', 'script_error', 'script_limit', 'script_result', 'executor_busy'] as const
 
 export const ABOUT: Abouts = {
   http: {

@@ -50,7 +50,7 @@ function codeSchema(description: string, example: string) {
       params: fault('out_of_bounds'),
       error: 'must have at most 256 KiB',
     })
-    .refine((text) => !isTemplate(text), {
+    .refine((text): boolean => !isTemplate(text), {
       params: fault('invalid_value'),
       error:
         'holds an expression, but code is taken as it is written: hand values over by "input". If it is part of the code, write "$" and "{{" apart',

@@ -370,6 +370,11 @@ export const CODES = {
   binding_missing: { kind: 'task', retryable: false, meaning: 'The deployment lacks the binding that the task names.' },
   child_cancelled: { kind: 'task', retryable: false, meaning: 'The child run was cancelled.' },
   executor_error: { kind: 'task', retryable: true, meaning: 'The executor broke down without an answer.' },
+  executor_busy: {
+    kind: 'task',
+    retryable: true,
+    meaning: 'So much waits for its turn in the executor already that the script was not taken in.',
+  },
 
   // How a gRPC server failed a task: the statuses of gRPC but OK.
   grpc_cancelled: { kind: 'task', retryable: false, meaning: 'The gRPC server says that the call was cancelled.' },

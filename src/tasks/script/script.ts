@@ -6,9 +6,19 @@ import type { Findings, PluginCall, TaskPlugin, TaskResult } from '../plugin.ts'
 import { limitsOf, type ScriptWith } from '../script-with.ts'
 import type { ScriptLimits } from './limits.ts'
 import { type ScriptFindings, type ScriptOutcome, syntaxMessage } from './outcome.ts'
+import { TooMuchWaits, Turns } from './turns.ts'
 
 /** What a script is called with, as JSON text: in the sandbox it takes several times as much. */
 const MAX_ARGUMENT_CHARACTERS = 8 * 1024 * 1024
+
+/** Of code and arguments of scripts that wait, in characters of JSON: as objects they take several times as much. */
+const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024
+
+/** How long a script waits while nothing moves: one whose request was cut off by the platform may never end. */
+const MAX_QUIET_MS = 30_000
+
+/** What is told to a script that is refused for all that waits: a script may take 10 s, most take milliseconds. */
+const BUSY_RETRY_MS = 1_000
 
 interface Engine {
   run(code: string, argument: ScriptArgument, limits: ScriptLimits, at: number): ScriptOutcome | Promise<ScriptOutcome>
@@ -28,30 +38,49 @@ const ENGINES = {
   },
 }
 
+/** Scripts of one isolate run one after the other: they share its thread, and its memory is not that of many interpreters. */
+const turns = new Turns(MAX_QUIET_MS, MAX_WAITING_CHARACTERS)
+
 export const javascript = pluginOf('javascript')
 export const python = pluginOf('python')
 
 function pluginOf(type: keyof typeof ENGINES): TaskPlugin<ScriptWith> {
   return {
     type,
-    execute: (call) => oneAtATime(async () => resultOf(await ENGINES[type](), call)),
-    check: (config, at) => oneAtATime(async () => findingsOf(await ENGINES[type](), config, at)),
+    execute: (call) => execute(ENGINES[type], call),
+    // What a definition holds has a bound of its own, and is held by its request anyway.
+    check: (config, at) => turns.take(0, async () => findingsOf(await ENGINES[type](), config, at)),
   }
 }
 
-async function resultOf(engine: Engine, { config, scope, signal }: PluginCall<ScriptWith>): Promise<TaskResult> {
-  if (signal.aborted) return failed('executor_error', 'The attempt was aborted before its turn came')
+async function execute(
+  engine: () => Promise<Engine>,
+  { config, scope, signal }: PluginCall<ScriptWith>,
+): Promise<TaskResult> {
   const argument: ScriptArgument = {
     ...scope,
     input: config.input === undefined ? (scope.input ?? null) : config.input,
   }
-  const length = JSON.stringify(argument).length
+  const { length } = JSON.stringify(argument)
   if (length > MAX_ARGUMENT_CHARACTERS) {
     return failed(
       'script_limit',
       `The script is handed ${length} characters of JSON, more than ${MAX_ARGUMENT_CHARACTERS}`,
     )
   }
+  try {
+    return await turns.take(config.code.length + length, async () => {
+      if (signal.aborted) return failed('executor_error', 'The attempt was aborted before its turn came')
+      return resultOf(await engine(), config, argument)
+    })
+  } catch (error) {
+    if (!(error instanceof TooMuchWaits)) throw error
+    const message = `Scripts with ${MAX_WAITING_CHARACTERS} characters of code and input wait for their turn already`
+    return { ...failed('executor_busy', message), retryAfterMs: BUSY_RETRY_MS }
+  }
+}
+
+async function resultOf(engine: Engine, config: ScriptWith, argument: ScriptArgument): Promise<TaskResult> {
   const outcome = await engine.run(config.code, argument, limitsOf(config), Date.now())
   const logs = outcome.logs.length === 0 ? {} : { logs: outcome.logs as Json[] }
   if (outcome.ok) return { kind: 'succeeded', output: outcome.output, ...logs }
@@ -65,20 +94,4 @@ async function findingsOf(engine: Engine, { code }: ScriptWith, at: string): Pro
     faults: fault === null ? [] : [{ path, code: 'script_syntax', message: syntaxMessage(fault) }],
     warnings: warnings.map((warning) => ({ path, ...warning })),
   }
-}
-
-let last: Promise<unknown> = Promise.resolve()
-
-/** How long a script waits for the one before: one whose request was cut off by the platform may never end. */
-const MAX_WAIT_MS = 30_000
-
-let underWay = 0
-
-/** Scripts of one isolate run one after the other: they share its thread, and its memory is not that of many interpreters. */
-function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
-  const isFree = underWay++ === 0
-  const work = () => task().finally(() => underWay--)
-  const mine = isFree ? work() : Promise.race([last, scheduler.wait(MAX_WAIT_MS)]).then(work)
-  last = mine.catch(() => {}) // Whoever asked for it is told; the next one runs either way.
-  return mine
 }
