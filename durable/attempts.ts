@@ -6,9 +6,9 @@ import type { SendPartial } from '../src/tasks/partials.ts'
 import type { TaskCall, TaskResult } from '../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../src/tasks/schemas.ts'
 import type { PartialOfTask } from '../src/watch-protocol.ts'
-import type { LoadPayload, TaskIndex } from '../src/workflow/event.ts'
+import type { LoadPayload, TaskError, TaskIndex } from '../src/workflow/event.ts'
 import type { Fact } from '../src/workflow/fact.ts'
-import { scopeValue } from '../src/workflow/handed-scope.ts'
+import { handedOver, scopeValue } from '../src/workflow/handed-scope.ts'
 import type { JsonObject } from '../src/workflow/json.ts'
 import { spotScope } from '../src/workflow/map.ts'
 import { renderConfig, responseScope } from '../src/workflow/response-fields.ts'
@@ -115,15 +115,26 @@ export class Attempts {
     const marks = new SecretMarks(() => crypto.randomUUID())
     const scope = { ...runScope(run, load, budget), secret: (name: string) => marks.mark(name) }
     const known = taskType(TASK_TYPES, type)
-    const rendered = renderConfig(known, template, spotScope(scope, run, spot, read))
-    if (!rendered.ok) {
+    const fail = (error: TaskError) => {
       this.#outgoing.giveBack(run, spot, right)
       this.#forget(run.id, token)
-      this.#report(run.id, { type: 'AttemptFailed', ...spot, token, error: rendered.error })
+      this.#report(run.id, { type: 'AttemptFailed', ...spot, token, error })
+    }
+    const rendered = renderConfig(known, template, spotScope(scope, run, spot, read))
+    if (!rendered.ok) {
+      fail(rendered.error)
       return
     }
-    const handed = known?.takesScope === true ? scopeValue(run, spot, read) : null
-    const judging = responseScope(run, spot, known, template, read)
+    const takesScope = known?.takesScope === true
+    const handed = handedOver(
+      (from) => (takesScope ? scopeValue(run, spot, from) : responseScope(run, spot, known, template, from)),
+      read,
+      takesScope ? 'script_limit' : 'expression_limit',
+    )
+    if (!handed.ok) {
+      fail(handed.error)
+      return
+    }
     const count = { nth: tries.polls + 1, elapsedMs: now - (tries.startedAt ?? now) }
     const { trace } = run.options
     const limit = attemptLimit(run, spot, now)
@@ -133,8 +144,7 @@ export class Attempts {
       with: rendered.value as JsonObject,
       ...(secrets === null ? {} : { secrets }),
       idempotencyKey: idempotencyKey(run, spot),
-      ...(handed === null ? {} : { scope: handed }),
-      ...(judging === null ? {} : { scope: judging, ...count }),
+      ...(handed.scope === null ? {} : { scope: handed.scope, ...(takesScope ? {} : count) }),
       timeoutMs: limit.ms,
       ...(trace === undefined ? {} : { trace: traceOfAttempt(trace, `${run.id}/${id}/${token}`) }),
     }

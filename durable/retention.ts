@@ -10,6 +10,9 @@ import type { Rows } from './rows.ts'
 /** Rows that one step looks at, and so the most that it removes. */
 const WINDOW = 500
 
+/** Definitions that one step reads, of up to a megabyte each. */
+const MAX_DEFINITIONS = 20
+
 /** What has to go waits for a tenth of the time that it was kept, within these bounds in ms, so that much goes in one pass. */
 const MIN_PAUSE_MS = 60_000
 const MAX_PAUSE_MS = 24 * 3_600_000
@@ -30,6 +33,8 @@ interface Pass {
   seen: number
   /** When the first of what stays has to go. */
   earliest: number
+  /** How long runs are kept, by name and version: what the pass has read of definitions. */
+  kept: Map<string, number>
 }
 
 interface EndedRow {
@@ -104,7 +109,7 @@ export class Retention {
    */
   step(now: number): string[] | null {
     if (this.#pass === null && now < this.#nextAt) return null
-    this.#pass ??= { phase: 'runs', after: '', seen: 0, earliest: NEVER }
+    this.#pass ??= { phase: 'runs', after: '', seen: 0, earliest: NEVER, kept: new Map() }
     if (this.#pass.phase === 'runs') return this.#runs(this.#pass, now)
     this.#expireKeys(this.#pass, now)
     return []
@@ -119,16 +124,22 @@ export class Retention {
       WINDOW,
     )
     const over: string[] = []
+    const known = pass.kept.size
+    let isCut = false
     for (const { id, workflow, version, due_at, finished_at } of rows) {
+      const key = `${workflow}@${version}`
+      isCut = !pass.kept.has(key) && pass.kept.size - known === MAX_DEFINITIONS
+      if (isCut) break
+      pass.seen++
+      pass.after = id
       if (due_at !== null || finished_at === null) continue
-      const keptMs = this.#retentionOf(workflow, version)
+      const keptMs = pass.kept.get(key) ?? this.#retentionOf(workflow, version)
+      pass.kept.set(key, keptMs)
       const at = Date.parse(finished_at) + keptMs
       if (at <= now) over.push(id)
       else pass.earliest = Math.min(pass.earliest, Math.max(at, now + pauseMs(keptMs, 0)))
     }
-    pass.seen += rows.length
-    pass.after = rows.at(-1)?.id ?? ''
-    if (rows.length < WINDOW) Object.assign(pass, { phase: 'keys', after: '' } satisfies Partial<Pass>)
+    if (!isCut && rows.length < WINDOW) Object.assign(pass, { phase: 'keys', after: '' } satisfies Partial<Pass>)
     return over
   }
 

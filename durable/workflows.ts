@@ -115,12 +115,18 @@ export class Workflows {
     return workflow
   }
 
-  /** How long runs of a version are kept, in ms; of one that is not here or cannot be read, as long as by default. */
+  /**
+   * How long runs of a version are kept, in ms; of one that is not here or cannot be read, as long as by default. Nothing is compiled
+   * for it: runs that have ended would push the definitions of those that are live out of memory.
+   */
   retentionMs(name: string, version: number): number {
+    const compiled = this.#compiled.get(`${name}@${version}`)
+    if (compiled !== undefined) return compiled.workflow.retentionMs
     try {
-      return this.get(name, version).retentionMs
+      const { retention } = JSON.parse(this.#text(name, version) ?? '{}') as Pick<WorkflowDefinition, 'retention'>
+      return spanMs(retention ?? DEFAULT_RETENTION)
     } catch {
-      // A run that was ended unread may have no definition that can be read, and has to go all the same.
+      // A run that was ended unread may have a definition that cannot be read, and has to go all the same.
       return spanMs(DEFAULT_RETENTION)
     }
   }

@@ -198,6 +198,33 @@ describe('a pass', () => {
     expect(await left(runner())).toEqual({ short: 0, long: 2_000 })
   })
 
+  test('of runs of many versions reads twenty definitions a step, and each once', async () => {
+    const { runner, begunAt } = await aFullShard()
+    // A hundred versions, one after the other and then all over again.
+    await sql(runner(), `UPDATE runs SET version = CAST(substr(id, -2) AS INTEGER) + 1`)
+    at(begunAt + MINUTE)
+    const read: number[] = []
+    const over: string[] = []
+    await runInDurableObject(runner(), (_, { storage }) => {
+      const rows = new Rows(storage.sql)
+      let asked = 0
+      const retention = new Retention(rows, new IdempotencyKeys(rows), (name) => {
+        asked++
+        return name === 'short' ? MINUTE : 30 * DAY
+      })
+      for (let step = retention.step(Date.now()); step !== null; step = retention.step(Date.now())) {
+        over.push(...step)
+        read.push(asked)
+        asked = 0
+      }
+    })
+    expect(new Set(over).size).toBe(1_000)
+    expect(over).toHaveLength(1_000)
+    expect(Math.max(...read)).toBe(20)
+    // Two workflows, a hundred versions of each at most.
+    expect(read.reduce((sum, one) => sum + one)).toBeLessThanOrEqual(200)
+  })
+
   test('comes no sooner again than ten milliseconds for each row that it saw', async () => {
     const { tenant, runner, begunAt } = await aFullShard()
     const passAt = at(begunAt + 10 * MINUTE)

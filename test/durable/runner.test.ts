@@ -539,6 +539,18 @@ describe('a run that breaks its bounds or its Runner', () => {
     expect(await sql(tenant.runner(), 'SELECT payloads FROM runs')).toEqual([{ payloads: 2 * payloads }])
   })
 
+  test('fails a script whose outputs are more than a call carries, and reads none of them for it', async () => {
+    const tenant = aTenant()
+    const ids = Array.from({ length: 33 }, (_, index) => `t${index}`)
+    const definition = aDefinition({ ...Object.fromEntries(ids.map((id) => [id, []])), s: ids }, { timeout: '10m' })
+    Object.assign(definition.tasks.at(-1)!, { type: 'javascript', with: { code: 'export default () => 1' } })
+    await tenant.register(definition)
+    fakeUpstream(() => ok('x'.repeat(1_000_000)))
+    const run = shown(await tenant.runner().start(tenant.start('wf', { waitMs: 30_000 })))
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'script_limit', task_id: 's' } })
+    expect(run.tasks.at(-1)!.attempts).toMatchObject([{ number: 1, status: 'failed' }])
+  })
+
   test('whose payload is gone ends with an error of its own, and its shard goes on', async () => {
     const tenant = aTenant()
     const definition = aDefinition({ a: [], b: ['a'], c: ['b'] })
