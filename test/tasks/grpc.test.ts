@@ -2,8 +2,8 @@
 // Real servers, and gRPC itself over sockets, are in test/system/grpc.test.ts.
 
 import { exports } from 'cloudflare:workers'
-import { fromJson, toBinary } from '@bufbuild/protobuf'
-import { base64Encode } from '@bufbuild/protobuf/wire'
+import { fromBinary, fromJson, toBinary } from '@bufbuild/protobuf'
+import { base64Decode, base64Encode } from '@bufbuild/protobuf/wire'
 import { AnySchema, DurationSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { framed } from '../../src/tasks/grpc/frames.ts'
@@ -284,6 +284,21 @@ describe('an answer of Connect', () => {
     // Fields that nobody knows become nothing.
     const unknown = new Uint8Array(1_000_000).map((_, at) => (at % 2 === 0 ? 15 << 3 : 1))
     expect(await answered(unknown)).toMatchObject({ kind: 'succeeded', output: { message: { rows: [] } } })
+  })
+
+  test('has the names of JSON also where the descriptors leave them out', async () => {
+    const { descriptors, ...named } = wideService(1)
+    const set = fromBinary(FileDescriptorSetSchema, base64Decode(descriptors))
+    const table = set.file[0]!.messageType[1]!
+    table.field[0]!.name = 'all_rows'
+    for (const { field } of set.file[0]!.messageType) for (const one of field) one.jsonName = ''
+    const upstream = fakeUpstream(() => new Response(new Uint8Array([0x0a, 0]), { headers: PROTO }))
+    const unnamed = { ...named, descriptors: base64Encode(toBinary(FileDescriptorSetSchema, set)) }
+    expect(await call({ ...unnamed, message: { allRows: [{ n0: 1 }] } })).toMatchObject({
+      kind: 'succeeded',
+      output: { message: { allRows: [{ n0: 0 }] } },
+    })
+    expect(upstream.requests).toHaveLength(1)
   })
 
   test('that is too large, stalls or breaks off ends the attempt, and the body is cancelled', async () => {

@@ -8,8 +8,10 @@ import {
   type FileRegistry,
   fromBinary,
 } from '@bufbuild/protobuf'
+import { protoCamelCase } from '@bufbuild/protobuf/reflect'
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import {
+  type DescriptorProto,
   type FileDescriptorProto,
   FileDescriptorSetSchema,
   file_google_protobuf_any,
@@ -151,7 +153,16 @@ export function isWellKnown(file: string): boolean {
  * @throws if they are not what a compiler would have made
  */
 export function registryFrom(files: readonly FileDescriptorProto[]): FileRegistry {
+  for (const { messageType } of files) nameForJson(messageType)
   const names = new Set(files.map(({ name }) => name))
   const missing = WELL_KNOWN.map(({ proto }) => proto).filter(({ name }) => !names.has(name))
   return createFileRegistry(create(FileDescriptorSetSchema, { file: [...missing, ...files] }))
+}
+
+/** Gives fields the names that they have in JSON, as protoc would: descriptors that servers hold often leave them out. */
+function nameForJson(messages: readonly DescriptorProto[]): void {
+  for (const { field, nestedType } of messages) {
+    for (const one of field) if (one.jsonName === '') one.jsonName = protoCamelCase(one.name)
+    nameForJson(nestedType)
+  }
 }
