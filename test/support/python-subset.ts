@@ -165,8 +165,10 @@ ${facts.version}; a test fails when it is out of date. What is listed as there i
 
 Read first:
 
-- **Dictionaries and sets have no order of insertion.** Use \`sorted()\`, a list of pairs or \`collections.OrderedDict\` where order
-  matters. (\`Counter.most_common\` tells ties apart as CPython does.)
+- **Dictionaries have no order of insertion**, unlike those of CPython, and no error tells: \`for key in d\`, \`list(d)\`, \`d.items()\`,
+  \`json.dumps(d)\`, the keys of \`input\` and those of the result come in any order. Use \`sorted()\`, a list of pairs, or
+  \`collections.OrderedDict\` for up to about 1,000 keys (it looks through its keys one by one) where order matters. Sets have none
+  either. (\`Counter.most_common\` tells ties apart as CPython does.)
 - **Letters are those of ASCII** to \`upper\`, \`lower\`, \`isalpha\` and the like. Regular expressions take others for \`\\w\` by ranges.
 - **Strings, tuples and bytes take slices with step 1 only**: write \`"".join(reversed(s))\` for \`s[::-1]\`. Lists take any.
 - \`dataclasses\`, \`enum\` and \`typing.NamedTuple\` read the order of a class's names from the script's text: the class must be written
