@@ -1,10 +1,10 @@
 // Every binding and variable of the Worker, typed. Types only.
 
-import type { Gate } from '../durable/gate.ts'
-import type { Metrics } from '../durable/metrics.ts'
-import type { Registry } from '../durable/registry.ts'
-import type { Runner } from '../durable/runner.ts'
-import type { Vault } from '../durable/vault.ts'
+import type { Gate } from '../durable/gate/gate.ts'
+import type { Metrics } from '../durable/metrics/metrics.ts'
+import type { Registry } from '../durable/registry/registry.ts'
+import type { Runner } from '../durable/runner/runner.ts'
+import type { Vault } from '../durable/vault/vault.ts'
 import type { AiBinding } from './tasks/plugin.ts'
 
 declare global {

@@ -3,7 +3,13 @@
 // what became of the start, or names the id to ask for.
 
 import { monotonicFactory } from 'ulid'
-import type { RetryAnswer, RetryRefused, RetryRequest, StartAnswer, StartRequest } from '../durable/runner-rpc.ts'
+import type {
+  RetryAnswer,
+  RetryRefused,
+  RetryRequest,
+  StartAnswer,
+  StartRequest,
+} from '../durable/runner/runner-rpc.ts'
 import type { Env } from './env.ts'
 import { runnerOf } from './objects.ts'
 import { hash32 } from './workflow/hash.ts'

@@ -1,5 +1,5 @@
 // What a watch of the Worker and the Runner of the run that it watches say to each other over their socket: the Runner's half is
-// durable/watchers.ts, the Worker's src/api/watch.ts. Pure: texts and what they mean. Two adjacent releases talk this way (R9),
+// durable/runner/watchers.ts, the Worker's src/api/runs/watch.ts. Pure: texts and what they mean. Two adjacent releases talk this way (R9),
 // so what a reader does not know tells it nothing, and nothing here is given a second meaning.
 
 import type { Partial } from './tasks/partials.ts'

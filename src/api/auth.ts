@@ -2,7 +2,7 @@
 // `AUTH` is closed by default: anything but exactly `none` requires a key.
 
 import type { Env } from '../env.ts'
-import { ApiProblem } from './problem.ts'
+import { ApiProblem } from './http/problem.ts'
 
 /** Whoever was let in. */
 export interface Principal {

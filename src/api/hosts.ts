@@ -3,7 +3,7 @@
 
 import type { Env } from '../env.ts'
 import { authMode } from './auth.ts'
-import { ApiProblem } from './problem.ts'
+import { ApiProblem } from './http/problem.ts'
 
 const LOCAL_URL = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:[/?#]|$)/i
 

@@ -1,6 +1,6 @@
 // Routes that the contract has and this release has not. A route that is built leaves this list.
 
-import { patternOf } from './route.ts'
+import { patternOf } from './http/route.ts'
 
 const LATER: readonly (readonly [methods: string, path: string])[] = [
   ['GET', '/v1/workflows/{name}/aliases'],

@@ -10,9 +10,9 @@ import {
 } from 'zod-openapi'
 import { TASK_TYPES } from '../tasks/schemas.ts'
 import { CODES, type ProblemCode } from '../workflow/codes.ts'
+import type { TaskTypes } from '../workflow/definition/task-types.ts'
 import type { Json } from '../workflow/json.ts'
-import type { TaskTypes } from '../workflow/task-types.ts'
-import { type Answer, type AnswerHeader, problemsOf, type RequestHeader, type Route } from './route.ts'
+import { type Answer, type AnswerHeader, problemsOf, type RequestHeader, type Route } from './http/route.ts'
 import { PATH_PARAMETERS, ProblemSchema } from './schemas.ts'
 
 /** Headers that no route declares: they follow from who may call it, from what it varies by, or stand on every answer. */

@@ -3,8 +3,8 @@
 
 import { z } from 'zod'
 import { CODES, type ProblemCode } from '../workflow/codes.ts'
-import { NAME_PATTERN, TASK_ID_PATTERN } from '../workflow/schema.ts'
-import { SECRET_NAME } from '../workflow/secret-marks.ts'
+import { NAME_PATTERN, TASK_ID_PATTERN } from '../workflow/definition/schema.ts'
+import { SECRET_NAME } from '../workflow/expression/secret-marks.ts'
 
 export const timestamp = z.iso
   .datetime({ precision: 3 })

@@ -2,13 +2,13 @@
 
 import { z } from 'zod'
 import { metricsOf } from '../objects.ts'
-import { preferredType } from './accept.ts'
 import { authMode, authNotConfigured, isAuthConfigured } from './auth.ts'
 import { docsPage, errorsPage } from './docs.ts'
+import { preferredType } from './http/accept.ts'
+import { repeating } from './http/repeating.ts'
+import { tellRequests } from './http/request-counts.ts'
+import { type Route, route } from './http/route.ts'
 import { openApiText } from './openapi.ts'
-import { repeating } from './repeating.ts'
-import { tellRequests } from './request-counts.ts'
-import { type Route, route } from './route.ts'
 
 const NOT_READY_SECONDS = '30'
 

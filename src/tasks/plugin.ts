@@ -3,8 +3,8 @@
 
 import type { Fault, TaskCode, Warning } from '../workflow/codes.ts'
 import type { Usage } from '../workflow/event.ts'
+import type { SecretsAsked } from '../workflow/expression/secret-marks.ts'
 import type { Json, JsonObject } from '../workflow/json.ts'
-import type { SecretsAsked } from '../workflow/secret-marks.ts'
 import type { TraceContext } from '../workflow/trace.ts'
 import type { PartialText } from './partials.ts'
 

@@ -3,17 +3,17 @@
 // A type writes its schema once, in its own file and for rendered values; the form for definitions is derived from it.
 // Faults that zod has no word for are custom issues which carry their code in `params.code`.
 
-import type { TaskType, TaskTypes } from '../workflow/task-types.ts'
-import { grpcWith } from './grpc-with.ts'
-import { httpHost, httpWith } from './http-with.ts'
-import { inferenceHost, inferenceWith } from './inference-with.ts'
-import { mapWithOf } from './map-with.ts'
-import { javascriptWith, pythonWith } from './script-with.ts'
-import { sleepWith } from './sleep-with.ts'
+import type { TaskType, TaskTypes } from '../workflow/definition/task-types.ts'
 import { withTemplates } from './templates.ts'
-import { transformWith } from './transform-with.ts'
-import { waitWith } from './wait-with.ts'
-import { workflowInDefinition, workflowWith } from './workflow-with.ts'
+import { grpcWith } from './with/grpc-with.ts'
+import { httpHost, httpWith } from './with/http-with.ts'
+import { inferenceHost, inferenceWith } from './with/inference-with.ts'
+import { mapWithOf } from './with/map-with.ts'
+import { javascriptWith, pythonWith } from './with/script-with.ts'
+import { sleepWith } from './with/sleep-with.ts'
+import { transformWith } from './with/transform-with.ts'
+import { waitWith } from './with/wait-with.ts'
+import { workflowInDefinition, workflowWith } from './with/workflow-with.ts'
 
 /** Every task type but `map`, which names those of them that its items can be. */
 const LONE_TYPES = {

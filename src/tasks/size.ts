@@ -1,7 +1,7 @@
 // PURE. Sizes in the `with` of task types: a number of bytes, or a text such as "512KiB".
 
 import { z } from 'zod'
-import { choice } from '../workflow/choice.ts'
+import { choice } from '../workflow/definition/choice.ts'
 
 const SIZE = /^(\d{1,12})(KiB|MiB|GiB)$/
 

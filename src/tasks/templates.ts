@@ -4,7 +4,7 @@
 // Knows of zod's kinds what the schemas of task types use: objects, records, lists, optionals, defaults and `choice`.
 
 import { z } from 'zod'
-import { choice } from '../workflow/choice.ts'
+import { choice } from '../workflow/definition/choice.ts'
 
 /** Whether what stands here is known only when the task starts. */
 export function isTemplate(value: unknown): value is string {

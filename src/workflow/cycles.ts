@@ -2,7 +2,7 @@
 // For registration, which asks about every task; a run asks about single ones and uses graph.ts. Iterative throughout, so
 // that a chain of 10,000 tasks does not end the stack.
 
-import type { Graph } from './graph.ts'
+import type { Graph } from './definition/graph.ts'
 
 /**
  * Groups of tasks that reach each other (strongly connected components), each after all groups that it depends on.

@@ -1,7 +1,7 @@
 // What happened to a run: the events that its history is made of, and the values that they carry. No behaviour.
 
 import type { EndCode } from './codes.ts'
-import type { CompiledWorkflow } from './definition.ts'
+import type { CompiledWorkflow } from './definition/definition.ts'
 import type { Json } from './json.ts'
 import type { TraceContext } from './trace.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { app, routes } from '../../src/api/app.ts'
-import { problemsOf } from '../../src/api/route.ts'
+import { problemsOf } from '../../src/api/http/route.ts'
 import { CODES } from '../../src/workflow/codes.ts'
 import { aWorkflow, call, get, post } from './client.ts'
 

@@ -3,7 +3,7 @@
 import { abortAllDurableObjects, listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Vault } from '../../durable/vault.ts'
+import type { Vault } from '../../durable/vault/vault.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { type Answer, aName, call, fetchRaw, get, post } from './client.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { EventPage } from '../../durable/runner-rpc.ts'
-import { sharedPage } from '../../src/api/shared-pages.ts'
+import type { EventPage } from '../../durable/runner/runner-rpc.ts'
+import { sharedPage } from '../../src/api/runs/shared-pages.ts'
 
 function aPage(last: number, size = 1): EventPage {
   return { kind: 'page', items: ['x'.repeat(size)], next: null, last, hasEnded: false }

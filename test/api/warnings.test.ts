@@ -1,7 +1,7 @@
 // What registration says of what a definition names and cannot have: workflows, hosts, and what scripts need.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Registry } from '../../durable/registry.ts'
+import { Registry } from '../../durable/registry/registry.ts'
 import { type Answer, aName, aWorkflow, post } from './client.ts'
 
 afterEach(() => vi.restoreAllMocks())

@@ -1,15 +1,15 @@
 // What an instance has under way, against an executor that is scripted here (a fake: the real one does not break on demand).
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Attempts } from '../../durable/attempts.ts'
-import type { Right } from '../../durable/outgoing.ts'
-import { Turns } from '../../durable/turns.ts'
+import { Attempts } from '../../durable/runner/attempts.ts'
+import type { Right } from '../../durable/runner/outgoing.ts'
+import { Turns } from '../../durable/runner/turns.ts'
 import type { Executor } from '../../src/tasks/executor-rpc.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
-import { advance } from '../../src/workflow/advance.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
-import type { Run } from '../../src/workflow/run.ts'
-import type { Spot } from '../../src/workflow/spot.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import type { Run } from '../../src/workflow/run/run.ts'
+import type { Spot } from '../../src/workflow/run/spot.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 afterEach(() => void vi.restoreAllMocks())

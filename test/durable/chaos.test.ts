@@ -13,7 +13,7 @@ import {
 } from 'cloudflare:test'
 import { ulid } from 'ulid'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import { runIdOf } from '../../src/workflow/run-id.ts'
 import { aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'

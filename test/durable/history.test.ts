@@ -2,9 +2,9 @@
 
 import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { History } from '../../durable/history.ts'
 import { Rows } from '../../durable/rows.ts'
-import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { History } from '../../durable/runner/history.ts'
+import { compile, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { aTenant } from '../support/runner.ts'

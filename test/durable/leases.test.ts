@@ -1,7 +1,7 @@
 // Leases: who may still start what a name meant.
 
 import { describe, expect, test } from 'vitest'
-import { Leases } from '../../durable/leases.ts'
+import { Leases } from '../../durable/registry/leases.ts'
 
 describe('leases', () => {
   test('are held until their time is over, by name', () => {

@@ -3,10 +3,10 @@
 
 import { reset, runInDurableObject } from 'cloudflare:test'
 import { afterEach, expect, test } from 'vitest'
-import { listRuns } from '../../durable/listing.ts'
 import { Rows } from '../../durable/rows.ts'
-import type { Runner } from '../../durable/runner.ts'
-import type { ListFilter } from '../../durable/runner-rpc.ts'
+import { listRuns } from '../../durable/runner/listing.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
+import type { ListFilter } from '../../durable/runner/runner-rpc.ts'
 import { aTenant } from '../support/runner.ts'
 
 afterEach(async () => {

@@ -2,8 +2,8 @@
 
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Runner } from '../../durable/runner.ts'
-import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
+import type { WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'

@@ -1,14 +1,14 @@
 // Which calls earn retries of their host: those that repeat no failure. And what it costs to learn whom a task would call.
 
 import { expect, test } from 'vitest'
-import type { Circuits } from '../../durable/circuits.ts'
-import { circuitOf, Outgoing } from '../../durable/outgoing.ts'
-import type { RetryBudgets } from '../../durable/retry-budgets.ts'
-import { RunAdmission } from '../../durable/run-admission.ts'
-import { advance } from '../../src/workflow/advance.ts'
+import type { Circuits } from '../../durable/runner/circuits.ts'
+import { circuitOf, Outgoing } from '../../durable/runner/outgoing.ts'
+import type { RetryBudgets } from '../../durable/runner/retry-budgets.ts'
+import { RunAdmission } from '../../durable/runner/run-admission.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
 import type { TaskError } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
-import { STEPS_OF_A_TURN, StepBudget } from '../../src/workflow/step-budget.ts'
+import { STEPS_OF_A_TURN, StepBudget } from '../../src/workflow/expression/step-budget.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
 import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 test('a poll earns with each call after an answer, a task that is made again only with its first', () => {

@@ -8,8 +8,8 @@ import {
   runInDurableObject,
 } from 'cloudflare:test'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Runner } from '../../durable/runner.ts'
-import type { TaskDefinition } from '../../src/workflow/definition.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
+import type { TaskDefinition } from '../../src/workflow/definition/definition.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'

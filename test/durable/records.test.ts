@@ -1,8 +1,8 @@
 // What a Runner holds in memory: bounded, but never without what has just been asked for.
 
 import { expect, test } from 'vitest'
-import type { History, RunRecord } from '../../durable/history.ts'
-import { Records } from '../../durable/records.ts'
+import type { History, RunRecord } from '../../durable/runner/history.ts'
+import { Records } from '../../durable/runner/records.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 const MEBIBYTE = 1024 * 1024

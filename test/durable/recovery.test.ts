@@ -2,7 +2,7 @@
 
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Runner } from '../../durable/runner.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type RunView, shown, type TestTenant } from '../support/runner.ts'

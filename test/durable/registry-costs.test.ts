@@ -4,7 +4,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, test, vi } from 'vitest'
 import { migrate } from '../../durable/migrate.ts'
-import { MIGRATIONS } from '../../durable/versions.ts'
+import { MIGRATIONS } from '../../durable/registry/versions.ts'
 import { aDefinition } from '../support/builders.ts'
 
 afterEach(() => vi.restoreAllMocks())

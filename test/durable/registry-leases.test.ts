@@ -4,8 +4,8 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Registry } from '../../durable/registry.ts'
-import { LEASE_MS } from '../../durable/registry-rpc.ts'
+import type { Registry } from '../../durable/registry/registry.ts'
+import { LEASE_MS } from '../../durable/registry/registry-rpc.ts'
 import { aDefinition } from '../support/builders.ts'
 
 afterEach(() => vi.restoreAllMocks())

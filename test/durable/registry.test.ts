@@ -3,8 +3,8 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Registry } from '../../durable/registry.ts'
-import type { Registered } from '../../durable/registry-rpc.ts'
+import type { Registry } from '../../durable/registry/registry.ts'
+import type { Registered } from '../../durable/registry/registry-rpc.ts'
 import { aDefinition } from '../support/builders.ts'
 
 const tenants: string[] = []

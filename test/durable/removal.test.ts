@@ -2,9 +2,9 @@
 
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Removal } from '../../durable/removal.ts'
 import { Rows } from '../../durable/rows.ts'
-import type { Runner } from '../../durable/runner.ts'
+import { Removal } from '../../durable/runner/removal.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aRunId, aTenant, shown } from '../support/runner.ts'

@@ -2,10 +2,10 @@
 
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { IdempotencyKeys } from '../../durable/idempotency-keys.ts'
-import { Retention } from '../../durable/retention.ts'
 import { Rows } from '../../durable/rows.ts'
-import type { Runner } from '../../durable/runner.ts'
+import { IdempotencyKeys } from '../../durable/runner/idempotency-keys.ts'
+import { Retention } from '../../durable/runner/retention.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type TestTenant } from '../support/runner.ts'

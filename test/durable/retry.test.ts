@@ -2,8 +2,8 @@
 
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Runner } from '../../durable/runner.ts'
-import type { RetryRequest } from '../../durable/runner-rpc.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
+import type { RetryRequest } from '../../durable/runner/runner-rpc.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aRunId, aTenant, shown } from '../support/runner.ts'

@@ -10,7 +10,7 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Runner } from '../../durable/runner.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
 import { aDefinition, aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aRunId, aTenant, type RunView, shown } from '../support/runner.ts'

@@ -2,8 +2,8 @@
 
 import { abortAllDurableObjects, reset, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { RunNotFound, TextPage } from '../../durable/runner-rpc.ts'
-import type { TaskDefinition } from '../../src/workflow/definition.ts'
+import type { RunNotFound, TextPage } from '../../durable/runner/runner-rpc.ts'
+import type { TaskDefinition } from '../../src/workflow/definition/definition.ts'
 import { aDefinition } from '../support/builders.ts'
 import { aTenant, shown } from '../support/runner.ts'
 

@@ -1,8 +1,8 @@
 // In which turn something is made: at once while there is room, and in rotation of the runs when there is not.
 
 import { expect, test } from 'vitest'
-import { Turns } from '../../durable/turns.ts'
-import { STEPS_OF_A_TURN } from '../../src/workflow/step-budget.ts'
+import { Turns } from '../../durable/runner/turns.ts'
+import { STEPS_OF_A_TURN } from '../../src/workflow/expression/step-budget.ts'
 
 const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 0))
 

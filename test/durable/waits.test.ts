@@ -8,8 +8,8 @@ import {
   runInDurableObject,
 } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { Runner } from '../../durable/runner.ts'
-import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
+import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'

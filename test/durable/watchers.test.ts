@@ -2,7 +2,7 @@
 
 import { evictDurableObject, reset, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Watchers } from '../../durable/watchers.ts'
+import { Watchers } from '../../durable/runner/watchers.ts'
 import { aDefinition, aRetry } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type TestTenant } from '../support/runner.ts'

@@ -2,9 +2,9 @@
 
 import { reset, runDurableObjectAlarm } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Registry } from '../../durable/registry.ts'
+import { Registry } from '../../durable/registry/registry.ts'
 import type { Rows } from '../../durable/rows.ts'
-import { Workflows } from '../../durable/workflows.ts'
+import { Workflows } from '../../durable/runner/workflows.ts'
 import { aDefinition } from '../support/builders.ts'
 import { aTenant, shown } from '../support/runner.ts'
 

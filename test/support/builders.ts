@@ -1,9 +1,9 @@
 // Builders of what tests need: a definition from the little that matters to the test, and a run of it.
 
-import { accept } from '../../src/workflow/apply.ts'
-import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
-import type { RetryPolicy } from '../../src/workflow/retry.ts'
-import type { Run } from '../../src/workflow/run.ts'
+import type { RetryPolicy } from '../../src/workflow/decide/retry.ts'
+import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
+import { accept } from '../../src/workflow/run/apply.ts'
+import type { Run } from '../../src/workflow/run/run.ts'
 
 /** Ids of the tasks, each with what it depends on. A task named with a trailing `?` is a placeholder. */
 export type Shape = Record<string, string[]>

@@ -1,12 +1,12 @@
 // A run with its whole history, driven by hand: each call is one commit at a time that the test says.
 
-import { advance } from '../../src/workflow/advance.ts'
-import { accept } from '../../src/workflow/apply.ts'
 import type { EndCode } from '../../src/workflow/codes.ts'
-import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { AcceptedEvent, RunEvent, TaskError } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
-import type { Run } from '../../src/workflow/run.ts'
+import { accept } from '../../src/workflow/run/apply.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import type { Run } from '../../src/workflow/run/run.ts'
 import { aDefinition, type Shape } from './builders.ts'
 
 export class DrivenRun {

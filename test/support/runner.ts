@@ -1,9 +1,9 @@
 // A Runner under test: a fresh tenant of its own, so that tests of one file share no storage, and workflows registered in it.
 
 import { env } from 'cloudflare:workers'
-import type { Runner } from '../../durable/runner.ts'
-import type { StartRequest } from '../../durable/runner-rpc.ts'
-import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { Runner } from '../../durable/runner/runner.ts'
+import type { StartRequest } from '../../durable/runner/runner-rpc.ts'
+import type { WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { Json } from '../../src/workflow/json.ts'
 
 let tenants = 0

@@ -1,19 +1,19 @@
 // A Runner and the world around it, in memory: history, dispatch, crashes, a clock that jumps, reports that come late or twice.
-// What it does beside calling the pure core is what durable/runner.ts does with a database and an executor.
+// What it does beside calling the pure core is what durable/runner/runner.ts does with a database and an executor.
 
-import type { Admission } from '../../src/workflow/admission.ts'
-import { advance } from '../../src/workflow/advance.ts'
-import { accept, apply } from '../../src/workflow/apply.ts'
-import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { compile } from '../../src/workflow/definition.ts'
+import type { Admission } from '../../src/workflow/decide/admission.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import { takersOf } from '../../src/workflow/decide/signals.ts'
+import type { WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
+import { compile } from '../../src/workflow/definition/definition.ts'
 import type { AcceptedEvent, LaterEvent, TaskError } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
+import { StepBudget } from '../../src/workflow/expression/step-budget.ts'
 import { hash32 } from '../../src/workflow/hash.ts'
-import { dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
-import { takersOf } from '../../src/workflow/signals.ts'
-import { type Spot, spotIn, spotKey, spotOf } from '../../src/workflow/spot.ts'
-import { StepBudget } from '../../src/workflow/step-budget.ts'
-import { triesOf } from '../../src/workflow/tries.ts'
+import { accept, apply } from '../../src/workflow/run/apply.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import { dueAt, isCurrent, NEVER_DUE, type Run } from '../../src/workflow/run/run.ts'
+import { type Spot, spotIn, spotKey, spotOf } from '../../src/workflow/run/spot.ts'
+import { triesOf } from '../../src/workflow/run/tries.ts'
 import type { Random } from './random.ts'
 
 const noPayloads = () => {

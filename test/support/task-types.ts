@@ -1,7 +1,7 @@
 // Task types for tests of registration: every kind there can be, whatever the release has built.
 
 import { z } from 'zod'
-import type { TaskTypes } from '../../src/workflow/task-types.ts'
+import type { TaskTypes } from '../../src/workflow/definition/task-types.ts'
 
 const call = z.strictObject({
   url: z.string(),

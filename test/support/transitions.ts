@@ -1,7 +1,7 @@
 // Which statuses followed which in a history, for a run and for its tasks, event by event.
 
-import { accept, apply } from '../../src/workflow/apply.ts'
 import type { AcceptedEvent, LaterEvent } from '../../src/workflow/event.ts'
+import { accept, apply } from '../../src/workflow/run/apply.ts'
 
 /** Changes of status, each written as a state diagram writes it: "pending --> running". */
 export class Transitions {

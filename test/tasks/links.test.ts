@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { linksIn } from '../../src/tasks/links.ts'
+import { linksIn } from '../../src/tasks/http/links.ts'
 
 test.each([
   [null, {}],

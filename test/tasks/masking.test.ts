@@ -2,9 +2,9 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Masking } from '../../src/tasks/masking.ts'
-import { formsOf } from '../../src/tasks/secret-forms.ts'
-import { WholeTexts } from '../../src/tasks/text-search.ts'
+import { Masking } from '../../src/tasks/secrets/masking.ts'
+import { formsOf } from '../../src/tasks/secrets/secret-forms.ts'
+import { WholeTexts } from '../../src/tasks/secrets/text-search.ts'
 import type { Json } from '../../src/workflow/json.ts'
 
 const SECRET = 'pa$$ wörd/+"\\&<key>\n2'

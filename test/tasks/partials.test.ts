@@ -1,8 +1,8 @@
 // What a task says while it is at it: gathered, masked, and dropped where it is too much.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Masking } from '../../src/tasks/masking.ts'
 import { type Partial, Partials } from '../../src/tasks/partials.ts'
+import { Masking } from '../../src/tasks/secrets/masking.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()

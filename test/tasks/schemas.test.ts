@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import { sizeBytes } from '../../src/tasks/size.ts'
 import { isTemplate, withTemplates } from '../../src/tasks/templates.ts'
-import { choice } from '../../src/workflow/choice.ts'
+import { choice } from '../../src/workflow/definition/choice.ts'
 import { checkShape } from '../../src/workflow/faults.ts'
 
 const { rendered, inDefinition } = TASK_TYPES.http.with

@@ -2,7 +2,6 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type BreakerPolicy, DEFAULT_BREAKER } from '../../src/workflow/breaker.ts'
 import {
   admit,
   afterCall,
@@ -17,7 +16,8 @@ import {
   type Trial,
   trialVerdictOf,
   verdictOf,
-} from '../../src/workflow/circuit.ts'
+} from '../../src/workflow/decide/circuit.ts'
+import { type BreakerPolicy, DEFAULT_BREAKER } from '../../src/workflow/definition/breaker.ts'
 import { spanMs } from '../../src/workflow/span.ts'
 
 const LEASE_MS = 65_000

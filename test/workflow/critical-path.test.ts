@@ -1,10 +1,10 @@
 // Which tasks decided how long a run took, case by case. That the shares always sum up to the run is shown by the simulation.
 
 import { describe, expect, test } from 'vitest'
-import { accept } from '../../src/workflow/apply.ts'
-import { criticalPath } from '../../src/workflow/critical-path.ts'
 import type { AcceptedEvent } from '../../src/workflow/event.ts'
-import { timelineOf } from '../../src/workflow/timeline.ts'
+import { criticalPath } from '../../src/workflow/explain/critical-path.ts'
+import { timelineOf } from '../../src/workflow/explain/timeline.ts'
+import { accept } from '../../src/workflow/run/apply.ts'
 import { aRetry } from '../support/builders.ts'
 import { type DrivenRun, drive } from '../support/driven-run.ts'
 

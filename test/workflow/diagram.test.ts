@@ -1,7 +1,7 @@
 // diagram.ts: the graph as Mermaid and DOT.
 
 import { describe, expect, test } from 'vitest'
-import { toDot, toMermaid } from '../../src/workflow/diagram.ts'
+import { toDot, toMermaid } from '../../src/workflow/explain/diagram.ts'
 import { aDefinition } from '../support/builders.ts'
 
 describe('toMermaid', () => {

@@ -2,11 +2,11 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { accept, apply } from '../../src/workflow/apply.ts'
-import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
+import { compile, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import { PayloadRef, type RunEvent, type StartOptions, type TaskError, type Usage } from '../../src/workflow/event.ts'
-import type { Run } from '../../src/workflow/run.ts'
+import { accept, apply } from '../../src/workflow/run/apply.ts'
+import { decodeCommit, encodeCommit, isAccepted, isLater } from '../../src/workflow/run/encoding.ts'
+import type { Run } from '../../src/workflow/run/run.ts'
 import { aDefinition } from '../support/builders.ts'
 
 const workflow = compile(aDefinition({ a: [], b: ['a'] }))

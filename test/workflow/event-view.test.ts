@@ -2,12 +2,12 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { eventText } from '../../durable/event-view.ts'
-import { EventSchema } from '../../src/api/run-schemas.ts'
-import { accept, apply } from '../../src/workflow/apply.ts'
-import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
-import { decodeCommit, isAccepted, isLater } from '../../src/workflow/encoding.ts'
+import { eventText } from '../../durable/runner/event-view.ts'
+import { EventSchema } from '../../src/api/runs/run-schemas.ts'
+import { compile, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { RunEvent, StartOptions } from '../../src/workflow/event.ts'
+import { accept, apply } from '../../src/workflow/run/apply.ts'
+import { decodeCommit, isAccepted, isLater } from '../../src/workflow/run/encoding.ts'
 import { aDefinition } from '../support/builders.ts'
 
 interface Shown {

@@ -2,12 +2,12 @@
 // moment, and that the shares of its path are all of its time, is shown by the simulation.
 
 import { describe, expect, test } from 'vitest'
-import { advance } from '../../src/workflow/advance.ts'
-import { accept } from '../../src/workflow/apply.ts'
-import type { TaskDefinition } from '../../src/workflow/definition.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import type { TaskDefinition } from '../../src/workflow/definition/definition.ts'
 import type { AcceptedEvent, RunEvent, TaskError } from '../../src/workflow/event.ts'
-import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
+import { explain, explanationJson, explanationText } from '../../src/workflow/explain/explain.ts'
+import { accept } from '../../src/workflow/run/apply.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
 import { listed, spanText } from '../../src/workflow/wording.ts'
 import { aRetry } from '../support/builders.ts'
 import { type DrivenRun, drive } from '../support/driven-run.ts'

@@ -1,7 +1,7 @@
 import { Environment } from '@marcbachmann/cel-js'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { jsonBytes } from '../../src/workflow/cel-json.ts'
+import { jsonBytes } from '../../src/workflow/expression/cel-json.ts'
 import {
   checkTemplate,
   type ExpressionNames,
@@ -9,7 +9,7 @@ import {
   hasExpressions,
   type Rendered,
   renderTemplate,
-} from '../../src/workflow/expression.ts'
+} from '../../src/workflow/expression/expression.ts'
 import type { Json } from '../../src/workflow/json.ts'
 
 // JSON.parse and not a literal: the own key `__proto__` that a request can bring exists only that way.

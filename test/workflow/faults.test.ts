@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import { CODES, type FaultCode } from '../../src/workflow/codes.ts'
+import { parseDefinition } from '../../src/workflow/definition/parse.ts'
 import { checkShape, faultsOf, type Place, pointer } from '../../src/workflow/faults.ts'
 import { nearest, quoted } from '../../src/workflow/nearest.ts'
-import { parseDefinition } from '../../src/workflow/parse.ts'
 import { canonicalText, soundness } from '../../src/workflow/sound.ts'
 
 function faults(schema: z.ZodType, value: unknown, place?: Place): string[] {

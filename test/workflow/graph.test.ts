@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { components, findCycles, Upstream } from '../../src/workflow/cycles.ts'
-import { buildGraph, findCycle, type Graph, isUpstream } from '../../src/workflow/graph.ts'
+import { buildGraph, findCycle, type Graph, isUpstream } from '../../src/workflow/definition/graph.ts'
 
 /** Graph of single-letter tasks: "a", "b>a" (b waits for a), "c>ab". */
 function graphOf(...tasks: string[]): Graph {

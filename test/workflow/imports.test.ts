@@ -33,6 +33,7 @@ const PACKAGES: { [place: string]: string[] } = {
 }
 
 const table = rowsOf(readFileSync('ARCHITECTURE.md', 'utf8'))
+const rooms = roomsOf(readFileSync('ARCHITECTURE.md', 'utf8'))
 const files = globSync(['src/**/*.ts', 'durable/**/*.ts']).filter((file) => !file.endsWith('.d.ts'))
 
 describe('the table of the map', () => {
@@ -57,6 +58,21 @@ describe.each([...table])('%s imports', (place, allowed) => {
       importsOf(readFileSync(file, 'utf8'), dirname(file))
         .filter((found) => !isAllowed(found, place, allowed))
         .map(({ from, isType }) => `${file} imports ${isType ? 'types' : 'values'} of ${from}`),
+    )
+    expect(broken).toEqual([])
+  })
+})
+
+describe('a room imports values only from those above it', () => {
+  test.each(['src/workflow', 'durable'])('%s', (place) => {
+    const order = rooms.filter((room) => room === place || room.startsWith(`${place}/`))
+    expect(order.length).toBeGreaterThan(5)
+    const mine = files.filter((file) => file.startsWith(`${place}/`))
+    expect([...new Set(mine.map(dirname))].sort(), 'each room is in the table').toEqual([...order].sort())
+    const broken = mine.flatMap((file) =>
+      importsOf(readFileSync(file, 'utf8'), dirname(file))
+        .filter(({ from, isType }) => !isType && order.indexOf(dirname(from)) > order.indexOf(dirname(file)))
+        .map(({ from }) => `${file} imports values of ${from}`),
     )
     expect(broken).toEqual([])
   })
@@ -139,6 +155,13 @@ function rowsOf(text: string): Map<string, Allowed> {
       return [[place, allowedBy(last.replace(/ \|$/, ''), place, [...known.keys()])] as const]
     }),
   )
+}
+
+/** The rooms of the second table, in its order: their folders. */
+function roomsOf(text: string): string[] {
+  const [, table = ''] = text.split('\n| room | what is in it |\n')
+  const rows = table.split('\n\n')[0]!.split('\n').slice(1)
+  return rows.map((row) => /`([^`]+)\/`/.exec(row)![1]!)
 }
 
 /** "`workflow`, `tasks/schemas`; other `tasks` as types" */

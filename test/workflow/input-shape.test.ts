@@ -3,12 +3,12 @@
 
 import { describe, expect, test } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
-import { checkTemplate } from '../../src/workflow/expression.ts'
-import { InputShape } from '../../src/workflow/input-shape.ts'
+import { InputShape } from '../../src/workflow/definition/input-shape.ts'
+import { parseDefinition } from '../../src/workflow/definition/parse.ts'
+import { checkTemplate } from '../../src/workflow/expression/expression.ts'
 import type { Json, JsonObject } from '../../src/workflow/json.ts'
-import type { Schema } from '../../src/workflow/json-schema.ts'
-import { checkInputSchema } from '../../src/workflow/json-schema-check.ts'
-import { parseDefinition } from '../../src/workflow/parse.ts'
+import type { Schema } from '../../src/workflow/json-schema/json-schema.ts'
+import { checkInputSchema } from '../../src/workflow/json-schema/json-schema-check.ts'
 
 /** Messages of the faults of one bare expression. */
 function faults(schema: Json, expression: string): string[] {

@@ -6,9 +6,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject } from '../../src/workflow/json.ts'
-import type { Schema } from '../../src/workflow/json-schema.ts'
-import { checkInputSchema } from '../../src/workflow/json-schema-check.ts'
-import { Validator } from '../../src/workflow/json-schema-validation.ts'
+import type { Schema } from '../../src/workflow/json-schema/json-schema.ts'
+import { checkInputSchema } from '../../src/workflow/json-schema/json-schema-check.ts'
+import { Validator } from '../../src/workflow/json-schema/json-schema-validation.ts'
 
 /** `path code` of each fault. */
 function faults(schema: Json, value: Json): string[] {

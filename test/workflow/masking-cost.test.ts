@@ -1,7 +1,7 @@
 // What it costs to look for secrets. In plain Node, since the clock of the real runtime stands still while nothing is awaited.
 
 import { expect, test } from 'vitest'
-import { Masking } from '../../src/tasks/masking.ts'
+import { Masking } from '../../src/tasks/secrets/masking.ts'
 
 test('as many secrets as a call may have, of short lines, cost little more than one', () => {
   const lines = (seed: number) =>

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import { CODES } from '../../src/workflow/codes.ts'
-import { buildGraph, findCycle } from '../../src/workflow/graph.ts'
-import { parseDefinition } from '../../src/workflow/parse.ts'
+import { buildGraph, findCycle } from '../../src/workflow/definition/graph.ts'
+import { parseDefinition } from '../../src/workflow/definition/parse.ts'
 import { canonicalText } from '../../src/workflow/sound.ts'
 
 /** Follows a JSON Pointer; the last step may be missing in an object, since it may be what is required. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
-import { parseDefinition } from '../../src/workflow/parse.ts'
+import { parseDefinition } from '../../src/workflow/definition/parse.ts'
 import { TEST_TYPES } from '../support/task-types.ts'
 
 function parse(tasks: unknown[], rest: object = {}) {

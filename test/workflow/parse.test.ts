@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
-import { compile } from '../../src/workflow/definition.ts'
-import { parseDefinition } from '../../src/workflow/parse.ts'
-import { LATER_FIELDS } from '../../src/workflow/schema.ts'
+import { compile } from '../../src/workflow/definition/definition.ts'
+import { parseDefinition } from '../../src/workflow/definition/parse.ts'
+import { LATER_FIELDS } from '../../src/workflow/definition/schema.ts'
 import { TEST_TYPES } from '../support/task-types.ts'
 
 /** A task that has no fault, and what the test says of it. */

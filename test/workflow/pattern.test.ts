@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compilePattern } from '../../src/workflow/pattern.ts'
+import { compilePattern } from '../../src/workflow/json-schema/pattern.ts'
 
 function matches(source: string, text: string): boolean {
   const compiled = compilePattern(source)

@@ -1,12 +1,12 @@
 // What a new run of an ended one makes again, and what it takes over.
 
 import { describe, expect, test } from 'vitest'
-import { advance } from '../../src/workflow/advance.ts'
-import { compile, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import { planRerun, type RetryFrom } from '../../src/workflow/decide/rerun.ts'
+import { compile, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { TaskError } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
-import { planRerun, type RetryFrom } from '../../src/workflow/rerun.ts'
-import type { Run } from '../../src/workflow/run.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import type { Run } from '../../src/workflow/run/run.ts'
 import { aDefinition, aRun, type Shape } from '../support/builders.ts'
 
 const load = () => null

@@ -10,7 +10,7 @@ import {
   NO_CALLS,
   takeEarned,
   takeGiven,
-} from '../../src/workflow/retry-budget.ts'
+} from '../../src/workflow/decide/retry-budget.ts'
 
 const callsAt = (count: number, at: number, steps: EarnedRetries = NO_CALLS) =>
   Array.from({ length: count }).reduce<EarnedRetries>((all) => countCall(all, at), steps)

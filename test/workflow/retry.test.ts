@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { EndCode } from '../../src/workflow/codes.ts'
+import { isRetried, type RetryPolicy, restartDelayMs, retryDelayMs } from '../../src/workflow/decide/retry.ts'
 import { hash32 } from '../../src/workflow/hash.ts'
-import { isRetried, type RetryPolicy, restartDelayMs, retryDelayMs } from '../../src/workflow/retry.ts'
 
 const policy: RetryPolicy = {
   max_attempts: 5,

@@ -1,16 +1,16 @@
 // What is decided, case by case. The simulation shows that nothing breaks; this shows that the right thing happens.
 
 import { describe, expect, test } from 'vitest'
-import type { Admission } from '../../src/workflow/admission.ts'
-import { advance } from '../../src/workflow/advance.ts'
-import { accept, apply } from '../../src/workflow/apply.ts'
-import { wantsRetry } from '../../src/workflow/attempt-end.ts'
 import type { EndCode } from '../../src/workflow/codes.ts'
-import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
+import type { Admission } from '../../src/workflow/decide/admission.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import { wantsRetry } from '../../src/workflow/decide/attempt-end.ts'
+import { HISTORY_LIMIT } from '../../src/workflow/decide/decision-bounds.ts'
+import type { RetryPolicy } from '../../src/workflow/decide/retry.ts'
 import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
-import type { RetryPolicy } from '../../src/workflow/retry.ts'
-import { dueAt, type Run } from '../../src/workflow/run.ts'
+import { accept, apply } from '../../src/workflow/run/apply.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import { dueAt, type Run } from '../../src/workflow/run/run.ts'
 import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null

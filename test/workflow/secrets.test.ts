@@ -1,13 +1,13 @@
 // Where secrets may stand in a definition, and how they get into a rendered `with` without whoever renders it having them.
 
 import { describe, expect, test } from 'vitest'
-import { httpHost } from '../../src/tasks/http-with.ts'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
-import { renderTemplate } from '../../src/workflow/expression.ts'
+import { httpHost } from '../../src/tasks/with/http-with.ts'
+import { parseDefinition } from '../../src/workflow/definition/parse.ts'
+import { renderTemplate } from '../../src/workflow/expression/expression.ts'
+import { fillSecrets, SecretMarks } from '../../src/workflow/expression/secret-marks.ts'
+import { secretsIn } from '../../src/workflow/expression/secret-uses.ts'
 import type { Json, JsonObject } from '../../src/workflow/json.ts'
-import { parseDefinition } from '../../src/workflow/parse.ts'
-import { fillSecrets, SecretMarks } from '../../src/workflow/secret-marks.ts'
-import { secretsIn } from '../../src/workflow/secret-uses.ts'
 
 const url = 'https://api.test/'
 

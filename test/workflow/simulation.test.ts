@@ -5,17 +5,22 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { compile, type TaskDefinition, type TaskPlan, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import type { RetryPolicy } from '../../src/workflow/decide/retry.ts'
+import { decide } from '../../src/workflow/decide/scheduler.ts'
+import {
+  compile,
+  type TaskDefinition,
+  type TaskPlan,
+  type WorkflowDefinition,
+} from '../../src/workflow/definition/definition.ts'
 import type { LaterEvent } from '../../src/workflow/event.ts'
-import { explain, explanationJson, explanationText } from '../../src/workflow/explain.ts'
-import { type Items, runsCutOff } from '../../src/workflow/items.ts'
+import { explain, explanationJson, explanationText } from '../../src/workflow/explain/explain.ts'
+import { runWaiting, waitingIn } from '../../src/workflow/explain/waiting.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
-import type { RetryPolicy } from '../../src/workflow/retry.ts'
-import { isFinal, isSettled, RUN_STATUSES, type Run, TASK_STATUSES } from '../../src/workflow/run.ts'
-import { decide } from '../../src/workflow/scheduler.ts'
-import { spotAt, spotKey, spotOf } from '../../src/workflow/spot.ts'
-import { judge, TRIGGER_RULES } from '../../src/workflow/trigger-rule.ts'
-import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
+import { type Items, runsCutOff } from '../../src/workflow/run/items.ts'
+import { isFinal, isSettled, RUN_STATUSES, type Run, TASK_STATUSES } from '../../src/workflow/run/run.ts'
+import { spotAt, spotKey, spotOf } from '../../src/workflow/run/spot.ts'
+import { judge, TRIGGER_RULES } from '../../src/workflow/run/trigger-rule.ts'
 import { type Random, seeded } from '../support/random.ts'
 import { SIGNAL_NAMES, SimulatedWorld, type Trouble } from '../support/simulated-world.ts'
 import { stateDiagrams, Transitions } from '../support/transitions.ts'

@@ -1,8 +1,8 @@
 // Spans: "500ms", "5s", "10m", "24h", "30d".
 
 import { describe, expect, test } from 'vitest'
+import { timeoutSchema } from '../../src/workflow/definition/schema.ts'
 import { checkShape } from '../../src/workflow/faults.ts'
-import { timeoutSchema } from '../../src/workflow/schema.ts'
 import { SPAN_PATTERN, spanMs } from '../../src/workflow/span.ts'
 
 describe('spanMs', () => {

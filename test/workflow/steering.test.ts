@@ -2,13 +2,13 @@
 // breaks; this shows that the right thing happens.
 
 import { describe, expect, test } from 'vitest'
-import { advance } from '../../src/workflow/advance.ts'
 import type { EndCode } from '../../src/workflow/codes.ts'
-import { HISTORY_LIMIT } from '../../src/workflow/decision-bounds.ts'
-import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import { HISTORY_LIMIT } from '../../src/workflow/decide/decision-bounds.ts'
+import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { LaterEvent, TaskError } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
-import { dueAt, NEVER_DUE, type Run } from '../../src/workflow/run.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import { dueAt, NEVER_DUE, type Run } from '../../src/workflow/run/run.ts'
 import { aDefinition, aRetry, aRun, type Shape } from '../support/builders.ts'
 
 const noPayloads = () => null

@@ -1,13 +1,13 @@
 // Tasks that compute a value: what they see, what they give, and how they fail.
 
 import { describe, expect, test } from 'vitest'
-import { advance } from '../../src/workflow/advance.ts'
-import { accept } from '../../src/workflow/apply.ts'
-import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import { type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
 import type { Json } from '../../src/workflow/json.ts'
-import type { Run } from '../../src/workflow/run.ts'
+import { accept } from '../../src/workflow/run/apply.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import type { Run } from '../../src/workflow/run/run.ts'
 import { aDefinition, aRetry } from '../support/builders.ts'
 
 const noPayloads = () => null

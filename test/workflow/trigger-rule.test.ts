@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type EndedDependencies, judge, TRIGGER_RULES, type TriggerRule } from '../../src/workflow/trigger-rule.ts'
+import { type EndedDependencies, judge, TRIGGER_RULES, type TriggerRule } from '../../src/workflow/run/trigger-rule.ts'
 
 const ended = (rest: Partial<EndedDependencies>): EndedDependencies => ({
   succeeded: 0,

@@ -1,13 +1,13 @@
 // What is said of whoever waits, case by case. That everything held back says something is shown by the simulation.
 
 import { describe, expect, test } from 'vitest'
-import { advance } from '../../src/workflow/advance.ts'
-import { apply } from '../../src/workflow/apply.ts'
-import type { WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
+import type { WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import type { TaskError } from '../../src/workflow/event.ts'
-import type { Fact } from '../../src/workflow/fact.ts'
-import type { Run } from '../../src/workflow/run.ts'
-import { runWaiting, waitingIn } from '../../src/workflow/waiting.ts'
+import { runWaiting, waitingIn } from '../../src/workflow/explain/waiting.ts'
+import { apply } from '../../src/workflow/run/apply.ts'
+import type { Fact } from '../../src/workflow/run/fact.ts'
+import type { Run } from '../../src/workflow/run/run.ts'
 import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null

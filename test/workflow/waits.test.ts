@@ -1,15 +1,15 @@
 // Tasks that wait: sleeps, waits for an event, and the signals that end them.
 
 import { describe, expect, test } from 'vitest'
-import { advance, type KeepPayload } from '../../src/workflow/advance.ts'
-import { accept, apply } from '../../src/workflow/apply.ts'
-import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition.ts'
+import { advance, type KeepPayload } from '../../src/workflow/decide/advance.ts'
+import { hasRoom, MAX_BUFFERED, takersOf } from '../../src/workflow/decide/signals.ts'
+import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
 import { type Held, type LaterEvent, PayloadRef, type TaskError } from '../../src/workflow/event.ts'
-import type { Fact, SignalFact } from '../../src/workflow/fact.ts'
+import { StepBudget } from '../../src/workflow/expression/step-budget.ts'
 import type { Json } from '../../src/workflow/json.ts'
-import { dueAt, type Run } from '../../src/workflow/run.ts'
-import { hasRoom, MAX_BUFFERED, takersOf } from '../../src/workflow/signals.ts'
-import { StepBudget } from '../../src/workflow/step-budget.ts'
+import { accept, apply } from '../../src/workflow/run/apply.ts'
+import type { Fact, SignalFact } from '../../src/workflow/run/fact.ts'
+import { dueAt, type Run } from '../../src/workflow/run/run.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
 
 const noPayloads = () => null

@@ -2,9 +2,9 @@
 
 import { fromJson } from '@bufbuild/protobuf'
 import type { Fault } from '../../workflow/codes.ts'
-import { hasExpressions } from '../../workflow/expression.ts'
+import { hasExpressions } from '../../workflow/expression/expression.ts'
 import type { Json } from '../../workflow/json.ts'
-import type { GrpcWith } from '../grpc-with.ts'
+import type { GrpcWith } from '../with/grpc-with.ts'
 import { methodIn, registryOf, unfit } from './descriptors.ts'
 
 /** @param config of a definition: every field may still hold expressions, and is then looked at when the task starts */

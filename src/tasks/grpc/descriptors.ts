@@ -24,7 +24,7 @@ import {
 } from '@bufbuild/protobuf/wkt'
 import type { FaultCode } from '../../workflow/codes.ts'
 import { didYouMeanOrAll, quoted } from '../../workflow/nearest.ts'
-import type { GrpcWith } from '../grpc-with.ts'
+import type { GrpcWith } from '../with/grpc-with.ts'
 import { weightOf } from './decoded-weight.ts'
 
 /** Messages, fields, values of enums, methods and options that descriptors may have: each takes memory, also one that is empty. */

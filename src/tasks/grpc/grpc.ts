@@ -1,7 +1,7 @@
 // The `grpc` task. All that needs the library of Protocol Buffers is loaded when the first task of the type comes.
 
-import type { GrpcWith } from '../grpc-with.ts'
 import type { TaskPlugin } from '../plugin.ts'
+import type { GrpcWith } from '../with/grpc-with.ts'
 
 export const grpc: TaskPlugin<GrpcWith> = {
   type: 'grpc',

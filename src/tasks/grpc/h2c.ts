@@ -3,7 +3,7 @@
 // not offer, and fetch neither speaks HTTP/2 to a server that has no TLS nor hands out trailers.
 
 import { connect } from 'cloudflare:sockets'
-import { excerpt } from '../http-body.ts'
+import { excerpt } from '../http/http-body.ts'
 import {
   type Answer,
   BROKEN_OFF,

@@ -4,7 +4,7 @@
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import type { Json, JsonObject } from '../../workflow/json.ts'
 import { isJsonObject } from '../../workflow/json.ts'
-import { excerpt, readBody } from '../http-body.ts'
+import { excerpt, readBody } from '../http/http-body.ts'
 import { parseRetryAfter } from '../retry-after.ts'
 import {
   type Answer,

@@ -4,7 +4,7 @@
 import { type FileRegistry, fromBinary } from '@bufbuild/protobuf'
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
-import type { GrpcWith } from '../grpc-with.ts'
+import type { GrpcWith } from '../with/grpc-with.ts'
 import { forgetOldest, isWellKnown, MAX_PARTS, partsIn, registryFrom, type Weighed } from './descriptors.ts'
 import { fieldsOf } from './details.ts'
 import { type Exchange, MAX_MESSAGE_BYTES, type NoMessage, notGrpc } from './exchange.ts'

@@ -2,8 +2,8 @@
 
 import type { Fault } from '../../workflow/codes.ts'
 import type { Json } from '../../workflow/json.ts'
-import type { Schema } from '../../workflow/json-schema.ts'
-import { Validator } from '../../workflow/json-schema-validation.ts'
+import type { Schema } from '../../workflow/json-schema/json-schema.ts'
+import { Validator } from '../../workflow/json-schema/json-schema-validation.ts'
 import { soundness } from '../../workflow/sound.ts'
 import type { Message } from './server.ts'
 

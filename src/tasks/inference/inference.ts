@@ -2,10 +2,10 @@
 // offered, so a model has nothing to do but to answer. Whatever server and network do ends as a TaskResult.
 
 import type { Usage } from '../../workflow/event.ts'
-import type { Schema } from '../../workflow/json-schema.ts'
+import type { Schema } from '../../workflow/json-schema/json-schema.ts'
 import { failed } from '../failure.ts'
-import type { InferenceWith } from '../inference-with.ts'
 import type { PluginCall, PluginSurroundings, TaskPlugin, TaskResult } from '../plugin.ts'
+import type { InferenceWith } from '../with/inference-with.ts'
 import { type Said, vectorsIn } from './answer.ts'
 import { formed, withRepair } from './form.ts'
 import { noAnswer, type Reading, readJson, readSaid } from './reading.ts'

@@ -2,8 +2,8 @@
 
 import type { Json } from '../../workflow/json.ts'
 import { failed } from '../failure.ts'
-import { readBody } from '../http-body.ts'
-import type { InferenceWith } from '../inference-with.ts'
+import { readBody } from '../http/http-body.ts'
+import type { InferenceWith } from '../with/inference-with.ts'
 import { errorIn, type Said, saidIn } from './answer.ts'
 import type { Failure } from './server.ts'
 import { withoutKey } from './server.ts'

@@ -2,13 +2,13 @@
 // answer with a Response, whose errors are told here, so that what reads answers does not know whom it reads.
 
 import type { Json, JsonObject } from '../../workflow/json.ts'
-import { type Schema, subschemasOf } from '../../workflow/json-schema.ts'
+import { type Schema, subschemasOf } from '../../workflow/json-schema/json-schema.ts'
 import { addCallHeaders, callHeaders } from '../call-headers.ts'
 import { egressFault } from '../egress.ts'
 import { failed } from '../failure.ts'
-import { excerpt, readBody } from '../http-body.ts'
-import type { InferenceWith } from '../inference-with.ts'
+import { excerpt, readBody } from '../http/http-body.ts'
 import type { AiBinding, PluginCall, PluginSurroundings, TaskResult } from '../plugin.ts'
+import type { InferenceWith } from '../with/inference-with.ts'
 import { errorIn } from './answer.ts'
 import { waitTold } from './limits-told.ts'
 

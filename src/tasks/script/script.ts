@@ -3,7 +3,7 @@
 import type { Json, JsonObject } from '../../workflow/json.ts'
 import { failed } from '../failure.ts'
 import type { Findings, PluginCall, TaskPlugin, TaskResult } from '../plugin.ts'
-import { limitsOf, type ScriptWith } from '../script-with.ts'
+import { limitsOf, type ScriptWith } from '../with/script-with.ts'
 import type { ScriptLimits } from './limits.ts'
 import { type ScriptFindings, type ScriptOutcome, syntaxMessage } from './outcome.ts'
 import { TooMuchWaits, Turns } from './turns.ts'

@@ -1,0 +1,145 @@
+// What a bulk job does to the runs of this shard, page by page, and how the other shards come to know of it. Where a job
+// stands is kept by bulk-jobs.ts.
+
+import { ulid } from 'ulid'
+import { logFault } from '../fault-log.ts'
+import type { Rows } from '../rows.ts'
+import { type BulkJobs, boundedFilter, retryKey } from './bulk-jobs.ts'
+import { type IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
+import { countRuns, listRuns } from './listing.ts'
+import type { Removal } from './removal.ts'
+import type { Retention } from './retention.ts'
+import type { Retries } from './retries.ts'
+import type { BulkAnswer, BulkJob, StartRequest } from './runner-rpc.ts'
+import type { Steps } from './steps.ts'
+
+export class BulkWork {
+  readonly #jobs: BulkJobs
+  readonly #keys: IdempotencyKeys
+  readonly #retention: Retention
+  readonly #rows: Rows
+  readonly #prefix: () => string
+  readonly #steps: Steps
+  readonly #retries: Retries
+  readonly #removal: Removal
+  readonly #tellShard: (shard: number, job: BulkJob) => Promise<unknown>
+  #isTelling = false
+
+  /**
+   * @param prefix what the ids of this shard's runs begin with
+   * @param tellShard hands a job to another shard
+   */
+  constructor(
+    jobs: BulkJobs,
+    keys: IdempotencyKeys,
+    retention: Retention,
+    rows: Rows,
+    prefix: () => string,
+    steps: Steps,
+    retries: Retries,
+    removal: Removal,
+    tellShard: (shard: number, job: BulkJob) => Promise<unknown>,
+  ) {
+    this.#jobs = jobs
+    this.#keys = keys
+    this.#retention = retention
+    this.#rows = rows
+    this.#prefix = prefix
+    this.#steps = steps
+    this.#retries = retries
+    this.#removal = removal
+    this.#tellShard = tellShard
+  }
+
+  /** Takes a job, or finds the one that its id or its key has begun. What it writes is one turn with it. */
+  accept(job: BulkJob, others: readonly number[], idempotency: StartRequest['idempotency']): BulkAnswer {
+    if (idempotency === null) return this.#jobs.accept(job, others)
+    // A key of a start is another: it holds no blank.
+    const key = `bulk ${idempotency.key}`
+    const now = Date.now()
+    const known = this.#keys.find(key, now)
+    if (known !== null && known.bodyHash !== idempotency.bodyHash) return 'idempotency_key_reused'
+    // Asked again by the same call, since the platform broke off the first time, it is no replay.
+    if (known !== null) return known.runId === job.id ? 'accepted' : { kind: 'replayed', id: known.runId }
+    const outcome = this.#jobs.accept(job, others)
+    if (outcome === 'accepted') {
+      this.#keys.save(key, idempotency.bodyHash, job.id, now)
+      this.#retention.expectKey(now + KEY_LIFETIME_MS)
+    }
+    return outcome
+  }
+
+  /** How many runs a job would act on now. */
+  async count(job: BulkJob): Promise<number> {
+    let sum = 0
+    for (let before: string | null = null; ; ) {
+      const { count, horizon } = countRuns(this.#rows, boundedFilter(job), this.#prefix(), before)
+      sum += count
+      if (horizon === null) return sum
+      before = horizon
+      await scheduler.wait(0)
+    }
+  }
+
+  /** Acts on a page of the oldest job. Rejects if it broke; the next step is made after a while then. */
+  async step(now: number): Promise<void> {
+    try {
+      await this.#jobs.step(
+        now,
+        (filter, before, limit) => listRuns(this.#rows, filter, this.#prefix(), before, limit),
+        (action, ulids, at, jobId) => this.#act(action, ulids, at, jobId),
+      )
+    } catch (error) {
+      this.#jobs.postpone(now)
+      throw error
+    }
+  }
+
+  /** Tells other shards of the jobs that this one has to tell them of. Not to be awaited by the alarm: one that hangs would hold it. */
+  async tell(): Promise<void> {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    try {
+      for (const { job, shards } of this.#jobs.untoldJobs()) {
+        const told = await Promise.allSettled(shards.map((shard) => this.#tellShard(shard, job)))
+        for (const outcome of told) if (outcome.status === 'rejected') logFault('bulk', outcome.reason)
+        this.#jobs.setUntold(
+          job.id,
+          shards.filter((_, index) => told[index]!.status === 'rejected'),
+        )
+      }
+    } finally {
+      this.#isTelling = false
+    }
+  }
+
+  /** @returns how many of the runs it could not act on */
+  #act(action: BulkJob['action'], ulids: readonly string[], now: number, jobId: string): number | Promise<number> {
+    const runIds = ulids.map((id) => `${this.#prefix()}${id}`)
+    switch (action) {
+      case 'delete':
+        this.#removal.remove(runIds)
+        return 0
+      case 'retry':
+        return this.#retryAll(runIds, jobId)
+      case 'cancel':
+        return runIds.filter((runId) => !this.#steps.requestCancel(runId, now)).length
+    }
+  }
+
+  /** Makes runs again, each once for a job: its key finds what was begun before a crash. */
+  async #retryAll(runIds: readonly string[], jobId: string): Promise<number> {
+    const outcomes = await Promise.allSettled(
+      runIds.map((of) =>
+        this.#retries.accept({
+          runId: `${this.#prefix()}${ulid()}`,
+          of,
+          from: 'failed',
+          version: null,
+          idempotency: { key: retryKey(jobId, of), bodyHash: '' },
+        }),
+      ),
+    )
+    return outcomes.filter((outcome) => outcome.status === 'rejected' || outcome.value.kind !== 'accepted').length
+  }
+}

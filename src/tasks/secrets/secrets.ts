@@ -1,0 +1,105 @@
+// The secrets of a call: fetched from the tenant's Vault, filled into `with`, and masked in whatever comes back.
+// Values are kept in this isolate for the moment that the Vault lends them (it answers a change only when that is over), so
+// that the items of a map do not each ask for the same.
+
+import { fillSecrets, type SecretsAsked } from '../../workflow/expression/secret-marks.ts'
+import type { JsonObject } from '../../workflow/json.ts'
+import { failed } from '../failure.ts'
+import type { PartialMask } from '../partials.ts'
+import type { TaskCall, TaskResult } from '../plugin.ts'
+import { MAX_SECRETS_BYTES, Masking } from './masking.ts'
+
+/** What a Vault says when it is asked for values. Crosses RPC between releases (R9). */
+export type Opened =
+  /** `forMs`: how long they may be used without asking again, counted from before the question. */
+  | { kind: 'opened'; values: [name: string, value: string][]; forMs: number }
+  | { kind: 'unknown'; names: string[] }
+  | { kind: 'unreadable'; why: string }
+
+/** The Vaults as they are reached over RPC. */
+export interface Vaults {
+  open(tenant: string, names: readonly string[]): Promise<Opened>
+}
+
+/** A call that can be made, and what hides its secrets afterwards; or how it ends without being made. */
+type Prepared =
+  | {
+      ok: true
+      with: JsonObject
+      hide: (result: TaskResult) => TaskResult
+      holdsSecret?: (text: string) => boolean
+      mask: PartialMask | null
+    }
+  | { ok: false; end: TaskResult }
+
+/** Values that are kept, at most 32 KiB each. */
+const MAX_KEPT = 200
+
+const kept = new Map<string, { value: string; until: number }>()
+
+/** A call without secrets is ready as it is. */
+export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepared> {
+  const { secrets: asked, with: config } = call
+  if (asked === undefined) return { ok: true, with: config, hide: (result) => result, mask: null }
+  const found = await valuesOf(asked, vaults)
+  if (!(found instanceof Map)) return { ok: false, end: found }
+  const bytes = [...found.values()].reduce((sum, value) => sum + new TextEncoder().encode(value).byteLength, 0)
+  if (bytes > MAX_SECRETS_BYTES) {
+    const what = `The secrets of the task have ${bytes} bytes together, more than ${MAX_SECRETS_BYTES}`
+    return { ok: false, end: failed('secrets_too_large', what) }
+  }
+  const filled = fillSecrets(config, asked.nonce, found)
+  if (filled === null) {
+    return { ok: false, end: failed('expression_limit', 'The secrets of the task would fill in more than 1 MiB') }
+  }
+  const masking = new Masking(found.values())
+  return {
+    ok: true,
+    with: filled as JsonObject,
+    hide: (result) => hidden(result, masking),
+    mask: { told: (text: string) => masking.told(text) as string, longest: masking.longest },
+    holdsSecret: (text) => masking.value(text) !== text,
+  }
+}
+
+async function valuesOf({ tenant, names }: SecretsAsked, vaults: Vaults): Promise<Map<string, string> | TaskResult> {
+  const askedAt = Date.now()
+  const values = new Map<string, string>()
+  for (const name of names) {
+    const known = kept.get(`${tenant}:${name}`)
+    if (known !== undefined && askedAt < known.until) values.set(name, known.value)
+  }
+  const missing = names.filter((name) => !values.has(name))
+  if (missing.length === 0) return values
+  const opened = await vaults.open(tenant, missing)
+  switch (opened.kind) {
+    case 'opened':
+      for (const [name, value] of opened.values) {
+        values.set(name, value)
+        keep(`${tenant}:${name}`, value, askedAt + opened.forMs)
+      }
+      return values
+    case 'unknown':
+      return failed('unknown_secret', `There is no secret ${opened.names.join(', ')}`)
+    case 'unreadable':
+      return failed('secret_unreadable', opened.why)
+    default:
+      return opened satisfies never
+  }
+}
+
+function keep(key: string, value: string, until: number): void {
+  kept.delete(key)
+  kept.set(key, { value, until })
+  for (const oldest of kept.keys()) {
+    if (kept.size <= MAX_KEPT) break
+    kept.delete(oldest)
+  }
+}
+
+function hidden(result: TaskResult, masking: Masking): TaskResult {
+  const logs = result.logs === undefined ? {} : { logs: result.logs.map((entry) => masking.told(entry)) }
+  if (result.kind === 'succeeded') return { ...result, output: masking.value(result.output), ...logs }
+  if (result.kind === 'snoozed') return { ...result, ...logs }
+  return { ...result, error: { ...result.error, message: masking.told(result.error.message) as string }, ...logs }
+}
