@@ -7,6 +7,7 @@
 // a registration, deletion, pause or resume leaves only when every lease on that name is recalled or has run out.
 
 import { DurableObject } from 'cloudflare:workers'
+import { hex } from '../../src/bytes.ts'
 import type { Env } from '../../src/env.ts'
 import { runnerOf } from '../../src/objects.ts'
 import type { WorkflowRef } from '../../src/workflow/definition/workflow-ref.ts'
@@ -219,5 +220,5 @@ function after(until: number): { promise: Promise<void>; cancel: () => void } {
 
 async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hex(new Uint8Array(digest))
 }

@@ -2,6 +2,7 @@
 // HMAC-SHA-256 under a secret that this object alone has, made at first use; so a link of one tenant is none of another (R8).
 // A link is shown while its task waits and is good for that wait alone. Whether it was used, the run itself says.
 
+import { fromBase64Url, toBase64Url } from '../../src/bytes.ts'
 import { hasCallback } from '../../src/workflow/definition/definition.ts'
 import type { TaskIndex } from '../../src/workflow/event.ts'
 import type { Run } from '../../src/workflow/run/run.ts'
@@ -35,7 +36,7 @@ export class Callbacks {
     const links = waiting.map(async (task) => {
       const target = { runId: run.id, task, wait: run.tasks[task]!.waitNumber }
       const signature = await crypto.subtle.sign(HMAC, await this.#signingKey(), this.#signed(target))
-      const token = `${this.#tenant()}.${target.runId}.${task}.${target.wait}.${base64Url(signature)}`
+      const token = `${this.#tenant()}.${target.runId}.${task}.${target.wait}.${toBase64Url(new Uint8Array(signature))}`
       return [task, `/v1/callbacks/${token}`] as const
     })
     return new Map(await Promise.all(links))
@@ -44,7 +45,7 @@ export class Callbacks {
   /** Whether this object has given the link. Takes as long for a wrong signature as for a right one. */
   async isOurs(target: CallbackTarget): Promise<boolean> {
     const key = await this.#storedKey()
-    const signature = bytesOf(target.signature)
+    const signature = signatureIn(target.signature)
     if (key === null || signature === null) return false
     return crypto.subtle.verify(HMAC, key, signature, this.#signed(target))
   }
@@ -73,15 +74,7 @@ export class Callbacks {
   }
 }
 
-function base64Url(bytes: ArrayBuffer): string {
-  return btoa(String.fromCharCode(...new Uint8Array(bytes)))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
-}
-
 /** The bytes of a signature; null if the text is none. */
-function bytesOf(text: string): Uint8Array<ArrayBuffer> | null {
-  if (!/^[A-Za-z0-9_-]{43}$/.test(text)) return null
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0))
+function signatureIn(text: string): Uint8Array<ArrayBuffer> | null {
+  return /^[A-Za-z0-9_-]{43}$/.test(text) ? fromBase64Url(text) : null
 }

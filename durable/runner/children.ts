@@ -2,13 +2,13 @@
 // Two commits of one turn are on disk together, so a child's end and its parent's report are one; a start may have to wait for
 // a lease, so a crash can come in between: the id of a child follows from its parent, and recovery starts what is missing.
 
+import { isLongerThan, utf8Length } from '../../src/bytes.ts'
 import type { Fault, TaskCode } from '../../src/workflow/codes.ts'
 import {
   type ChildEnd,
   childCall,
   endOfChild,
   MAX_DEPTH,
-  MAX_VALUE_BYTES,
   parentOf,
   versionName,
 } from '../../src/workflow/decide/child.ts'
@@ -17,6 +17,7 @@ import type { LoadPayload, Parent, StartOptions, TaskError } from '../../src/wor
 import { renderTemplate } from '../../src/workflow/expression/expression.ts'
 import { runScope, spotScope } from '../../src/workflow/expression/scope.ts'
 import { STEPS_OF_A_TURN, type StepBudget } from '../../src/workflow/expression/step-budget.ts'
+import { MAX_VALUE_BYTES } from '../../src/workflow/json.ts'
 import type { Fact } from '../../src/workflow/run/fact.ts'
 import { isCurrent, isFinal, type Run } from '../../src/workflow/run/run.ts'
 import { configOf, planOf, type Spot, spotAt, spotOf } from '../../src/workflow/run/spot.ts'
@@ -121,7 +122,7 @@ export class Children {
     const call = this.#callOf(run, spot, budget)
     if (!call.ok) return call.error
     const input = JSON.stringify(call.input)
-    if (bytesOf(input) > MAX_VALUE_BYTES) {
+    if (isLongerThan(MAX_VALUE_BYTES, input)) {
       return failure('invalid_child_input', `The input has more than ${MAX_VALUE_BYTES} bytes of JSON`)
     }
     const request = {
@@ -225,7 +226,7 @@ function endOf(run: Run, load: LoadPayload): ChildEnd {
   }
   const { output, output_bytes } = outputOf(run, load)
   if (typeof output_bytes === 'number') return { status: 'succeeded', output: null, bytes: output_bytes }
-  return { status: 'succeeded', output: output!, bytes: bytesOf(JSON.stringify(output)) }
+  return { status: 'succeeded', output: output!, bytes: utf8Length(JSON.stringify(output)) }
 }
 
 /** Why no run was started; null if one was, or if nobody waits for it any more. */
@@ -262,11 +263,4 @@ function listed(faults: readonly Fault[]): string {
 
 function failure(code: TaskCode | 'run_internal_error', message: string, retryable = false): TaskError {
   return { code, message, retryable }
-}
-
-const encoder = new TextEncoder()
-
-function bytesOf(text: string): number {
-  // A character takes three bytes at most, so most texts need not be measured.
-  return text.length * 3 <= MAX_VALUE_BYTES ? text.length : encoder.encode(text).byteLength
 }

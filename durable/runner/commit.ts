@@ -1,6 +1,7 @@
 // The only writer of history: facts of one run in, one transaction, and what follows from it (R3).
 // Durability and bookkeeping of a single run; gathering, waking and answering are runner.ts.
 
+import { utf8Length } from '../../src/bytes.ts'
 import { advance } from '../../src/workflow/decide/advance.ts'
 import type { TakenOver } from '../../src/workflow/decide/rerun.ts'
 import { DEFAULT_RETENTION } from '../../src/workflow/definition/definition.ts'
@@ -81,7 +82,7 @@ export class Committer {
   ): Committed {
     const { inputText, ...event } = accepted
     const isLarge = inputText.length > MAX_INLINE
-    const bytes = isLarge ? bytesOf(inputText) : 0
+    const bytes = isLarge ? utf8Length(inputText) : 0
     const input = isLarge ? new PayloadRef(1, bytes) : (JSON.parse(inputText) as Held)
     if (isLarge) this.#history.savePayload(event.runId, 1, inputText)
     const first: AcceptedEvent = { ...event, input }
@@ -164,7 +165,7 @@ export class Committer {
       const text = JSON.stringify(value)
       if (isInline(text, record.historyLength)) return value
       const n = ++record.payloads
-      const bytes = bytesOf(text)
+      const bytes = utf8Length(text)
       record.payloadBytes += bytes
       this.#history.savePayload(record.run.id, n, text)
       return new PayloadRef(n, bytes)
@@ -243,10 +244,4 @@ function isInline(text: string, historyLength: number): boolean {
     if (code === 0x5b || code === 0x7b) containers++
   }
   return text.length + CONTAINER_BYTES * containers <= 4 * most
-}
-
-const encoder = new TextEncoder()
-
-function bytesOf(text: string): number {
-  return encoder.encode(text).byteLength
 }

@@ -13,6 +13,7 @@ import { runWaiting, type Waiting, waitingIn } from '../../src/workflow/explain/
 import { held } from '../../src/workflow/expression/scope.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import type { Attempt, Run, TaskStatus } from '../../src/workflow/run/run.ts'
+import { timeText } from '../../src/workflow/time.ts'
 import { traceIdOf } from '../../src/workflow/trace.ts'
 import type { Links } from './callbacks.ts'
 import { fits, MAX_ANSWER } from './text-page.ts'
@@ -23,9 +24,9 @@ export const MAX_INLINE = 16 * 1024
 /** The largest output that a run without an `output` template gets by itself. */
 export const MAX_DEFAULT_OUTPUT = 1024 * 1024
 
-/** RFC 3339, UTC, milliseconds. */
+/** An instant as the API shows it (timeText), or null for one that has not come. */
 export function timestamp(at: number | null): string | null {
-  return at === null ? null : new Date(at).toISOString()
+  return at === null ? null : timeText(at)
 }
 
 /** `waiting` as the API shows it, if there is one. */

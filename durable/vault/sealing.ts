@@ -2,6 +2,8 @@
 // What a value belongs to (tenant, name, version) is authenticated with it, so that nobody who can write rows can pass one
 // secret off as another. SECRETS_KEY_PREVIOUS still opens what was sealed with it, and seals nothing.
 
+import { fromBase64, hex } from '../../src/bytes.ts'
+
 /** A value as it is stored. */
 export interface Sealed {
   /** Which SECRETS_KEY it was sealed with: a fingerprint of that key, which says nothing about it. */
@@ -85,7 +87,7 @@ async function derive(bytes: Uint8Array, tenant: string): Promise<SealingKey> {
   const id = await crypto.subtle.deriveBits(hkdf('key-id'), master, 64)
   const algorithm = { name: 'AES-GCM', length: 256 }
   const key = await crypto.subtle.deriveKey(hkdf(`tenant/${tenant}`), master, algorithm, false, ['encrypt', 'decrypt'])
-  return { id: [...new Uint8Array(id)].map((byte) => byte.toString(16).padStart(2, '0')).join(''), key }
+  return { id: hex(new Uint8Array(id)), key }
 }
 
 function hkdf(purpose: string): SubtleCryptoDeriveKeyAlgorithm {
@@ -97,7 +99,7 @@ function hkdf(purpose: string): SubtleCryptoDeriveKeyAlgorithm {
 function keyBytes(given: string): Uint8Array | null {
   const text = given.trim()
   if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) return null
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  const bytes = fromBase64(text)
   return bytes.length === KEY_BYTES ? bytes : null
 }
 

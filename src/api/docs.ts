@@ -1,6 +1,7 @@
 // The pages for people: /docs, which reads /openapi.json and tries routes, and /docs/errors, the table of codes.
 // They load nothing from elsewhere, and their policy lets only this style and this script run, by their hashes.
 
+import { toBase64 } from '../bytes.ts'
 import { CODES, type CodeEntry } from '../workflow/codes.ts'
 import page from './docs.html'
 
@@ -89,7 +90,7 @@ async function htmlResponse(html: string): Promise<Response> {
 /** A source of Content-Security-Policy: `sha256-...`. */
 async function hashOf(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return `sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}`
+  return `sha256-${toBase64(new Uint8Array(digest))}`
 }
 
 function between(start: string, end: string): string {

@@ -4,6 +4,7 @@
 
 import { RpcTarget, WorkerEntrypoint } from 'cloudflare:workers'
 import type { z } from 'zod'
+import { isLongerThan, utf8Length } from '../bytes.ts'
 import type { Env } from '../env.ts'
 import { vaultOf } from '../objects.ts'
 import type { Fault } from '../workflow/codes.ts'
@@ -187,12 +188,7 @@ function bounded(result: TaskResult): TaskResult {
   if (isDeeper(result.output, MAX_OUTPUT_DEPTH)) {
     return failed('output_too_large', `The output is nested deeper than ${MAX_OUTPUT_DEPTH} levels`)
   }
-  const bytes = utf8Length(JSON.stringify(result.output))
-  if (bytes <= MAX_OUTPUT_BYTES) return result
-  return failed('output_too_large', `The output has ${bytes} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
-}
-
-function utf8Length(text: string): number {
-  // Between one and three bytes a unit: most outputs are known to fit without encoding them.
-  return text.length * 3 <= MAX_OUTPUT_BYTES ? text.length : new TextEncoder().encode(text).byteLength
+  const text = JSON.stringify(result.output)
+  if (!isLongerThan(MAX_OUTPUT_BYTES, text)) return result
+  return failed('output_too_large', `The output has ${utf8Length(text)} bytes of JSON, more than ${MAX_OUTPUT_BYTES}`)
 }

@@ -1,7 +1,7 @@
 // PURE. What a server says with Retry-After.
 
-/** Longer than any run may last: a server that asks for more is not waited for either way. */
-const MAX_MS = 400 * 86_400_000
+/** The longest wait that a server can ask for, in ms. No run lasts as long, so a server that asks for more is not waited for either way. */
+export const MAX_RETRY_AFTER_MS = 400 * 86_400_000
 
 /**
  * Milliseconds to wait; null if the header is absent or says nothing that can be read.
@@ -9,8 +9,8 @@ const MAX_MS = 400 * 86_400_000
  */
 export function parseRetryAfter(header: string | null, now: number): number | null {
   const text = header?.trim() ?? ''
-  if (/^\d{1,12}$/.test(text)) return Math.min(Number(text) * 1_000, MAX_MS)
+  if (/^\d{1,12}$/.test(text)) return Math.min(Number(text) * 1_000, MAX_RETRY_AFTER_MS)
   // A date has letters; Date.parse alone would take "-1" or "1.5" for years.
   const date = /^[A-Za-z]/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(date) ? null : Math.min(Math.max(0, date - now), MAX_MS)
+  return Number.isNaN(date) ? null : Math.min(Math.max(0, date - now), MAX_RETRY_AFTER_MS)
 }

@@ -1,5 +1,6 @@
 // Reading a JSON body: what is refused before a schema looks at it. No answer quotes what was sent.
 
+import { concatBytes } from '../../bytes.ts'
 import type { Fault } from '../../workflow/codes.ts'
 import type { Json } from '../../workflow/json.ts'
 import { offsetDeeperThan, offsetOfSyntaxFault, placeOf } from './json-text.ts'
@@ -86,7 +87,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     else chunks.push(chunk)
   }
   if (length > maxBytes) throw tooLarge(maxBytes)
-  return joined(chunks, length)
+  return chunks.length === 1 ? chunks[0]! : concatBytes(chunks)
 }
 
 async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
@@ -95,17 +96,6 @@ async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
   } catch {
     // The client has hung up: then nobody waits for the answer.
   }
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
 }
 
 function decode(bytes: Uint8Array): string {

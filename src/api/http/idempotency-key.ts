@@ -1,5 +1,6 @@
 // The header by which a client says that two requests are the same one.
 
+import { hex } from '../../bytes.ts'
 import type { Start } from '../../start.ts'
 import { ApiProblem } from './problem.ts'
 
@@ -32,8 +33,8 @@ function unquoted(text: string): string | null {
   return inner?.replaceAll(/\\(.)/g, '$1') ?? null
 }
 
-/** In hex. */
+/** The SHA-256 of the text's UTF-8, in hexadecimal. */
 export async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', encoder.encode(text))
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hex(new Uint8Array(digest))
 }

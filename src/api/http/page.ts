@@ -1,6 +1,7 @@
 // Pages of a list: `{items, next_cursor}`, the cursor's form, and the Link header. Knows nothing of what is listed.
 
 import { z } from 'zod'
+import { fromBase64Url, toBase64Url } from '../../bytes.ts'
 import { hash32 } from '../../workflow/hash.ts'
 import { ApiProblem } from './problem.ts'
 import { integerParameter } from './query.ts'
@@ -38,7 +39,7 @@ export function positionOf<P extends Position>(
   isPosition: (position: unknown) => position is P,
 ): P | null {
   if (cursor === undefined) return null
-  const [form, bound, position, ...rest] = decoded(cursor)
+  const [form, bound, position, ...rest] = decodeCursor(cursor)
   const isOurs = form === 1 && bound === bindingOf(listing) && isPosition(position) && rest.length === 0
   if (!isOurs) throw new ApiProblem('bad_cursor', 'Take `next_cursor` of the page before, with the same filters')
   return position
@@ -54,7 +55,7 @@ export const isIndex = (position: unknown): position is number =>
  */
 export function pageResponse(listing: Listing, items: readonly string[], next: Position | null): Response {
   const headers = new Headers({ 'Content-Type': 'application/json' })
-  const cursor = next === null ? null : encoded([1, bindingOf(listing), next])
+  const cursor = next === null ? null : encodeCursor([1, bindingOf(listing), next])
   if (cursor !== null) headers.set('Link', `<${addressOf(listing, cursor)}>; rel="next"`)
   return new Response(`{"items":[${items.join(',')}],"next_cursor":${JSON.stringify(cursor)}}`, { headers })
 }
@@ -72,14 +73,15 @@ function bindingOf({ path, filters }: Listing): string {
   return hash32(JSON.stringify([path, ...entries.sort(([a], [b]) => (a < b ? -1 : 1))])).toString(36)
 }
 
-/** base64url (RFC 4648 section 5, without padding) of JSON. Positions are ids and numbers, so the text is ASCII. */
-function encoded(value: readonly [number, string, Position]): string {
-  return btoa(JSON.stringify(value)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+/** JSON as base64url, which stands in a URL as it is. */
+function encodeCursor(value: readonly [number, string, Position]): string {
+  return toBase64Url(new TextEncoder().encode(JSON.stringify(value)))
 }
 
-function decoded(cursor: string): unknown[] {
+/** What the cursor holds; an empty list if it is none of ours. */
+function decodeCursor(cursor: string): unknown[] {
   try {
-    const value: unknown = JSON.parse(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')))
+    const value: unknown = JSON.parse(new TextDecoder().decode(fromBase64Url(cursor)))
     return Array.isArray(value) ? value : []
   } catch {
     // Not base64, or not JSON in it: not one of ours, which is all that the caller needs to know.

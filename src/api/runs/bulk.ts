@@ -10,6 +10,7 @@ import { checkShape } from '../../workflow/faults.ts'
 import { isFinal, type RunStatus } from '../../workflow/run/run.ts'
 import { SHARDS } from '../../workflow/run-id.ts'
 import { canonicalText, soundness } from '../../workflow/sound.ts'
+import { timeText } from '../../workflow/time.ts'
 import { readIdempotency } from '../http/idempotency-key.ts'
 import { ApiProblem, faultyBody } from '../http/problem.ts'
 import { repeating } from '../http/repeating.ts'
@@ -168,8 +169,8 @@ async function readJob(env: Env, tenant: string, id: string): Promise<z.input<ty
     matched: sum(({ matched }) => matched),
     done: sum(({ done }) => done),
     failed: sum(({ failed }) => failed),
-    created_at: new Date(home.job.requestedAt).toISOString(),
-    finished_at: isDone ? new Date(Math.max(...known.map(({ finishedAt }) => finishedAt!))).toISOString() : null,
+    created_at: timeText(home.job.requestedAt),
+    finished_at: isDone ? timeText(Math.max(...known.map(({ finishedAt }) => finishedAt!))) : null,
   }
 }
 

@@ -5,13 +5,14 @@ import { z } from 'zod'
 import type { CallbackRefusal, CallbackTarget } from '../../../durable/runner/runner-rpc.ts'
 import type { Env } from '../../env.ts'
 import { runnerOf } from '../../objects.ts'
+import { MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import { parseRunId, RUN_ID_FORM } from '../../workflow/run-id.ts'
 import { DEFAULT_TENANT } from '../auth.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { repeating } from '../http/repeating.ts'
 import { type Route, route } from '../http/route.ts'
 import { anyJson } from '../schemas.ts'
-import { checkSignal, MAX_SIGNAL_BYTES, SignalSchema, signalId } from './signal-bodies.ts'
+import { checkSignal, SignalSchema, signalId } from './signal-bodies.ts'
 
 const PLAIN = 'text/plain'
 
@@ -26,7 +27,7 @@ const answer = route({
   description:
     'The `callback_url` of a task that waits, which needs no key. Any JSON of at most 1 MiB is what the task gives, null without a body; the link is good for one answer.',
   access: 'open',
-  body: { schema: anyJson, maxBytes: MAX_SIGNAL_BYTES, absent: null, check: checkSignal },
+  body: { schema: anyJson, maxBytes: MAX_VALUE_BYTES, absent: null, check: checkSignal },
   answers: { 202: { description: 'The answer is recorded.', content: SignalSchema } },
   problems: ['callback_not_found', 'callback_used', 'unavailable'],
   async handle({ env, params: { token }, body: data }) {

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { CircuitRecord } from '../../../durable/gate/gate-rpc.ts'
 import { gateOf, metricsOf } from '../../objects.ts'
+import { timeText } from '../../workflow/time.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { repeating } from '../http/repeating.ts'
@@ -79,9 +80,9 @@ function circuitText({ name, state, openings, retryAt, cause, changedAt }: Circu
     name,
     state,
     openings,
-    ...(retryAt === null ? {} : { retry_at: new Date(retryAt).toISOString() }),
+    ...(retryAt === null ? {} : { retry_at: timeText(retryAt) }),
     ...(cause === null ? {} : { cause }),
-    changed_at: new Date(changedAt).toISOString(),
+    changed_at: timeText(changedAt),
   })
 }
 

@@ -4,11 +4,8 @@
 // closed, behind what it carried: whoever reads it sees the close after all of it and connects again, and whoever does not
 // read holds no more than that.
 
-import { PARTIAL_EVENT } from './event-stream.ts'
+import { HEARTBEAT_MS, PARTIAL_EVENT } from './event-stream.ts'
 import type { Watch } from './watch.ts'
-
-/** How long a socket is silent at most, in ms: proxies give up connections that are, and only a write finds a dead one. */
-const HEARTBEAT_MS = 15_000
 
 /** What one connection carries, in characters; a page (1 MiB) may go beyond. */
 const MAX_LENGTH = 8 * 1024 * 1024

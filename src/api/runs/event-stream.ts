@@ -2,8 +2,8 @@
 
 import type { Watch } from './watch.ts'
 
-/** How long a stream is silent at most, in ms: proxies give up connections that are, and only a write finds a dead one. */
-const HEARTBEAT_MS = 15_000
+/** The longest silence of a stream or socket, in ms: proxies close silent connections, and only a write finds a dead one. */
+export const HEARTBEAT_MS = 15_000
 
 /** What tasks have so far. */
 export const PARTIAL_EVENT = 'task.partial'

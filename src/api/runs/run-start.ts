@@ -1,10 +1,11 @@
 // Starting a run: the request that everything else is there for, so what is not needed for it is not done on its way.
 
+import { isLongerThan } from '../../bytes.ts'
 import { type Start, startRun } from '../../start.ts'
 import type { Fault } from '../../workflow/codes.ts'
 import { parseWorkflowRef } from '../../workflow/definition/workflow-ref.ts'
 import { checkShape } from '../../workflow/faults.ts'
-import { isJsonObject, type JsonObject } from '../../workflow/json.ts'
+import { isJsonObject, type JsonObject, MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import { isFinal } from '../../workflow/run/run.ts'
 import { canonicalText, soundness } from '../../workflow/sound.ts'
 import { spanMs } from '../../workflow/span.ts'
@@ -17,14 +18,10 @@ import { runResponse } from './run-answers.ts'
 import { LATER_START_FIELDS, RunSchema, StartRunSchema } from './run-schemas.ts'
 import { startRefusal } from './start-refusal.ts'
 
-const MAX_INPUT_BYTES = 1024 * 1024
-
 /** Twice the largest input: written with escapes or line breaks it is longer than as it is kept. */
-const MAX_BODY_BYTES = 2 * MAX_INPUT_BYTES
+const MAX_BODY_BYTES = 2 * MAX_VALUE_BYTES
 
 const MAX_AHEAD_MS = 365 * 24 * 3_600_000
-
-const encoder = new TextEncoder()
 
 function starting(path: '/v1/run' | '/v1/runs'): Route {
   return route({
@@ -93,9 +90,8 @@ function checkStart(value: unknown): CheckedStart {
   if (!shape.ok || faults.length > 0) throw faultyBody(faults)
   const { workflow, input, timeout, tags, start_at } = shape.value
   const text = JSON.stringify(input ?? null)
-  // A character takes three bytes at most, so most inputs need not be measured.
-  if (text.length * 3 > MAX_INPUT_BYTES && encoder.encode(text).length > MAX_INPUT_BYTES) {
-    throw new ApiProblem('too_large', `The input may have at most ${MAX_INPUT_BYTES.toLocaleString('en-US')} bytes`)
+  if (isLongerThan(MAX_VALUE_BYTES, text)) {
+    throw new ApiProblem('too_large', `The input may have at most ${MAX_VALUE_BYTES.toLocaleString('en-US')} bytes`)
   }
   const timeoutMs = timeout === undefined ? null : spanMs(timeout)
   const startAt = start_at === undefined ? undefined : Date.parse(start_at)

@@ -12,6 +12,7 @@ import type {
 } from '../../../durable/runner/runner-rpc.ts'
 import { runnerOf } from '../../objects.ts'
 import { SHARDS } from '../../workflow/run-id.ts'
+import { timeText } from '../../workflow/time.ts'
 import { PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { readPreference } from '../http/prefer.ts'
 import { ApiProblem } from '../http/problem.ts'
@@ -185,8 +186,8 @@ const list = route({
     const later = laterTrigger(trigger)
     if (later !== null) throw new ApiProblem('not_available', later)
     const shown = {
-      since: since === undefined ? since : new Date(since).toISOString(),
-      until: until === undefined ? until : new Date(until).toISOString(),
+      since: since === undefined ? since : timeText(since),
+      until: until === undefined ? until : timeText(until),
     }
     const listing = { path, filters: { ...filter, ...shown }, limit }
     const before = positionOf(listing, cursor, isUlid)

@@ -4,8 +4,6 @@ import { z } from 'zod'
 import { soundness } from '../../workflow/sound.ts'
 import { faultyBody } from '../http/problem.ts'
 
-export const MAX_SIGNAL_BYTES = 1024 * 1024
-
 export const SignalSchema = z
   .strictObject({
     id: z.string().meta({ examples: ['sig_5f2b7c9d1e3a4f6b8c0d2e4f6a'] }),

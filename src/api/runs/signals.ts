@@ -1,13 +1,14 @@
 // Signals: what people and systems outside tell a run that waits for it.
 
 import type { SignalAnswer } from '../../../durable/runner/runner-rpc.ts'
+import { MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import { didYouMeanOrAll, quoted } from '../../workflow/nearest.ts'
 import { readIdempotencyKey, sha256 } from '../http/idempotency-key.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { type Route, route } from '../http/route.ts'
 import { anyJson } from '../schemas.ts'
 import { askRunner } from './run-answers.ts'
-import { checkSignal, MAX_SIGNAL_BYTES, SignalSchema, signalId } from './signal-bodies.ts'
+import { checkSignal, SignalSchema, signalId } from './signal-bodies.ts'
 
 function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/events/{signal}'): Route {
   return route({
@@ -19,7 +20,7 @@ function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/even
       'Any JSON of at most 1 MiB; without a body it is null. It goes to every task that waits for this name and whose `match` is true, also in a paused run; what nobody takes is kept (1,000 a run), offered in the order of arrival to each task that begins to wait, and taken by the first that it matches. A signal that costs more than 1,000,000 steps to match is refused and not kept. With `Idempotency-Key` a repeat is answered as the first was and changes nothing.',
     access: 'key',
     headers: ['Idempotency-Key'],
-    body: { schema: anyJson, maxBytes: MAX_SIGNAL_BYTES, absent: null, check: checkSignal },
+    body: { schema: anyJson, maxBytes: MAX_VALUE_BYTES, absent: null, check: checkSignal },
     answers: {
       202: { description: 'The signal is recorded.', content: SignalSchema, headers: ['Idempotent-Replayed'] },
     },

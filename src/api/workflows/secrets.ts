@@ -3,16 +3,18 @@
 
 import { z } from 'zod'
 import type { NotConfigured, SecretInfo } from '../../../durable/vault/vault-rpc.ts'
+import { isLongerThan } from '../../bytes.ts'
 import type { Env } from '../../env.ts'
 import { vaultOf } from '../../objects.ts'
 import { SECRET_NAME } from '../../workflow/expression/secret-marks.ts'
 import { checkShape } from '../../workflow/faults.ts'
+import { timeText } from '../../workflow/time.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { ApiProblem, detailOf, faultyBody } from '../http/problem.ts'
 import { repeating } from '../http/repeating.ts'
 import { type Route, route } from '../http/route.ts'
 import { pageOf, timestamp } from '../schemas.ts'
-import { jsonResponse, timestampOf } from './workflow-answers.ts'
+import { jsonResponse } from './workflow-answers.ts'
 
 const MAX_VALUE_BYTES = 32 * 1024
 /** A character of JSON may be written in six. */
@@ -47,7 +49,7 @@ const BodySchema = z
         params: { code: 'out_of_bounds' },
         error: `must have at least ${MIN_VALUE_CHARACTERS} characters that are not blank: what is shorter could not be masked`,
       })
-      .refine((text) => new TextEncoder().encode(text).length <= MAX_VALUE_BYTES, {
+      .refine((text) => !isLongerThan(MAX_VALUE_BYTES, text), {
         params: { code: 'out_of_bounds' },
         error: 'must have at most 32 KiB',
       })
@@ -176,7 +178,7 @@ function checkBody(given: unknown, { secret }: { secret: string }): z.output<typ
 }
 
 function shown({ name, createdAt, updatedAt, key }: SecretInfo) {
-  return { name, created_at: timestampOf(createdAt), updated_at: timestampOf(updatedAt), key }
+  return { name, created_at: timeText(createdAt), updated_at: timeText(updatedAt), key }
 }
 
 export const secretRoutes: readonly Route[] = [list, put, remove, rotate]

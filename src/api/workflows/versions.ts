@@ -4,12 +4,13 @@ import { z } from 'zod'
 import { registryOf } from '../../objects.ts'
 import type { WorkflowDefinition } from '../../workflow/definition/definition.ts'
 import { toDot, toMermaid } from '../../workflow/explain/diagram.ts'
+import { timeText } from '../../workflow/time.ts'
 import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from '../http/graph-answers.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { repeating } from '../http/repeating.ts'
 import { type Route, route } from '../http/route.ts'
-import { fetchVersion, knownName, present, timestampOf, workflowResponse } from './workflow-answers.ts'
+import { fetchVersion, knownName, present, workflowResponse } from './workflow-answers.ts'
 import { VersionPageSchema, WorkflowSchema } from './workflow-schemas.ts'
 
 const list = route({
@@ -28,7 +29,7 @@ const list = route({
     const before = positionOf(listing, cursor, isIndex)
     const page = present(await repeating(() => registryOf(env, tenant).versions(name, before, limit)), name)
     const texts = page.items.map(({ version, createdAt }) =>
-      JSON.stringify({ version, created_at: timestampOf(createdAt) }),
+      JSON.stringify({ version, created_at: timeText(createdAt) }),
     )
     return pageResponse(listing, texts, page.next)
   },

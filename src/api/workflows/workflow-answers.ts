@@ -6,6 +6,7 @@ import type { Env } from '../../env.ts'
 import { registryOf } from '../../objects.ts'
 import type { Warning } from '../../workflow/codes.ts'
 import { NAME_PATTERN } from '../../workflow/definition/schema.ts'
+import { timeText } from '../../workflow/time.ts'
 import { etagOf, isFresh } from '../http/etag.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { repeating } from '../http/repeating.ts'
@@ -47,7 +48,7 @@ export function workflowResponse(request: Request, stored: StoredVersion): Respo
 
 export function workflowText(stored: StoredVersion, warnings: readonly Warning[]): string {
   const { definition, version, live, latest, paused, createdAt } = stored
-  const added = { version, live, latest, paused, created_at: timestampOf(createdAt), ...shown(warnings) }
+  const added = { version, live, latest, paused, created_at: timeText(createdAt), ...shown(warnings) }
   return withMembers(definition, added)
 }
 
@@ -60,11 +61,6 @@ export function shown(warnings: readonly Warning[]): { warnings?: readonly Warni
 export function withMembers(text: string, members: object): string {
   const added = JSON.stringify(members)
   return added === '{}' ? text : `${text.slice(0, -1)},${added.slice(1)}`
-}
-
-/** RFC 3339, UTC, milliseconds. */
-export function timestampOf(at: number): string {
-  return new Date(at).toISOString()
 }
 
 export function jsonResponse(body: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {

@@ -6,6 +6,7 @@ import type { Env } from '../../env.ts'
 import { registryOf } from '../../objects.ts'
 import { WorkflowDefinitionSchema } from '../../workflow/definition/schema.ts'
 import { MAX_FAULTS } from '../../workflow/faults.ts'
+import { timeText } from '../../workflow/time.ts'
 import { etagOf, readIfMatch } from '../http/etag.ts'
 import { isText, PAGE_QUERY, pageResponse, pagingOf, positionOf } from '../http/page.ts'
 import { ApiProblem } from '../http/problem.ts'
@@ -26,7 +27,6 @@ import {
   knownName,
   present,
   shown,
-  timestampOf,
   withMembers,
   workflowResponse,
   workflowText,
@@ -119,7 +119,7 @@ const list = route({
     const listing = { path, filters: {}, limit }
     const after = positionOf(listing, cursor, isText)
     const { items, next } = await repeating(() => registryOf(env, tenant).list(after, limit))
-    const texts = items.map(({ updatedAt, ...item }) => JSON.stringify({ ...item, updated_at: timestampOf(updatedAt) }))
+    const texts = items.map(({ updatedAt, ...item }) => JSON.stringify({ ...item, updated_at: timeText(updatedAt) }))
     return pageResponse(listing, texts, next)
   },
 })

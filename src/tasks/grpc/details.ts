@@ -4,11 +4,11 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { AnySchema, DurationSchema } from '@bufbuild/protobuf/wkt'
+import { MAX_RETRY_AFTER_MS } from '../retry-after.ts'
 import type { Detail } from './exchange.ts'
 
 /** More of them nobody reads. */
 const MAX_DETAILS = 10
-const MAX_RETRY_MS = 400 * 86_400_000
 
 /** The details of a google.rpc.Status; none if the bytes are no such message. */
 export function statusDetails(status: Uint8Array | null): Detail[] {
@@ -31,7 +31,7 @@ export function retryDelayOf(details: readonly Detail[]): number | null {
   try {
     const { seconds, nanos } = fromBinary(DurationSchema, delay)
     const ms = Math.ceil(Number(seconds) * 1_000 + nanos / 1_000_000)
-    return ms >= 0 ? Math.min(ms, MAX_RETRY_MS) : null
+    return ms >= 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : null
   } catch {
     return null // Not a span: the policy of the task decides.
   }

@@ -1,10 +1,11 @@
 // What every protocol of gRPC is given, and what it makes of the answer.
 
 import type { TaskCode } from '../../workflow/codes.ts'
+import { MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import type { GrpcCode } from './status.ts'
 
 /** The largest message of an answer, in bytes: the output that it ends in may be no larger either. */
-export const MAX_MESSAGE_BYTES = 1_048_576
+export const MAX_MESSAGE_BYTES = MAX_VALUE_BYTES
 /** What an answer may hold beside its message. */
 export const MAX_TRAILER_BYTES = 65_536
 

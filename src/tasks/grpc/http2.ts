@@ -2,6 +2,7 @@
 // The window that we grant is as large as the largest answer that is taken and is never opened further, so that flow control
 // itself bounds what a server can send.
 
+import { concatBytes } from '../../bytes.ts'
 import type { Metadata } from './exchange.ts'
 import { encodeHeaders, HeaderDecoder, MAX_HEADER_BYTES } from './hpack.ts'
 
@@ -78,9 +79,14 @@ export class Http2Request {
       [SETTING.MAX_HEADER_LIST_SIZE, MAX_HEADER_BYTES],
     ] as const
     this.#out.push(PREFACE)
-    this.#send(TYPE.SETTINGS, 0, 0, bytesOf(settings.flatMap(([id, value]) => [...uint(id, 2), ...uint(value, 4)])))
+    this.#send(
+      TYPE.SETTINGS,
+      0,
+      0,
+      new Uint8Array(settings.flatMap(([id, value]) => [...uint(id, 2), ...uint(value, 4)])),
+    )
     if (maxBodyBytes > DEFAULT_WINDOW) {
-      this.#send(TYPE.WINDOW_UPDATE, 0, 0, bytesOf(uint(maxBodyBytes - DEFAULT_WINDOW, 4)))
+      this.#send(TYPE.WINDOW_UPDATE, 0, 0, new Uint8Array(uint(maxBodyBytes - DEFAULT_WINDOW, 4)))
     }
     this.#sendHeaders(encodeHeaders(headers))
     this.#sendBody()
@@ -99,13 +105,13 @@ export class Http2Request {
   /** The first bytes of the body; null until so many have come. Callers look into it to give up early. */
   bodyStart(length: number): Uint8Array | null {
     if (this.#bodyBytes < length) return null
-    const start = joined(this.#body.slice(0, length).map((part) => part.subarray(0, length))).subarray(0, length)
+    const start = concatBytes(this.#body.slice(0, length).map((part) => part.subarray(0, length))).subarray(0, length)
     return start.byteLength === length ? start : null
   }
 
   /** What is to be sent now. */
   takeOutput(): Uint8Array<ArrayBuffer> {
-    const out = joined(this.#out)
+    const out = concatBytes(this.#out)
     this.#out = []
     return out
   }
@@ -123,7 +129,7 @@ export class Http2Request {
     this.#pending.push(bytes)
     this.#pendingBytes += bytes.byteLength
     if (this.#pendingBytes < this.#neededBytes) return
-    let rest: Uint8Array = this.#pending.length === 1 ? bytes : joined(this.#pending)
+    let rest: Uint8Array = this.#pending.length === 1 ? bytes : concatBytes(this.#pending)
     this.#neededBytes = FRAME_HEADER
     while (this.#end === null && rest.byteLength >= FRAME_HEADER) {
       const length = (rest[0]! << 16) | (rest[1]! << 8) | rest[2]!
@@ -175,7 +181,7 @@ export class Http2Request {
         throw new Broken('pushed, which it was told not to')
       case TYPE.PING:
         if (payload.byteLength !== 8) throw new Broken('sent a ping that cannot be read')
-        if ((flags & FLAG.ACK) === 0) this.#send(TYPE.PING, FLAG.ACK, 0, joined([payload]))
+        if ((flags & FLAG.ACK) === 0) this.#send(TYPE.PING, FLAG.ACK, 0, concatBytes([payload]))
         return
       case TYPE.GOAWAY: {
         if (payload.byteLength < 8) throw new Broken('sent a farewell that cannot be read')
@@ -211,7 +217,7 @@ export class Http2Request {
     if (block.bytes > MAX_HEADER_BYTES) throw new Broken('sent headers that are too large')
     if ((flags & FLAG.END_HEADERS) === 0) return
     this.#block = null
-    const headers = this.#decoder.decode(joined(block.parts))
+    const headers = this.#decoder.decode(concatBytes(block.parts))
     if (headers === null) throw new Broken('sent headers that cannot be read')
     if (this.#headers !== null) {
       if (!block.isLast) throw new Broken('sent headers in the middle of its answer')
@@ -227,7 +233,7 @@ export class Http2Request {
   }
 
   #answered(trailers: Metadata): void {
-    this.#end = { kind: 'answered', answer: { headers: this.#headers!, trailers, body: joined(this.#body) } }
+    this.#end = { kind: 'answered', answer: { headers: this.#headers!, trailers, body: concatBytes(this.#body) } }
   }
 
   #settings(flags: number, payload: Uint8Array): void {
@@ -242,7 +248,7 @@ export class Http2Request {
       this.#streamWindow += value - this.#initialWindow
       this.#initialWindow = value
     }
-    this.#send(TYPE.SETTINGS, FLAG.ACK, 0, bytesOf([]))
+    this.#send(TYPE.SETTINGS, FLAG.ACK, 0, new Uint8Array([]))
     this.#sendBody()
   }
 
@@ -277,7 +283,7 @@ export class Http2Request {
   }
 
   #send(type: number, flags: number, stream: number, payload: Uint8Array<ArrayBuffer>): void {
-    this.#out.push(bytesOf([...uint(payload.byteLength, 3), type, flags, ...uint(stream, 4)]), payload)
+    this.#out.push(new Uint8Array([...uint(payload.byteLength, 3), type, flags, ...uint(stream, 4)]), payload)
   }
 }
 
@@ -301,18 +307,4 @@ function numberAt(bytes: Uint8Array, at: number): number {
 
 function uint(value: number, bytes: number): number[] {
   return Array.from({ length: bytes }, (_, index) => (value >>> (8 * (bytes - 1 - index))) & 0xff)
-}
-
-function bytesOf(numbers: readonly number[]): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(numbers)
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.byteLength
-  }
-  return whole
 }

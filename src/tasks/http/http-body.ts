@@ -1,8 +1,7 @@
 // The body of an answer: read with a limit while it streams, then made JSON. Knows nothing of requests, statuses or redirects.
 
+import { concatBytes, hex, toBase64 } from '../../bytes.ts'
 import type { Json } from '../../workflow/json.ts'
-import { toBase64 } from '../base64.ts'
-import { hex } from './multipart.ts'
 
 /** What reading gave: the bytes, as many as the limit when `isCut`, and `isBroken` when the connection ended before the body did. */
 export interface ReadBody {
@@ -36,7 +35,8 @@ export async function readBody(response: Response, limit: number, signal: AbortS
     length += chunk.byteLength
     return length <= limit
   })
-  return { bytes: joined(chunks, Math.min(length, limit)), isCut: length > limit, isBroken }
+  const whole = chunks.length === 1 ? chunks[0]! : concatBytes(chunks)
+  return { bytes: whole.subarray(0, limit), isCut: length > limit, isBroken }
 }
 
 /** `min` of the Streams standard, which the types of the runtime do not know yet. */
@@ -183,15 +183,4 @@ function parseJson(text: string): { value: Json } | null {
   } catch {
     return null // What the parser says quotes the body, so it is not told.
   }
-}
-
-function joined(chunks: Uint8Array[], length: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!.subarray(0, length)
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk.subarray(0, length - at), at)
-    at += Math.min(chunk.byteLength, length - at)
-  }
-  return bytes
 }

@@ -2,6 +2,7 @@
 // Equal parts are equal bytes, boundary included: an attempt that is made again has to be the same request to a server that
 // compares it with the first (R6).
 
+import { concatBytes, fromBase64, hex } from '../../bytes.ts'
 import type { Part } from '../with/multipart-with.ts'
 
 export async function multipartBody(parts: readonly Part[]): Promise<{ bytes: Uint8Array; type: string }> {
@@ -9,7 +10,7 @@ export async function multipartBody(parts: readonly Part[]): Promise<{ bytes: Ui
   const boundary = `form-${await digestOf(contents)}`
   const pieces = parts.flatMap((part, index) => [encoder.encode(head(part, boundary)), contents[index]!, LINE_END])
   return {
-    bytes: concat([...pieces, encoder.encode(`--${boundary}--\r\n`)]),
+    bytes: concatBytes([...pieces, encoder.encode(`--${boundary}--\r\n`)]),
     type: `multipart/form-data; boundary=${boundary}`,
   }
 }
@@ -18,13 +19,12 @@ const encoder = new TextEncoder()
 const LINE_END = encoder.encode('\r\n')
 
 function contentOf({ text, base64 }: Part): Uint8Array {
-  if (base64 === undefined) return encoder.encode(String(text))
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  return base64 === undefined ? encoder.encode(String(text)) : fromBase64(base64)
 }
 
 /** Of the contents: what has to be guessed to put a boundary into one of them is the digest of all of them. */
 async function digestOf(contents: readonly Uint8Array[]): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', concat(contents))
+  const digest = await crypto.subtle.digest('SHA-256', concatBytes(contents))
   return hex(new Uint8Array(digest)).slice(0, 40)
 }
 
@@ -41,18 +41,4 @@ function head({ name, filename, content_type, base64 }: Part, boundary: string):
 /** @see HTML standard, "multipart/form-data encoding algorithm" */
 function escaped(name: string): string {
   return name.replace(/\r\n?|\n/g, '%0D%0A').replaceAll('"', '%22')
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
 }

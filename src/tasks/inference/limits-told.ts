@@ -1,10 +1,7 @@
 // PURE. What a server of models says about when it will take the next call: its rate limits have headers of their own beside
 // Retry-After.
 
-import { parseRetryAfter } from '../retry-after.ts'
-
-/** Longer than any run may last: a server that asks for more is not waited for either way. */
-const MAX_MS = 400 * 86_400_000
+import { MAX_RETRY_AFTER_MS, parseRetryAfter } from '../retry-after.ts'
 
 const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 }
 
@@ -18,7 +15,7 @@ const COUNTED = ['requests', 'tokens'] as const
  */
 export function waitTold(status: number, headers: Headers, now: number): number | null {
   const exact = /^\d{1,15}(\.\d+)?$/.exec(headers.get('retry-after-ms')?.trim() ?? '')?.[0]
-  if (exact !== undefined) return Math.min(Math.ceil(Number(exact)), MAX_MS)
+  if (exact !== undefined) return Math.min(Math.ceil(Number(exact)), MAX_RETRY_AFTER_MS)
   const after = parseRetryAfter(headers.get('retry-after'), now) ?? seconds(headers.get('retry-after'))
   if (after !== null) return after
   if (status !== 429) return null
@@ -40,11 +37,11 @@ export function spanTold(text: string | null): number | null {
     (sum, [, count, unit]) => sum + Number(count) * UNITS[unit!]!,
     0,
   )
-  return Math.min(Math.ceil(ms), MAX_MS)
+  return Math.min(Math.ceil(ms), MAX_RETRY_AFTER_MS)
 }
 
 /** Some write parts of seconds, which HTTP does not have. */
 function seconds(header: string | null): number | null {
   const text = header?.trim() ?? ''
-  return /^\d{1,12}\.\d{1,9}$/.test(text) ? Math.min(Math.ceil(Number(text) * 1_000), MAX_MS) : null
+  return /^\d{1,12}\.\d{1,9}$/.test(text) ? Math.min(Math.ceil(Number(text) * 1_000), MAX_RETRY_AFTER_MS) : null
 }

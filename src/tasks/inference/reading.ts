@@ -1,6 +1,6 @@
 // An answer as it is read, whole or streamed, into what the model said. Knows nothing of what was asked.
 
-import type { Json } from '../../workflow/json.ts'
+import { type Json, MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import { failed } from '../failure.ts'
 import { readBody } from '../http/http-body.ts'
 import type { InferenceWith } from '../with/inference-with.ts'
@@ -10,7 +10,7 @@ import { withoutKey } from './server.ts'
 import { StreamTooLarge, serverEvents } from './server-events.ts'
 
 /** The largest answer, in bytes; of one that is streamed, the longest text, in characters, and the largest event. */
-const MAX_ANSWER = 1_048_576
+const MAX_ANSWER = MAX_VALUE_BYTES
 
 /** All that a stream may bring, in bytes: each of its events says a word and repeats some 200 characters around it. */
 const MAX_STREAM_BYTES = 64 * 1_048_576

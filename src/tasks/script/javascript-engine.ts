@@ -12,6 +12,7 @@ import {
   type QuickJSHandle,
   type QuickJSRuntime,
 } from 'quickjs-emscripten-core'
+import { isLongerThan } from '../../bytes.ts'
 import type { Json } from '../../workflow/json.ts'
 import { checkLimits, FUEL_PER_LOG, MAX_MESSAGE_CHARACTERS, type ScriptLimits } from './limits.ts'
 import { type LogLevel, ScriptLogs } from './logs.ts'
@@ -212,9 +213,7 @@ function resultOf({ vm }: Engine, result: QuickJSHandle, limits: ScriptLimits): 
   const text = vm.getString(result)
   if (text === '!n') throw new Ended('script_error', 'The script has no default export that is a function')
   if (text.startsWith('!r')) throw new Ended('script_result', text.slice(2))
-  if (text.length * 3 > limits.outputBytes && new TextEncoder().encode(text).length > limits.outputBytes + 1) {
-    throw tooLarge()
-  }
+  if (isLongerThan(limits.outputBytes + 1, text)) throw tooLarge()
   try {
     return JSON.parse(text.slice(1)) as Json
   } catch {

@@ -1,7 +1,7 @@
 // PURE. The forms in which a secret may come back: as it is, in other cases, line by line, in hex and in base64. Encodings
 // character by character are undone in the text that is looked through instead (encoded-texts.ts).
 
-import { toBase64 } from '../base64.ts'
+import { hex, toBase64 } from '../../bytes.ts'
 import type { Needle } from './text-search.ts'
 
 /** Base64 mixes what stands beside a secret into its outermost characters: these go with it. */
@@ -31,9 +31,9 @@ export function formsOf(value: string): Form[] {
 
 function encodedForms(text: string): Form[] {
   const bytes = new TextEncoder().encode(text)
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  const digits = hex(bytes)
   return [
-    ...[hex, hex.toUpperCase()].map((one) => ({ text: one, beside: null, isInner: false })),
+    ...[digits, digits.toUpperCase()].map((one) => ({ text: one, beside: null, isInner: false })),
     ...[0, 1, 2].flatMap((offset) => base64Forms(bytes, offset)),
   ]
 }

@@ -2,6 +2,7 @@
 // Values are kept in this isolate for the moment that the Vault lends them (it answers a change only when that is over), so
 // that the items of a map do not each ask for the same.
 
+import { utf8Length } from '../../bytes.ts'
 import { fillSecrets, type SecretsAsked } from '../../workflow/expression/secret-marks.ts'
 import type { JsonObject } from '../../workflow/json.ts'
 import { failed } from '../failure.ts'
@@ -43,7 +44,7 @@ export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepa
   if (asked === undefined) return { ok: true, with: config, hide: (result) => result, mask: null }
   const found = await valuesOf(asked, vaults)
   if (!(found instanceof Map)) return { ok: false, end: found }
-  const bytes = [...found.values()].reduce((sum, value) => sum + new TextEncoder().encode(value).byteLength, 0)
+  const bytes = [...found.values()].reduce((sum, value) => sum + utf8Length(value), 0)
   if (bytes > MAX_SECRETS_BYTES) {
     const what = `The secrets of the task have ${bytes} bytes together, more than ${MAX_SECRETS_BYTES}`
     return { ok: false, end: failed('secrets_too_large', what) }

@@ -4,14 +4,14 @@
 import { z } from 'zod'
 import type { FaultCode } from '../../workflow/codes.ts'
 import { choice } from '../../workflow/definition/choice.ts'
-import type { Json, JsonObject } from '../../workflow/json.ts'
+import { type Json, type JsonObject, MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import { sizeBytes, sizeSchema } from '../size.ts'
 import { isTemplate, withTemplates } from '../templates.ts'
 import { multipartSchema } from './multipart-with.ts'
 import { paginateSchema, pollSchema } from './repeat-with.ts'
 
 /** The largest body of an answer that is taken whole: the output that it ends in may be no larger either. */
-const MAX_BODY_BYTES = 1_048_576
+const MAX_BODY_BYTES = MAX_VALUE_BYTES
 /** The largest of which only the hash is taken. */
 const MAX_HASHED_BYTES = 10 * 1_073_741_824
 

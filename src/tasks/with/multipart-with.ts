@@ -1,6 +1,7 @@
 // PURE. The schema of `multipart` of an `http` task: the parts of a form, files among them (RFC 7578).
 
 import { z } from 'zod'
+import { utf8Length } from '../../bytes.ts'
 import type { FaultCode } from '../../workflow/codes.ts'
 import { isTemplate } from '../templates.ts'
 
@@ -50,7 +51,7 @@ export const multipartSchema = z
   .array(part)
   .min(1)
   .max(MAX_PARTS)
-  .refine((parts) => bytesOf(parts) <= MAX_TOTAL_BYTES, {
+  .refine((parts) => writtenBytes(parts) <= MAX_TOTAL_BYTES, {
     params: fault('out_of_bounds'),
     error: 'must have at most 4 MiB in all its parts',
   })
@@ -59,11 +60,11 @@ export const multipartSchema = z
     example: [{ name: 'report', filename: 'report.csv', content_type: 'text/csv', text: 'a;b\n1;2\n' }],
   })
 
-/** Of what is written out: what only a run knows counts as nothing. */
-function bytesOf(parts: readonly Part[]): number {
+/** Bytes of the parts that are written out. A template counts as nothing, since only a run knows how long it becomes. */
+function writtenBytes(parts: readonly Part[]): number {
   return parts.reduce((sum, { text, base64 }) => {
     const content: unknown = base64 ?? text ?? ''
     if (isTemplate(content)) return sum
-    return sum + (base64 === undefined ? new TextEncoder().encode(String(content)).length : (base64.length * 3) / 4)
+    return sum + (base64 === undefined ? utf8Length(String(content)) : (base64.length * 3) / 4)
   }, 0)
 }

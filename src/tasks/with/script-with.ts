@@ -2,9 +2,10 @@
 // kept is its engine's (script/).
 
 import { z } from 'zod'
+import { isLongerThan } from '../../bytes.ts'
 import type { FaultCode } from '../../workflow/codes.ts'
 import { spanSchema } from '../../workflow/definition/schema.ts'
-import type { Json } from '../../workflow/json.ts'
+import { type Json, MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import { spanMs } from '../../workflow/span.ts'
 import { fuelOf, type ScriptLimits } from '../script/limits.ts'
 import { sizeBytes, sizeSchema } from '../size.ts'
@@ -13,7 +14,7 @@ import { isTemplate, withTemplates } from '../templates.ts'
 const MAX_CODE_BYTES = 256 * 1_024
 const MEBIBYTE = 1_048_576
 
-const DEFAULT_LIMITS = { cpu: '1s', memory: 32 * MEBIBYTE, output: MEBIBYTE } as const
+const DEFAULT_LIMITS = { cpu: '1s', memory: 32 * MEBIBYTE, output: MAX_VALUE_BYTES } as const
 
 const fault = (code: FaultCode) => ({ code })
 
@@ -29,7 +30,7 @@ const limits = z.strictObject({
       description: 'What the interpreter and all that the script makes may take, 8 to 64 MiB, 32 MiB by default.',
       example: '16MiB',
     }),
-  output: sizeSchema({ min: 1, max: MEBIBYTE })
+  output: sizeSchema({ min: 1, max: MAX_VALUE_BYTES })
     .optional()
     .meta({ description: 'The largest result, in bytes of JSON; 1 MiB by default, and at most.', example: '64KiB' }),
 })
@@ -46,7 +47,7 @@ function codeSchema(description: string, example: string) {
   return z
     .string()
     .min(1)
-    .refine((text) => text.length * 3 <= MAX_CODE_BYTES || new TextEncoder().encode(text).length <= MAX_CODE_BYTES, {
+    .refine((text) => !isLongerThan(MAX_CODE_BYTES, text), {
       params: fault('out_of_bounds'),
       error: 'must have at most 256 KiB',
     })

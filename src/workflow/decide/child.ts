@@ -4,7 +4,7 @@
 import { parseWorkflowRef, type WorkflowRef } from '../definition/workflow-ref.ts'
 import type { Parent, TaskError } from '../event.ts'
 import { hash32 } from '../hash.ts'
-import type { Json } from '../json.ts'
+import { type Json, MAX_VALUE_BYTES } from '../json.ts'
 import type { Fact } from '../run/fact.ts'
 import type { Run } from '../run/run.ts'
 import type { Spot } from '../run/spot.ts'
@@ -12,9 +12,6 @@ import { prefixOfRun } from '../run-id.ts'
 
 /** How many runs may stand above a run. */
 export const MAX_DEPTH = 16
-
-/** The largest output of a task, and input of a run, in bytes of JSON text. */
-export const MAX_VALUE_BYTES = 1024 * 1024
 
 /** How a run and those above it are named to a child: `name@version`. */
 export function versionName(name: string, version: number): string {

@@ -3,14 +3,14 @@
 // that an expression costs what it looks at and not what it could look at. Only own properties are ever seen.
 
 import { Optional } from '@marcbachmann/cel-js'
-import type { Json, JsonObject } from '../json.ts'
+import { type Json, type JsonObject, MAX_VALUE_BYTES } from '../json.ts'
 
 /** Steps that one expression may take; a step is one node of it, or 32 elements or characters that a built-in passes over. */
 export const MAX_STEPS = 100_000
 /** Steps of all expressions of one template together, so that a thousand of them are no way around MAX_STEPS. */
 export const MAX_TEMPLATE_STEPS = 1_000_000
 /** UTF-8 bytes of the JSON that the expressions of one template may yield together; characters of any text on the way. */
-export const MAX_BYTES = 1_048_576
+export const MAX_BYTES = MAX_VALUE_BYTES
 /** How deep values are followed; JSON.parse has no such bound, and recursion would end the stack. */
 export const MAX_NESTING = 500
 

@@ -1,9 +1,9 @@
 // How large the output of a task may be, whoever makes it.
 
-import type { Json } from '../json.ts'
+import { type Json, MAX_VALUE_BYTES } from '../json.ts'
 
 /** UTF-8 bytes of its JSON text. */
-export const MAX_OUTPUT_BYTES = 1_048_576
+export const MAX_OUTPUT_BYTES = MAX_VALUE_BYTES
 
 /** Deeper than any answer meant for people; shallow enough for whatever walks it by recursion, RPC and JSON.stringify too. */
 export const MAX_OUTPUT_DEPTH = 256
