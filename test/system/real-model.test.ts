@@ -86,7 +86,10 @@ describe.skipIf(!isThere)('a real model', () => {
   })
   const asked = async (config: object): Promise<RunView> =>
     client.runTasks(`real-${++names}`, [task(config)], { timeout: '100s' })
-  const said = (run: RunView) => (run.output as { ask: Said }).ask
+  const said = (run: RunView) => {
+    expect(run).toMatchObject({ status: 'succeeded', error: null })
+    return (run.output as { ask: Said }).ask
+  }
 
   test('answers in the form that it is asked for', async () => {
     const response_schema = {

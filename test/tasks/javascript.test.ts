@@ -57,7 +57,7 @@ describe('values', () => {
       '({ d: new Date(NaN) , e: { toJSON: () => 2 ** 60 } })',
       '/e is an integer beyond 2**53, which a number cannot hold exactly; give it as text',
     ],
-    ['({ "\ud800": 1 })', 'the result has a key with half a character (a lone surrogate)'],
+    ['({ "\\ud800": 1 })', 'the result has a key with half a character (a lone surrogate)'],
     ['1n', 'the result is a bigint, which JSON does not have'],
     ['[undefined]', '/0 is undefined, which JSON does not have'],
     ['({ "a/b~c": () => 1 })', '/a~1b~0c is a function, which JSON does not have'],
@@ -81,13 +81,13 @@ describe('values', () => {
   test.each([
     [
       'String.prototype.isWellFormed = () => true; String.prototype.replaceAll = () => ""',
-      '["\ud800"]',
+      '["\\ud800"]',
       { code: 'script_result', message: '/0 is text with half a character (a lone surrogate)' },
     ],
     ['Array.prototype.includes = () => true; Array.prototype[Symbol.iterator] = null', '[1, [2]]', [1, [2]]],
     ['Number.isFinite = Number.isSafeInteger = () => true', '[NaN]', { code: 'script_result' }],
     [
-      'Object.prototype.toJSON = function () { return this }; Array.prototype.toJSON = () => "\ud800"',
+      'Object.prototype.toJSON = function () { return this }; Array.prototype.toJSON = () => "\\ud800"',
       '({ a: 1 })',
       { a: 1 },
     ],
@@ -97,7 +97,7 @@ describe('values', () => {
       { code: 'script_result', message: '/a is NaN, which JSON does not have' },
     ],
     ['Object.defineProperty(Array.prototype, 0, { set() {} })', '[1, 2].map((n) => n)', [1, 2]],
-    ['let n = 0', '({ get a() { return n++ === 0 ? "x" : "\ud800" } })', { a: 'x' }],
+    ['let n = 0', '({ get a() { return n++ === 0 ? "x" : "\\ud800" } })', { a: 'x' }],
     ['let n = 0', 'new Proxy([1], { get: (a, key) => (key === "0" && n++ > 0 ? NaN : a[key]) })', [1]],
     [
       '',
@@ -171,7 +171,7 @@ describe('an end that is no result', () => {
     ['throw 5n', 'The script threw 5n'],
     ['await Promise.reject(5n)', 'The script threw 5n'],
     ['throw [5n]', 'The script threw an object that cannot be shown'],
-    ['throw 7n ** 70_000n', 'The script threw (a text of 59158 characters)'],
+    ['throw 7n ** 90_000n', 'The script threw (a text of 76060 characters)'],
     ['throw Object.assign(new Error("x"), { stack: "", cause: 5n })', 'Error: x\nCaused by: The script threw 5n'],
     [
       'throw new Error("outer", { cause: new TypeError("inner", { cause: { code: 7 } }) })',
