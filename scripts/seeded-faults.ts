@@ -54,7 +54,7 @@ export const FAULTS: Fault[] = [
   {
     name: 'a deadlock ends as if all were done',
     file: 'src/workflow/decide/run-end.ts',
-    from: "if (isStuck && run.ending === null) return [stopped(run, at, 'deadlock')]",
+    from: "if (isStuck && run.ending === null) return [stopRun(run, at, 'deadlock')]",
     to: '',
   },
   {

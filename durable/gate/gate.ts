@@ -14,7 +14,7 @@ import {
   afterTrial,
   type Circuit,
   CLOSED,
-  open,
+  openCircuit,
   TRIALS,
   type Trial,
   type Verdict,
@@ -66,7 +66,7 @@ export class Gate extends DurableObject<Env> {
     const now = Date.now()
     this.#heard.set(shard, now)
     let next = outcomes.reduce((circuit, outcome) => afterCall(circuit, outcome, policy), this.#circuit)
-    if (hasOpened) next = open(next, policy, now)
+    if (hasOpened) next = openCircuit(next, policy, now)
     const hasFailed = outcomes.some(({ isFailure }) => isFailure)
     if (next.state !== this.#circuit.state) this.#become(next, code, now)
     else if (next !== this.#circuit) {

@@ -55,7 +55,7 @@ export function render(figures: Figures, isOpenMetrics: boolean): string {
 }
 
 function familiesOf({ sources, requests, circuits }: Figures): Family[] {
-  const workflows = summed(sources)
+  const workflows = sumOverSources(sources)
   const total = (of: (counts: WorkflowCounts) => number) =>
     [...workflows.values()].reduce((sum, counts) => sum + of(counts), 0)
   const each = (of: (counts: WorkflowCounts, workflow: string) => Sample[]) =>
@@ -73,12 +73,12 @@ function familiesOf({ sources, requests, circuits }: Figures): Family[] {
     counter(
       'runs',
       'Runs that have ended, by their final status.',
-      each(({ runs }, workflow) => labelled(runs, (status) => ({ workflow, status }))),
+      each(({ runs }, workflow) => samplesOf(runs, (status) => ({ workflow, status }))),
     ),
     counter(
       'run_errors',
       'Runs that ended failed or timed out, by the code of their error.',
-      each(({ errors }, workflow) => labelled(errors, (code) => ({ workflow, code }))),
+      each(({ errors }, workflow) => samplesOf(errors, (code) => ({ workflow, code }))),
     ),
     histogram(
       'run_duration_seconds',
@@ -93,12 +93,12 @@ function familiesOf({ sources, requests, circuits }: Figures): Family[] {
     counter(
       'task_attempts',
       'Attempts of tasks in ended runs, by outcome.',
-      labelled(attempts, (key) => ({ type: key.split('/')[0]!, outcome: key.split('/')[1]! })),
+      samplesOf(attempts, (key) => ({ type: key.split('/')[0]!, outcome: key.split('/')[1]! })),
     ),
     counter(
       'task_retries',
       'Attempts of tasks in ended runs after which another was made, by the code that they ended with.',
-      labelled(retries, (key) => ({ type: key.split('/')[0]!, code: key.split('/')[1]! })),
+      samplesOf(retries, (key) => ({ type: key.split('/')[0]!, code: key.split('/')[1]! })),
     ),
     counter(
       'inference_tokens',
@@ -133,7 +133,7 @@ function familiesOf({ sources, requests, circuits }: Figures): Family[] {
     counter(
       'requests',
       'Answers of the API, by route and HTTP status.',
-      Object.entries(requests).flatMap(([route, { codes }]) => labelled(codes, (code) => ({ route, code }))),
+      Object.entries(requests).flatMap(([route, { codes }]) => samplesOf(codes, (code) => ({ route, code }))),
     ),
     histogram(
       'request_duration_seconds',
@@ -197,15 +197,15 @@ function linesOf({ name, type, unit, help, samples }: Family, isOpenMetrics: boo
 }
 
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
-function escaped(value: string): string {
+function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }
 
-function labelled(counts: Record<string, number>, labels: (key: string) => Labels): Sample[] {
+function samplesOf(counts: Record<string, number>, labels: (key: string) => Labels): Sample[] {
   return Object.entries(counts).map(([key, value]) => ({ suffix: '', labels: labels(key), value }))
 }
 
@@ -221,7 +221,7 @@ function bucketsOf({ buckets, sumMs }: Histogram, labels: Labels): Sample[] {
 }
 
 /** The sum over all Runners, by workflow; beyond MAX_WORKFLOWS the rest shares one name. */
-function summed(sources: readonly SourceFigures[]): Map<string, WorkflowCounts> {
+function sumOverSources(sources: readonly SourceFigures[]): Map<string, WorkflowCounts> {
   const sums = new Map<string, WorkflowCounts>()
   for (const { counts } of sources) {
     for (const [workflow, figures] of Object.entries(counts)) {

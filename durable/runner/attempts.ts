@@ -8,7 +8,7 @@ import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import type { PartialOfTask } from '../../src/watch-protocol.ts'
 import { taskType } from '../../src/workflow/definition/task-types.ts'
 import type { LoadPayload, TaskError, TaskIndex } from '../../src/workflow/event.ts'
-import { handedOver, scopeValue } from '../../src/workflow/expression/handed-scope.ts'
+import { limitScope, scopeValue } from '../../src/workflow/expression/handed-scope.ts'
 import { renderConfig, responseScope } from '../../src/workflow/expression/response-fields.ts'
 import { paidLoad, runScope, spotScope } from '../../src/workflow/expression/scope.ts'
 import { SecretMarks } from '../../src/workflow/expression/secret-marks.ts'
@@ -125,7 +125,7 @@ export class Attempts {
       return
     }
     const takesScope = known?.takesScope === true
-    const handed = handedOver(
+    const handed = limitScope(
       (from) => (takesScope ? scopeValue(run, spot, from) : responseScope(run, spot, known, template, from)),
       read,
       takesScope ? 'script_limit' : 'expression_limit',

@@ -80,7 +80,7 @@ export class Children {
   start(run: Run, spot: Spot, now: number): void {
     const { token, childRun } = triesOf(run, spot)
     const refuse = (error: TaskError) =>
-      this.#actions.report(run.id, { type: 'AttemptFailed', ...spot, token, error, isUnborn: true })
+      this.#actions.report(run.id, { type: 'AttemptFailed', ...spot, token, error, wasRefusedStart: true })
     const parent = parentOf(run, spot)
     if (parent.above.length > MAX_DEPTH) {
       refuse(failure('nesting_too_deep', `${MAX_DEPTH} runs stand above this one: ${parent.above.join(' > ')}`))
@@ -248,14 +248,14 @@ function refusalOf(
     case 'workflow_cycle':
       return failure('workflow_cycle', `The workflow would start itself: ${above.join(' > ')} > ${name}`)
     case 'invalid_input':
-      return failure('invalid_child_input', `The input does not fit ${name}: ${listed(outcome.faults)}`)
+      return failure('invalid_child_input', `The input does not fit ${name}: ${faultsText(outcome.faults)}`)
     default:
       // A child has no key and asks for no time of its own.
       throw new Error(`a child cannot be refused by ${outcome.kind}`)
   }
 }
 
-function listed(faults: readonly Fault[]): string {
+function faultsText(faults: readonly Fault[]): string {
   const texts = faults.slice(0, MAX_NAMED_FAULTS).map(({ path, message }) => `${path} ${message}`)
   const more = faults.length - texts.length
   return `${texts.join('; ')}${more > 0 ? `; and ${more} more` : ''}`

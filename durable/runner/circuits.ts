@@ -90,7 +90,7 @@ export class Circuits {
     this.#actions = actions
     for (const { target, data } of rows.all<{ target: string; data: string }>('SELECT target, data FROM circuits')) {
       const { revision, barrier, policy } = JSON.parse(data) as Pick<Known, 'revision' | 'barrier' | 'policy'>
-      this.#known.set(target, { ...unknown(policy), revision, barrier })
+      this.#known.set(target, { ...newCircuit(policy), revision, barrier })
       this.#barriers++
     }
   }
@@ -299,7 +299,7 @@ export class Circuits {
 
   #get(target: string, policy: BreakerPolicy | null): Known {
     const found = this.#known.get(target)
-    const known = found ?? unknown(policy)
+    const known = found ?? newCircuit(policy)
     this.#known.delete(target)
     this.#known.set(target, known)
     if (found === undefined && this.#known.size > MAX_TARGETS) this.#forgetOne()
@@ -323,7 +323,7 @@ function isSeldom(own: Circuit, { minimum_calls }: BreakerPolicy): boolean {
   return own.state === 'closed' && own.outcomes.length < minimum_calls
 }
 
-function unknown(policy: BreakerPolicy | null): Known {
+function newCircuit(policy: BreakerPolicy | null): Known {
   return {
     revision: 0,
     own: CLOSED,

@@ -6,7 +6,7 @@ import { advance } from '../../src/workflow/decide/advance.ts'
 import type { TakenOver } from '../../src/workflow/decide/rerun.ts'
 import { DEFAULT_RETENTION } from '../../src/workflow/definition/definition.ts'
 import type { LoadPayload, RunError, RunEvent } from '../../src/workflow/event.ts'
-import { type AcceptedEvent, type Held, PayloadRef, type TaskIndex } from '../../src/workflow/event.ts'
+import { type AcceptedEvent, PayloadRef, type StoredValue, type TaskIndex } from '../../src/workflow/event.ts'
 import { StepBudget } from '../../src/workflow/expression/step-budget.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { accept } from '../../src/workflow/run/apply.ts'
@@ -83,7 +83,7 @@ export class Committer {
     const { inputText, ...event } = accepted
     const isLarge = inputText.length > MAX_INLINE
     const bytes = isLarge ? utf8Length(inputText) : 0
-    const input = isLarge ? new PayloadRef(1, bytes) : (JSON.parse(inputText) as Held)
+    const input = isLarge ? new PayloadRef(1, bytes) : (JSON.parse(inputText) as StoredValue)
     if (isLarge) this.#history.savePayload(event.runId, 1, inputText)
     const first: AcceptedEvent = { ...event, input }
     const record: RunRecord = {
@@ -150,7 +150,7 @@ export class Committer {
   }
 
   /** An output of another run, as this run's own: a payload has its number within its run, and goes when its run does. */
-  #copied(record: RunRecord, from: string, output: Held): Held {
+  #copied(record: RunRecord, from: string, output: StoredValue): StoredValue {
     if (!(output instanceof PayloadRef)) return output
     const n = ++record.payloads
     record.payloadBytes += output.bytes
@@ -159,7 +159,7 @@ export class Committer {
   }
 
   /** Keeps a large value outside the history, where only who needs it reads it. */
-  #keeper(record: RunRecord): (value: Json) => Held {
+  #keeper(record: RunRecord): (value: Json) => StoredValue {
     return (value) => {
       if (value === null || typeof value === 'number' || typeof value === 'boolean') return value
       const text = JSON.stringify(value)

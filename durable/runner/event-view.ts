@@ -1,7 +1,7 @@
 // The events of a history as the API shows them: each recorded event has one public name. Pure; JSON text, as in view.ts.
 
 import { type LoadPayload, PayloadRef, type RunEvent, type StartOptions } from '../../src/workflow/event.ts'
-import { held } from '../../src/workflow/expression/scope.ts'
+import { readValue } from '../../src/workflow/expression/scope.ts'
 import type { Run } from '../../src/workflow/run/run.ts'
 import { traceIdOf } from '../../src/workflow/trace.ts'
 import { logsView, MAX_DEFAULT_OUTPUT, parentView, timestamp, usageView } from './view.ts'
@@ -19,7 +19,7 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
   switch (event.type) {
     case 'RunAccepted': {
       const { definition } = event.workflow
-      const input = held(event.input, load)
+      const input = readValue(event.input, load)
       return {
         name: 'run.accepted',
         data: {
@@ -53,7 +53,10 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
     case 'TaskSucceeded':
       return { name: 'task.succeeded', data: successData(run, event, load) }
     case 'SignalReceived':
-      return { name: 'signal.received', data: { signal: event.id, name: event.name, data: held(event.data, load) } }
+      return {
+        name: 'signal.received',
+        data: { signal: event.id, name: event.name, data: readValue(event.data, load) },
+      }
     case 'RunStopped':
       return { name: 'run.stopped', data: { error: event.error } }
     case 'RunFinished':
@@ -70,13 +73,13 @@ function publicEvent(run: Run, event: RunEvent, load: LoadPayload): { name: stri
         name: 'attempt.succeeded',
         data: {
           started_by: event.token,
-          output: held(event.output, load),
+          output: readValue(event.output, load),
           ...logsView(event.logs ?? null, false, load),
           ...usageView(event),
         },
       }
     case 'TaskReused':
-      return { name: 'task.reused', data: { output: held(event.output, load) } }
+      return { name: 'task.reused', data: { output: readValue(event.output, load) } }
     case 'AttemptFailed':
       return {
         name: 'attempt.failed',
@@ -157,6 +160,6 @@ function successData(
   // The outputs of all items stand in their own events; together they may be more than a page should bring.
   const isLarge = output instanceof PayloadRef && output.bytes > MAX_DEFAULT_OUTPUT
   if (isLarge) return { output: null, output_omitted: true, output_bytes: output.bytes }
-  if (signal === undefined) return { output: held(output, load) }
-  return { output: held(run.signals.get(signal)?.data ?? null, load), signal_event: signal }
+  if (signal === undefined) return { output: readValue(output, load) }
+  return { output: readValue(run.signals.get(signal)?.data ?? null, load), signal_event: signal }
 }

@@ -144,8 +144,8 @@ export class History {
     if (row === null || row.is_unreadable === 1) return null
     const restored = { runId, workflow: workflowOf(row.workflow, row.version) }
     const rowStarts: RowStart[] = []
-    const inHead = decoded(row.head, restored)
-    const run = folded(
+    const inHead = decodeLines(row.head, restored)
+    const run = foldEvents(
       runId,
       chained(
         this.#spilledEvents(restored, 0, (start) => rowStarts.push(start)),
@@ -168,7 +168,7 @@ export class History {
 
   /** The run as its first `count` events make it; there have to be so many. */
   past(runId: string, workflow: CompiledWorkflow, count: number): Run {
-    return folded(runId, first(this.events(runId, workflow), count))
+    return foldEvents(runId, first(this.events(runId, workflow), count))
   }
 
   /** Every event of a run, in order, read row by row; null stands for one that this release does not know. */
@@ -177,7 +177,7 @@ export class History {
     if (row === null) return
     const restored = { runId, workflow }
     yield* this.#spilledEvents(restored, 0)
-    yield* decoded(row.head, restored)
+    yield* decodeLines(row.head, restored)
   }
 
   /**
@@ -220,7 +220,7 @@ export class History {
     for (const { seq, lines } of rows) {
       if (open === '') hear?.({ seq, event })
       const end = lines.lastIndexOf('\n') + 1
-      const events = end === 0 ? [] : decoded(open + lines.slice(0, end), restored)
+      const events = end === 0 ? [] : decodeLines(open + lines.slice(0, end), restored)
       open = end === 0 ? open + lines : lines.slice(end)
       event += events.length
       yield* events
@@ -323,7 +323,7 @@ export class History {
 }
 
 /** The events of whole lines. */
-function decoded(text: string, restored: Restored): (RunEvent | null)[] {
+function decodeLines(text: string, restored: Restored): (RunEvent | null)[] {
   return text.split('\n').flatMap((line) => (line === '' ? [] : decodeCommit(line, restored)))
 }
 
@@ -350,7 +350,7 @@ function* first<T>(all: Iterable<T>, count: number): Generator<T, void> {
   }
 }
 
-function folded(runId: string, events: Iterable<RunEvent | null>): Run {
+function foldEvents(runId: string, events: Iterable<RunEvent | null>): Run {
   let run: Run | null = null
   for (const event of events) {
     if (run !== null) {

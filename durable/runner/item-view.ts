@@ -2,11 +2,11 @@
 
 import type { LoadPayload, TaskIndex } from '../../src/workflow/event.ts'
 import { type Waits, waitingIn } from '../../src/workflow/explain/waiting.ts'
-import { held } from '../../src/workflow/expression/scope.ts'
+import { readValue } from '../../src/workflow/expression/scope.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { itemValue } from '../../src/workflow/run/item-values.ts'
 import type { Run, TaskStatus } from '../../src/workflow/run/run.ts'
-import { attemptsView, duration, type Look, logsView, shownWaiting, timestamp } from './view.ts'
+import { attemptsView, duration, logsView, shownWaiting, timestamp, type ViewContext } from './view.ts'
 
 /** Indexes of a map's items, of one status or all, from an index on. */
 export function itemsFrom(run: Run, task: TaskIndex, status: TaskStatus | null, from: number, limit: number): number[] {
@@ -25,7 +25,7 @@ function statusOf(run: Run, task: TaskIndex, index: number): TaskStatus {
 }
 
 /** What makes the JSON text of an item of a map. */
-export function itemTexts(run: Run, task: TaskIndex, look: Look): (index: number) => string {
+export function itemTexts(run: Run, task: TaskIndex, look: ViewContext): (index: number) => string {
   const waits = waitingIn(run, look.now)
   return (index) => JSON.stringify(itemView(run, task, index, waits, look.load))
 }
@@ -38,7 +38,7 @@ function itemView(run: Run, task: TaskIndex, index: number, waits: Waits, load: 
     status: statusOf(run, task, index),
     item: itemValue(items, index, load),
     ...shownWaiting(waits.ofItem(task, index)),
-    output: held(item?.output ?? null, load),
+    output: readValue(item?.output ?? null, load),
     ...logsView(item?.logs ?? null, false, load),
     error: (item?.error ?? null) as Json,
     ...(item?.childRun == null ? {} : { child_run: item.childRun }),

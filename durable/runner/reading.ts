@@ -22,7 +22,7 @@ import type {
   TextPage,
 } from './runner-rpc.ts'
 import { pageOf } from './text-page.ts'
-import { type Look, outputText, runText, tasksOf, taskTexts, unreadableText } from './view.ts'
+import { outputText, runText, tasksOf, taskTexts, unreadableText, type ViewContext } from './view.ts'
 import type { Waiters } from './waiters.ts'
 
 /** A page of events is full when it has become so long, in characters; the last one may be as long as an output. */
@@ -171,7 +171,7 @@ export class Reading {
     return this.#history.brief(runId) === null ? null : 0
   }
 
-  #look(runId: string, now: number, links: Links): Look {
+  #look(runId: string, now: number, links: Links): ViewContext {
     return { now, load: this.#committer.loader(runId), links }
   }
 

@@ -3,7 +3,7 @@
 
 import { planRerun } from '../../src/workflow/decide/rerun.ts'
 import type { LoadPayload } from '../../src/workflow/event.ts'
-import { BYTES_PER_STEP, held } from '../../src/workflow/expression/scope.ts'
+import { BYTES_PER_STEP, readValue } from '../../src/workflow/expression/scope.ts'
 import { isFinal } from '../../src/workflow/run/run.ts'
 import type { History, RunRecord } from './history.ts'
 import type { Reading } from './reading.ts'
@@ -79,7 +79,7 @@ export class Retries {
     return {
       runId,
       workflow: { name: run.workflow.definition.name, version: version ?? run.version },
-      input: JSON.stringify(held(run.input, this.#loader(of))),
+      input: JSON.stringify(readValue(run.input, this.#loader(of))),
       timeoutMs: wasShortened ? run.timeoutMs : null,
       options: {
         ...(tags === undefined ? {} : { tags }),

@@ -2,7 +2,7 @@
 
 import { hasRoom, hearsSignals, takersOf } from '../../src/workflow/decide/signals.ts'
 import type { LoadPayload, RunEvent } from '../../src/workflow/event.ts'
-import { held } from '../../src/workflow/expression/scope.ts'
+import { readValue } from '../../src/workflow/expression/scope.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import type { Fact } from '../../src/workflow/run/fact.ts'
 import { isFinal, type Run } from '../../src/workflow/run/run.ts'
@@ -100,7 +100,7 @@ export class Signals {
     const { run } = record
     const signal = run.signals.get(run.signalIds.get(id)!)!
     const isSame =
-      signal.name === name && canonicalText(held(signal.data, this.#loader(run.id))) === canonicalText(data)
+      signal.name === name && canonicalText(readValue(signal.data, this.#loader(run.id))) === canonicalText(data)
     if (!isSame) return { kind: 'idempotency_key_reused' }
     const events = this.#history.eventsAfter(record, run.signalIds.get(id)! - 1)
     return { kind: 'signal', id, deliveredTo: deliveries(run, events, id), replayed: true }

@@ -107,7 +107,7 @@ export class Starts {
       if (lease === null) {
         if (leases++ === MAX_LEASES) break
         const asked = this.#workflows.resolve(name, version)
-        const resolved = await (surroundings === null ? asked : asked.catch(notTold))
+        const resolved = await (surroundings === null ? asked : asked.catch(registryFailure))
         if (resolved.kind !== 'leased') return resolved
         continue
       }
@@ -179,7 +179,7 @@ export class Starts {
 }
 
 /** The Registry could not be asked. Whoever starts a run from outside is told so by the error; for a child nobody else would ask again. */
-function notTold(error: unknown): { kind: 'overloaded' } {
+function registryFailure(error: unknown): { kind: 'overloaded' } {
   logFault('resolve', error)
   return { kind: 'overloaded' }
 }

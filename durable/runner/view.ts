@@ -2,15 +2,15 @@
 // JSON text, since the text is made in the object that holds the run and passes through the Worker unread.
 
 import {
-  type Held,
   type LoadPayload,
   PayloadRef,
   type RunError,
+  type StoredValue,
   type TaskIndex,
   type Usage,
 } from '../../src/workflow/event.ts'
 import { runWaiting, type Waiting, waitingIn } from '../../src/workflow/explain/waiting.ts'
-import { held } from '../../src/workflow/expression/scope.ts'
+import { readValue } from '../../src/workflow/expression/scope.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import type { Attempt, Run, TaskStatus } from '../../src/workflow/run/run.ts'
 import { timeText } from '../../src/workflow/time.ts'
@@ -75,7 +75,7 @@ export function parentView({ options: { parent } }: Run): { [key: string]: Json 
 }
 
 /** How a run is looked at. */
-export interface Look {
+export interface ViewContext {
   /** When, ms since the epoch. */
   readonly now: number
   readonly load: LoadPayload
@@ -86,10 +86,10 @@ export interface Look {
  * The whole run as JSON text, at most 8 MiB: the largest outputs are left out first. Where thousands of errors alone are too
  * much, the tasks are left out as a whole; they can be read page by page.
  */
-export function runText(run: Run, look: Look): string {
+export function runText(run: Run, look: ViewContext): string {
   const { load } = look
   const omitted = largestOutputs(run)
-  const value = { ...summaryOf(run), input: held(run.input, load), ...outputOf(run, load) }
+  const value = { ...summaryOf(run), input: readValue(run.input, load), ...outputOf(run, load) }
   const waits = waitingIn(run, look.now)
   const tasks = run.tasks.map((_, task) => taskView(run, task, waits.ofTask(task), look, omitted.has(task)))
   const text = JSON.stringify({ ...value, tasks })
@@ -97,7 +97,7 @@ export function runText(run: Run, look: Look): string {
 }
 
 /** What makes the JSON text of a task. The output of a map may be an answer of its own, and is left out here then. */
-export function taskTexts(run: Run, look: Look): (task: TaskIndex) => string {
+export function taskTexts(run: Run, look: ViewContext): (task: TaskIndex) => string {
   const waits = waitingIn(run, look.now)
   return (task) => {
     const text = JSON.stringify(taskView(run, task, waits.ofTask(task), look, false))
@@ -107,7 +107,7 @@ export function taskTexts(run: Run, look: Look): (task: TaskIndex) => string {
 
 /** A task's output alone. */
 export function outputText(run: Run, task: TaskIndex, load: LoadPayload): string {
-  return JSON.stringify(held(run.tasks[task]!.output, load))
+  return JSON.stringify(readValue(run.tasks[task]!.output, load))
 }
 
 /** The summary of a run that is ended without being read, from the one that it had. */
@@ -133,7 +133,7 @@ function taskView(
   run: Run,
   index: TaskIndex,
   waiting: Waiting | null,
-  { load, links }: Look,
+  { load, links }: ViewContext,
   omitOutput: boolean,
 ): { [key: string]: Json } {
   const { id, type, depends_on, with: config } = run.workflow.definition.tasks[index]!
@@ -148,7 +148,7 @@ function taskView(
     depends_on,
     ...shownWaiting(waiting),
     ...(link === undefined || task.status !== 'waiting' ? {} : { callback_url: link }),
-    output: omitOutput ? null : held(task.output, load),
+    output: omitOutput ? null : readValue(task.output, load),
     ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),
     ...logsView(task.logs, omitOutput, load),
     error: task.error as Json,
@@ -164,9 +164,9 @@ function taskView(
 }
 
 /** What was printed; left out where the output is. */
-export function logsView(logs: Held, omit: boolean, load: LoadPayload): { [key: string]: Json } {
+export function logsView(logs: StoredValue, omit: boolean, load: LoadPayload): { [key: string]: Json } {
   if (logs === null) return {}
-  return omit ? { logs_omitted: true } : { logs: held(logs, load) }
+  return omit ? { logs_omitted: true } : { logs: readValue(logs, load) }
 }
 
 export function usageView({ usage }: { usage?: Usage }): { usage?: { [key: string]: Json } } {
@@ -188,12 +188,12 @@ export function attemptsView(attempts: readonly Attempt[]): Json {
 /** The run's `output`: the template's, or those of the tasks that nothing depends on, by id. */
 export function outputOf(run: Run, load: LoadPayload): { [key: string]: Json } {
   if (run.status !== 'succeeded') return { output: null }
-  if (run.workflow.definition.output !== undefined) return { output: held(run.output, load) }
+  if (run.workflow.definition.output !== undefined) return { output: readValue(run.output, load) }
   const { leaves } = run.workflow.graph
   const bytes = leaves.reduce((sum, leaf) => sum + sizeOf(run.tasks[leaf]!.output), 0)
   if (bytes > MAX_DEFAULT_OUTPUT) return { output: null, output_omitted: true, output_bytes: bytes }
   const entries = leaves.map(
-    (leaf) => [run.workflow.definition.tasks[leaf]!.id, held(run.tasks[leaf]!.output, load)] as const,
+    (leaf) => [run.workflow.definition.tasks[leaf]!.id, readValue(run.tasks[leaf]!.output, load)] as const,
   )
   return { output: Object.fromEntries(entries) }
 }
@@ -217,7 +217,7 @@ function largestOutputs(run: Run): ReadonlySet<TaskIndex> {
   return omitted
 }
 
-export function sizeOf(value: Held): number {
+export function sizeOf(value: StoredValue): number {
   if (value instanceof PayloadRef) return value.bytes
   if (value === null || typeof value !== 'object') return typeof value === 'string' ? value.length : 4
   return JSON.stringify(value).length

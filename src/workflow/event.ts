@@ -49,7 +49,7 @@ export class PayloadRef {
 }
 
 /** A value of the history: itself, or the name of the place where it is kept. */
-export type Held = Json | PayloadRef
+export type StoredValue = Json | PayloadRef
 
 /** Reads a payload back; synchronous, so that deciding stays deterministic (R2). */
 export type LoadPayload = (ref: PayloadRef) => Json
@@ -98,7 +98,7 @@ export type RunEvent =
       runId: string
       workflow: CompiledWorkflow
       version: number
-      input: Held
+      input: StoredValue
       /** The run's own time limit in ms: the definition's, or what the start shortened it to. */
       timeoutMs: number
       /** Absent when the start said nothing more. */
@@ -113,15 +113,15 @@ export type RunEvent =
       at: number
       task: TaskIndex
       token: number
-      output: Held
+      output: StoredValue
       item?: number
-      logs?: Held
+      logs?: StoredValue
       usage?: Usage
     }
   /**
    * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
    * budget of retries, so there is none of this attempt; what the budget said is a fact of that moment, never asked again (R2).
-   * `isUnborn`: the run that the attempt was to be was refused, so there is none.
+   * `wasRefusedStart`: the attempt was to be a run of its own, and that run was refused, so it does not exist.
    */
   | {
       type: 'AttemptFailed'
@@ -131,9 +131,9 @@ export type RunEvent =
       error: TaskError
       retryAfterMs?: number
       isRetryRefused?: true
-      isUnborn?: true
+      wasRefusedStart?: true
       item?: number
-      logs?: Held
+      logs?: StoredValue
       usage?: Usage
     }
   | {
@@ -144,20 +144,28 @@ export type RunEvent =
       error: TaskError
       isRetryRefused?: true
       item?: number
-      logs?: Held
+      logs?: StoredValue
       usage?: Usage
     }
   /** What is waited for was not there: after so long the next attempt is made. */
-  | { type: 'AttemptSnoozed'; at: number; task: TaskIndex; token: number; afterMs: number; item?: number; logs?: Held }
+  | {
+      type: 'AttemptSnoozed'
+      at: number
+      task: TaskIndex
+      token: number
+      afterMs: number
+      item?: number
+      logs?: StoredValue
+    }
   /**
    * The attempt was cut off, by a crash, a deploy or a pause. `isUnreached`: nothing was cut off but the way, since the part of
    * this service that was to make the attempt, or to start the run that it is, did not answer.
    */
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; isUnreached?: true; item?: number }
   /** The output was taken over from the run that this one makes again, before this one started. */
-  | { type: 'TaskReused'; at: number; task: TaskIndex; output: Held }
+  | { type: 'TaskReused'; at: number; task: TaskIndex; output: StoredValue }
   /** `id` is unique within the run: a repeat changes nothing. `task`: the one task that it is meant for; absent: whoever waits for it. */
-  | { type: 'SignalReceived'; at: number; id: string; name: string; data: Held; task?: TaskIndex }
+  | { type: 'SignalReceived'; at: number; id: string; name: string; data: StoredValue; task?: TaskIndex }
   // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
   | { type: 'RunStopped'; at: number; error: RunError }
   // Decisions: each records what the scheduler decided, so that a later release never decides it again.
@@ -182,14 +190,14 @@ export type RunEvent =
       isPutOff: boolean
       target?: string
       item?: number
-      items?: Held
+      items?: StoredValue
       total?: number
     }
   /**
    * The task has succeeded without an attempt of its own: what it waited for has come. `signal`: the number of the
    * SignalReceived whose data is its output; `output` is null then, so that data which many tasks get is written once.
    */
-  | { type: 'TaskSucceeded'; at: number; task: TaskIndex; output: Held; signal?: number }
+  | { type: 'TaskSucceeded'; at: number; task: TaskIndex; output: StoredValue; signal?: number }
   | { type: 'TaskFailed'; at: number; task: TaskIndex; error: TaskError; item?: number }
   /** `error`: what a wait that was too long amounts to; absent: the last attempt's own. */
   | { type: 'TaskTimedOut'; at: number; task: TaskIndex; error?: TaskError; item?: number }
@@ -197,7 +205,7 @@ export type RunEvent =
   | { type: 'TaskCancelled'; at: number; task: TaskIndex }
   /** Every task has ended, and what succeeded is undone now; the run will end with this status and error. */
   | { type: 'CompensationStarted'; at: number; status: FinalStatus; error: RunError | null }
-  | { type: 'RunFinished'; at: number; status: FinalStatus; output: Held; error: RunError | null }
+  | { type: 'RunFinished'; at: number; status: FinalStatus; output: StoredValue; error: RunError | null }
 
 export type FinalStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out'
 export type AcceptedEvent = Extract<RunEvent, { type: 'RunAccepted' }>

@@ -191,13 +191,13 @@ function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
     case 'too_big':
       return `must ${amount('at most', issue.maximum, issue.origin)}`
     case 'invalid_value':
-      return `must be ${listed(issue.values.map((value) => JSON.stringify(value)))}`
+      return `must be ${joinWithOr(issue.values.map((value) => JSON.stringify(value)))}`
     case 'invalid_format':
       return issue.pattern === undefined
         ? `must be ${withArticle(issue.format)}`
         : `must have the form ${issue.pattern}`
     case 'invalid_union':
-      return `must be ${listed(issue.errors.map(([first]) => (first?.code === 'invalid_type' ? withArticle(first.expected) : 'another value')))}`
+      return `must be ${joinWithOr(issue.errors.map(([first]) => (first?.code === 'invalid_type' ? withArticle(first.expected) : 'another value')))}`
     default:
       return undefined
   }
@@ -231,7 +231,7 @@ export function kindOf(value: unknown): string {
   return value === undefined ? 'absent' : `a ${typeof value}`
 }
 
-export function listed(values: readonly string[]): string {
+export function joinWithOr(values: readonly string[]): string {
   const distinct = [...new Set(values)]
   return distinct.length < 2 ? (distinct[0] ?? '') : `${distinct.slice(0, -1).join(', ')} or ${distinct.at(-1)}`
 }

@@ -9,7 +9,7 @@ const MAX_NAMES = 10
 const MAX_MESSAGE = 300
 
 /** "a", "a and b", "a, b and 3 more". */
-export function listed(names: readonly string[]): string {
+export function joinWithAnd(names: readonly string[]): string {
   const shown = names.slice(0, MAX_NAMES)
   const rest = names.length - shown.length
   const last = rest > 0 ? `${rest} more` : shown.pop()
@@ -17,7 +17,7 @@ export function listed(names: readonly string[]): string {
 }
 
 /** "1 task", "3 tasks". */
-export function counted(count: number, noun: string): string {
+export function countText(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 

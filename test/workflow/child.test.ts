@@ -103,7 +103,7 @@ describe('a task that is a run', () => {
     const run = aRun(nesting())
     advance(run, [], 0, noPayloads)
     const error: TaskError = { code: 'unknown_workflow', message: 'There is no workflow below', retryable: false }
-    advance(run, [{ type: 'AttemptFailed', task: 0, token: 3, error, isUnborn: true }], 1, noPayloads)
+    advance(run, [{ type: 'AttemptFailed', task: 0, token: 3, error, wasRefusedStart: true }], 1, noPayloads)
     expect(run.tasks[0]).toMatchObject({ status: 'failed', childRun: null, error })
   })
 })
@@ -202,7 +202,7 @@ describe('an item that is a run', () => {
 
   test('that was refused is none', () => {
     const run = mapping(2, { tolerated_failures: 1 })
-    advance(run, [{ type: 'AttemptFailed', ...about(run, 0), error, isUnborn: true }], 1, noPayloads)
+    advance(run, [{ type: 'AttemptFailed', ...about(run, 0), error, wasRefusedStart: true }], 1, noPayloads)
     expect(itemOf(run, 0)).toMatchObject({ status: 'failed', childRun: null })
   })
 

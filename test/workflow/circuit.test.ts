@@ -10,7 +10,7 @@ import {
   CLOSED,
   MAX_OPEN_MS,
   MAX_OUTCOME_AGE_MS,
-  open,
+  openCircuit,
   patienceMs,
   TRIALS,
   type Trial,
@@ -100,12 +100,12 @@ describe('an open circuit', () => {
 
   test('does not hear what calls say that began before', () => {
     expect(afterCall(opened, { at: 10_000, isFailure: false }, DEFAULT_BREAKER)).toBe(opened)
-    expect(open(opened, DEFAULT_BREAKER, 10_000)).toBe(opened)
+    expect(openCircuit(opened, DEFAULT_BREAKER, 10_000)).toBe(opened)
     expect(afterTrial(opened, 1, 'success', 10_000)).toBe(opened)
   })
 
   test('can be opened by one who has seen enough', () => {
-    expect(open(CLOSED, DEFAULT_BREAKER, 5)).toMatchObject({ state: 'open', openings: 1, retryAt: 30_005 })
+    expect(openCircuit(CLOSED, DEFAULT_BREAKER, 5)).toMatchObject({ state: 'open', openings: 1, retryAt: 30_005 })
   })
 })
 

@@ -8,7 +8,7 @@ import type { AcceptedEvent, RunEvent, TaskError } from '../../src/workflow/even
 import { explain, explanationJson, explanationText } from '../../src/workflow/explain/explain.ts'
 import { accept } from '../../src/workflow/run/apply.ts'
 import type { Fact } from '../../src/workflow/run/fact.ts'
-import { listed, spanText } from '../../src/workflow/wording.ts'
+import { joinWithAnd, spanText } from '../../src/workflow/wording.ts'
 import { aRetry } from '../support/builders.ts'
 import { type DrivenRun, drive } from '../support/driven-run.ts'
 
@@ -445,7 +445,7 @@ describe('words', () => {
       '1 d 1 h',
     ])
     const names = Array.from({ length: 12 }, (_, i) => `t${i}`)
-    expect([1, 2, 3].map((count) => listed(names.slice(0, count)))).toEqual(['t0', 't0 and t1', 't0, t1 and t2'])
-    expect(listed(names)).toBe('t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 2 more')
+    expect([1, 2, 3].map((count) => joinWithAnd(names.slice(0, count)))).toEqual(['t0', 't0 and t1', 't0, t1 and t2'])
+    expect(joinWithAnd(names)).toBe('t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 2 more')
   })
 })

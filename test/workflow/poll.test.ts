@@ -7,7 +7,7 @@ import { advance } from '../../src/workflow/decide/advance.ts'
 import { compile, type TaskDefinition } from '../../src/workflow/definition/definition.ts'
 import { parseDefinition } from '../../src/workflow/definition/parse.ts'
 import { taskType } from '../../src/workflow/definition/task-types.ts'
-import { type AcceptedEvent, type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
+import { type AcceptedEvent, type LaterEvent, PayloadRef, type StoredValue } from '../../src/workflow/event.ts'
 import { explain, explanationText } from '../../src/workflow/explain/explain.ts'
 import { waitingIn } from '../../src/workflow/explain/waiting.ts'
 import { scopeOfResponse } from '../../src/workflow/expression/handed-scope.ts'
@@ -255,7 +255,9 @@ describe('what judges an answer', () => {
     }
     const definition = aDefinition({ 'a-b': [], c: [], t: ['a-b', 'c'] })
     const run = Object.assign(aRun(definition), { input: { n: 4 } })
-    for (const [n, output] of [new PayloadRef(1, 9), new PayloadRef(2, 9)].entries() as Iterable<[number, Held]>) {
+    for (const [n, output] of [new PayloadRef(1, 9), new PayloadRef(2, 9)].entries() as Iterable<
+      [number, StoredValue]
+    >) {
       Object.assign(run.tasks[n]!, { status: 'succeeded', output })
     }
     const handed = responseScope(run, { task: 2 }, http, { poll: { until } } as JsonObject, load)!

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { advance } from '../../src/workflow/decide/advance.ts'
 import { compile, type TaskDefinition, type WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
-import { type Held, type LaterEvent, PayloadRef } from '../../src/workflow/event.ts'
+import { type LaterEvent, PayloadRef, type StoredValue } from '../../src/workflow/event.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { accept } from '../../src/workflow/run/apply.ts'
 import type { Fact } from '../../src/workflow/run/fact.ts'
@@ -114,7 +114,7 @@ describe('a transform', () => {
     let most = 0
     let steps = 0
     let kept = 0
-    const keep = (): Held => new PayloadRef(++kept, 1_000_002)
+    const keep = (): StoredValue => new PayloadRef(++kept, 1_000_002)
     for (let isComplete = false; !isComplete; steps++) {
       const result = advance(run, [], 0, noPayloads, null, keep)
       isComplete = result.isComplete

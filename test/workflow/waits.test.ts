@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { advance, type KeepPayload } from '../../src/workflow/decide/advance.ts'
 import { hasRoom, MAX_BUFFERED, takersOf } from '../../src/workflow/decide/signals.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
-import { type Held, type LaterEvent, PayloadRef, type TaskError } from '../../src/workflow/event.ts'
+import { type LaterEvent, PayloadRef, type StoredValue, type TaskError } from '../../src/workflow/event.ts'
 import { StepBudget } from '../../src/workflow/expression/step-budget.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { accept, apply } from '../../src/workflow/run/apply.ts'
@@ -306,7 +306,7 @@ describe('a signal', () => {
     step(run, [signal('go')])
     expect(hasRoom(run, 100)).toBe(false)
     const large = aWaitingRun([wait('w', { event: 'never' })])
-    const keep = (): Held => new PayloadRef(1, 1024 * 1024)
+    const keep = (): StoredValue => new PayloadRef(1, 1024 * 1024)
     for (let i = 0; i < 15; i++) step(large, [signal('go', 'large')], 0, keep)
     expect([hasRoom(large, 1024 * 1024), hasRoom(large, 1024 * 1024 + 1)]).toEqual([true, false])
   })

@@ -6,7 +6,7 @@ import { executorOf } from '../../tasks/executor-rpc.ts'
 import type { TaskResult } from '../../tasks/plugin.ts'
 import { TASK_TYPES } from '../../tasks/schemas.ts'
 import type { Fault } from '../../workflow/codes.ts'
-import { transformed } from '../../workflow/decide/transform.ts'
+import { evaluateTransform } from '../../workflow/decide/transform.ts'
 import { checkLoneTask } from '../../workflow/definition/parse.ts'
 import { type TaskTypes, taskType } from '../../workflow/definition/task-types.ts'
 import type { TaskError } from '../../workflow/event.ts'
@@ -104,7 +104,7 @@ function namesOf(tasks: JsonObject): ExpressionNames {
 async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omit<Tried, 'duration_ms'>> {
   const scope = scopeOf(attempt)
   if (type === PURE) {
-    const computed = transformed(attempt.with.value!, scope)
+    const computed = evaluateTransform(attempt.with.value!, scope)
     return computed.ok ? { status: 'succeeded', output: computed.output, error: null } : failure(computed.error)
   }
   const known = taskType(TASK_TYPES, type)

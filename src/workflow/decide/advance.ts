@@ -1,7 +1,7 @@
 // One step of a run: facts in, events out. What a Runner records in one commit is what this returns (R3).
 // Pure; the Runner adds durability, dispatch and the clock.
 
-import { type Held, type LaterEvent, type LoadPayload, PayloadRef, type TaskIndex } from '../event.ts'
+import { type LaterEvent, type LoadPayload, PayloadRef, type StoredValue, type TaskIndex } from '../event.ts'
 import { StepBudget } from '../expression/step-budget.ts'
 import type { Json } from '../json.ts'
 import { apply } from '../run/apply.ts'
@@ -25,7 +25,7 @@ const MAX_STEP_EVENTS = 1_000
 const MAX_STEP_BYTES = 8 * 1024 * 1024
 
 /** Keeps a value outside the history if it is large; else gives it back. */
-export type KeepPayload = (value: Json) => Held
+export type KeepPayload = (value: Json) => StoredValue
 
 /**
  * Applies the facts that still count and everything that follows from them.
@@ -48,14 +48,14 @@ export function advance(
   const at = Math.max(now, run.at)
   const events: LaterEvent[] = []
   let keptBytes = 0
-  const hold = (value: Held): Held => {
+  const hold = (value: StoredValue): StoredValue => {
     // Only what is recorded is kept: what a late report brought must not lie about for ever.
     const holds = value instanceof PayloadRef ? value : keep(value)
     if (holds instanceof PayloadRef) keptBytes += holds.bytes
     return holds
   }
   const record = (event: LaterEvent) => {
-    const recorded = withHeld(event, hold)
+    const recorded = withStoredValues(event, hold)
     apply(run, recorded)
     events.push(recorded)
   }
@@ -64,7 +64,7 @@ export function advance(
   const canTimeOut = run.finishedAt === null && isEndOpen(run.ending)
   if (isOverdue && canTimeOut) record({ type: 'RunTimedOut', at })
   for (const fact of facts) {
-    if (!counts(run, fact)) continue
+    if (!isRelevant(run, fact)) continue
     if (fact.type !== 'SignalReceived') {
       record({ ...fact, at })
       continue
@@ -91,7 +91,7 @@ function isAwaited(run: Run, task: TaskIndex | undefined): boolean {
 }
 
 /** The event with what it brings held as the history holds it. */
-function withHeld(event: LaterEvent, hold: (value: Held) => Held): LaterEvent {
+function withStoredValues(event: LaterEvent, hold: (value: StoredValue) => StoredValue): LaterEvent {
   switch (event.type) {
     case 'AttemptSucceeded': {
       const { output, logs } = event
@@ -112,7 +112,7 @@ function withHeld(event: LaterEvent, hold: (value: Held) => Held): LaterEvent {
   }
 }
 
-function counts(run: Run, fact: Fact): boolean {
+function isRelevant(run: Run, fact: Fact): boolean {
   if (run.finishedAt !== null) return false
   switch (fact.type) {
     case 'RunStopped':

@@ -5,7 +5,7 @@ import { mayGoOn, type Run } from '../run/run.ts'
 import { configOf, planOf, type Spot } from '../run/spot.ts'
 import { triesOf } from '../run/tries.ts'
 import { SPAN_PATTERN, spanMs } from '../span.ts'
-import { counted } from '../wording.ts'
+import { countText } from '../wording.ts'
 import {
   isRetried,
   MAX_INTERRUPTIONS,
@@ -51,7 +51,7 @@ function afterPoll(run: Run, spot: Spot, at: number): LaterEvent {
   if (until < (run.deadlineAt ?? Number.POSITIVE_INFINITY)) {
     return { type: 'TaskWaiting', at, ...spot, for: 'poll', until, isPutOff: false }
   }
-  const message = `What is waited for had not come after ${counted(polls, 'call')}; the next would be due in ${until - at} ms, after the run's deadline`
+  const message = `What is waited for had not come after ${countText(polls, 'call')}; the next would be due in ${until - at} ms, after the run's deadline`
   return { type: 'TaskFailed', at, ...spot, error: { code: 'poll_exhausted', message, retryable: false } }
 }
 

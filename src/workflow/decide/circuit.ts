@@ -100,7 +100,7 @@ export function afterCall(circuit: Circuit, outcome: Outcome, policy: BreakerPol
   const sorted = [...circuit.outcomes, outcome].sort((a, b) => a.at - b.at)
   const newest = sorted.at(-1)!.at
   const outcomes = sorted.filter(({ at }) => at > newest - MAX_OUTCOME_AGE_MS).slice(-MAX_WINDOW)
-  return isTripped(outcomes, policy) ? opened(0, spanMs(policy.open_for), newest) : { state: 'closed', outcomes }
+  return isTripped(outcomes, policy) ? openState(0, spanMs(policy.open_for), newest) : { state: 'closed', outcomes }
 }
 
 /** Whether so many of the last calls failed that the server is to be left alone. */
@@ -111,11 +111,11 @@ function isTripped(outcomes: readonly Outcome[], { failure_rate, minimum_calls, 
 }
 
 /** Opens a closed circuit whatever its window says: whoever holds only a part of the calls has seen enough. */
-export function open(circuit: Circuit, policy: BreakerPolicy, at: number): Circuit {
-  return circuit.state === 'closed' ? opened(0, spanMs(policy.open_for), at) : circuit
+export function openCircuit(circuit: Circuit, policy: BreakerPolicy, at: number): Circuit {
+  return circuit.state === 'closed' ? openState(0, spanMs(policy.open_for), at) : circuit
 }
 
-function opened(openings: number, openForMs: number, at: number): Circuit {
+function openState(openings: number, openForMs: number, at: number): Circuit {
   const lasts = Math.min(openForMs * 2 ** openings, MAX_OPEN_MS)
   return { state: 'open', openings: openings + 1, openForMs, retryAt: at + lasts }
 }
@@ -165,7 +165,7 @@ export function afterTrial(circuit: Circuit, id: number, verdict: Verdict, at: n
   const trials = circuit.trials.filter((trial) => trial.id !== id)
   switch (verdict) {
     case 'failure':
-      return opened(circuit.openings, circuit.openForMs, at)
+      return openState(circuit.openings, circuit.openForMs, at)
     case 'success':
       return circuit.passed + 1 >= TRIALS ? CLOSED : { ...circuit, trials, passed: circuit.passed + 1 }
     case 'none':

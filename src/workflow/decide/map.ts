@@ -5,7 +5,7 @@ import type { ItemPlan } from '../definition/definition.ts'
 import type { LaterEvent, LoadPayload, TaskError, TaskIndex } from '../event.ts'
 import { jsonBytes } from '../expression/cel-json.ts'
 import { evaluateField, renderTemplate } from '../expression/expression.ts'
-import { held, runScope } from '../expression/scope.ts'
+import { readValue, runScope } from '../expression/scope.ts'
 import type { StepBudget } from '../expression/step-budget.ts'
 import type { Json } from '../json.ts'
 import { type Items, MAX_ITEMS } from '../run/items.ts'
@@ -131,5 +131,5 @@ function tooManyFailures(run: Run, task: TaskIndex): TaskError {
 
 /** In the order of the items; null for those that failed. */
 function outputOf({ total, begun }: Items, load: LoadPayload): Json {
-  return Array.from({ length: total }, (_, index) => held(begun.get(index)!.output, load))
+  return Array.from({ length: total }, (_, index) => readValue(begun.get(index)!.output, load))
 }

@@ -1,6 +1,6 @@
 // What comes of a run whose tasks have all ended: its status, output and error. Pure.
 
-import type { FinalStatus, Held, LoadPayload, RunError, TaskIndex } from '../event.ts'
+import type { FinalStatus, LoadPayload, RunError, StoredValue, TaskIndex } from '../event.ts'
 import { renderTemplate } from '../expression/expression.ts'
 import { runScope } from '../expression/scope.ts'
 import type { Run } from '../run/run.ts'
@@ -9,7 +9,7 @@ import { spanText } from '../wording.ts'
 
 interface Outcome {
   status: FinalStatus
-  output: Held
+  output: StoredValue
   error: RunError | null
 }
 

@@ -5,7 +5,7 @@
 
 import type { Fault } from '../codes.ts'
 import type { CompiledWorkflow, TaskDefinition } from '../definition/definition.ts'
-import type { Held, TaskIndex } from '../event.ts'
+import type { StoredValue, TaskIndex } from '../event.ts'
 import { didYouMean, quoted } from '../nearest.ts'
 import type { Run } from '../run/run.ts'
 import { canonicalText } from '../sound.ts'
@@ -14,7 +14,7 @@ import { canonicalText } from '../sound.ts'
 export type RetryFrom = 'failed' | 'start' | readonly string[]
 
 /** Outputs that the new run takes over, by position in its definition. */
-export type TakenOver = readonly { task: TaskIndex; output: Held }[]
+export type TakenOver = readonly { task: TaskIndex; output: StoredValue }[]
 
 export type Rerun =
   | { kind: 'rerun'; takenOver: TakenOver }

@@ -29,7 +29,7 @@ export const NO_CALLS: EarnedRetries = []
 
 /** A call that is no retry has been made. */
 export function countCall(steps: EarnedRetries, at: number): EarnedRetries {
-  return counted(steps, at, { calls: 1, retries: 0 })
+  return addCalls(steps, at, { calls: 1, retries: 0 })
 }
 
 /** The steps with one retry more; null if the calls of the last minute have not earned it. */
@@ -37,10 +37,10 @@ export function takeEarned(steps: EarnedRetries, at: number): EarnedRetries | nu
   const recent = recentOf(steps, at)
   const calls = recent.reduce((sum, step) => sum + step.calls, 0)
   const retries = recent.reduce((sum, step) => sum + step.retries, 0)
-  return retries + 1 <= BUDGET_RATIO * calls ? counted(recent, at, { calls: 0, retries: 1 }) : null
+  return retries + 1 <= BUDGET_RATIO * calls ? addCalls(recent, at, { calls: 0, retries: 1 }) : null
 }
 
-function counted(steps: EarnedRetries, at: number, added: { calls: number; retries: number }): EarnedRetries {
+function addCalls(steps: EarnedRetries, at: number, added: { calls: number; retries: number }): EarnedRetries {
   const recent = recentOf(steps, at)
   const last = recent.at(-1)
   // A clock that was set back counts into the newest step, so the steps stay in order.

@@ -25,7 +25,7 @@ export function endRest(run: Run, at: number): LaterEvent[] {
   return events
 }
 
-export function stopped(run: Run, at: number, code: 'deadlock' | 'history_limit'): LaterEvent {
+export function stopRun(run: Run, at: number, code: 'deadlock' | 'history_limit'): LaterEvent {
   if (code === 'history_limit') {
     const message = `The history of the run has reached ${historyLimit(run)} events`
     return { type: 'RunStopped', at, error: { code, message, retryable: false } }
@@ -42,7 +42,7 @@ export function stopped(run: Run, at: number, code: 'deadlock' | 'history_limit'
 /** Nothing executes, waits or can start: the run ends, after what it did is undone if it did not succeed. */
 export function afterLast(run: Run, at: number, load: LoadPayload): LaterEvent[] {
   const isStuck = run.compensation === null && run.progress.pending > run.workflow.compensations
-  if (isStuck && run.ending === null) return [stopped(run, at, 'deadlock')]
+  if (isStuck && run.ending === null) return [stopRun(run, at, 'deadlock')]
   if (isStuck) return skipPending(run, at, (task) => (run.workflow.plans[task]!.undoes === null ? 'run_stopped' : null))
   const outcome = run.compensation ?? outcomeOf(run, load)
   if (run.compensation === null && outcome.status !== 'succeeded' && run.undo.length > 0) {

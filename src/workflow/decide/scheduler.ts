@@ -13,7 +13,7 @@ import { endedAttempts } from './attempt-end.ts'
 import { compensate } from './compensation.ts'
 import { historyLimit, MAX_DECISIONS } from './decision-bounds.ts'
 import { endOfMap } from './map.ts'
-import { afterLast, endRest, stopped } from './run-end.ts'
+import { afterLast, endRest, stopRun } from './run-end.ts'
 import { startReady } from './slot-start.ts'
 import { beginWaits, evaluateConditions } from './task-begin.ts'
 import { waitedTooLong } from './waits.ts'
@@ -36,7 +36,7 @@ export function decide(
   if (run.finishedAt !== null) return []
   const isPaused = run.status === 'paused'
   if (run.startedAt === null && run.ending === null) return isPaused ? [] : begin(run, at)
-  if (run.events >= historyLimit(run) && isStoppable(run)) return [stopped(run, at, 'history_limit')]
+  if (run.events >= historyLimit(run) && isStoppable(run)) return [stopRun(run, at, 'history_limit')]
   const ended = [...endedAttempts(run, at), ...skipDoomed(run, at), ...endedWaits(run, at), ...endedMaps(run, at, load)]
   if (ended.length > 0) return ended
   if (run.ending !== null) {

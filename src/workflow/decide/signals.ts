@@ -4,9 +4,9 @@
 // gets is kept, and offered in the order of arrival to each task that begins to wait; the first that it matches takes it.
 // So no signal is looked at twice for the same task, and none is missed, whichever comes first.
 
-import { type Held, type LoadPayload, PayloadRef, type TaskIndex } from '../event.ts'
+import { type LoadPayload, PayloadRef, type StoredValue, type TaskIndex } from '../event.ts'
 import { evaluateCondition } from '../expression/expression.ts'
-import { held, paidLoad, runScope } from '../expression/scope.ts'
+import { paidLoad, readValue, runScope } from '../expression/scope.ts'
 import { StepBudget } from '../expression/step-budget.ts'
 import { isEndOpen, mayGoOn, type Run } from '../run/run.ts'
 
@@ -34,7 +34,7 @@ export function hearsSignals(run: Run): boolean {
  */
 export function takersOf(
   run: Run,
-  signal: { name: string; data: Held; task?: TaskIndex },
+  signal: { name: string; data: StoredValue; task?: TaskIndex },
   load: LoadPayload,
   budget = new StepBudget(),
 ): TaskIndex[] | null {
@@ -100,7 +100,7 @@ export function hasRoom(run: Run, bytes: number): boolean {
  * Tells whether data is what a task waits for. An expression that cannot be evaluated, or is neither true nor false, is no
  * match: anybody may send anything, and a signal of another form must not end the run that waits for the right one.
  */
-function matcher(run: Run, load: LoadPayload, budget: StepBudget): (task: TaskIndex, data: Held) => boolean {
+function matcher(run: Run, load: LoadPayload, budget: StepBudget): (task: TaskIndex, data: StoredValue) => boolean {
   const paid = paidLoad(load, budget)
   const scope = { ...runScope(run, paid), spend: (steps: number) => budget.spend(steps) }
   return (task, data) => {
@@ -108,7 +108,7 @@ function matcher(run: Run, load: LoadPayload, budget: StepBudget): (task: TaskIn
     if (match === undefined) return true
     const text = String(match)
     budget.spend(TRY_STEPS + TRY_STEPS_PER_CHARACTER * text.length)
-    const condition = evaluateCondition(text, { ...scope, event: () => held(data, paid) })
+    const condition = evaluateCondition(text, { ...scope, event: () => readValue(data, paid) })
     return condition.ok && condition.value
   }
 }

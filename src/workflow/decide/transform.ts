@@ -14,7 +14,7 @@ import { configOf, type Spot } from '../run/spot.ts'
  * @param value its template
  * @returns the output, and its bytes as JSON
  */
-export function transformed(
+export function evaluateTransform(
   value: Json,
   scope: ExpressionScope,
 ): { ok: true; output: Json; bytes: number } | { ok: false; error: TaskError } {
@@ -43,7 +43,7 @@ export function transform(
   at: number,
   scope: ExpressionScope,
 ): { event: LaterEvent; bytes: number } {
-  const result = transformed(configOf(run, spot).with.value!, scope)
+  const result = evaluateTransform(configOf(run, spot).with.value!, scope)
   if (!result.ok) return { event: { type: 'AttemptFailed', at, ...spot, token, error: result.error }, bytes: 0 }
   const { output, bytes } = result
   return { event: { type: 'AttemptSucceeded', at, ...spot, token, output }, bytes }

@@ -65,16 +65,16 @@ function sleepsUntil(
     if (!until.ok) return until
     return typeof until.value === 'string' && isTime(until.value)
       ? { time: timeMs(until.value) }
-      : invalid('/with/until must give a time, such as "2027-01-31T09:00:00Z"')
+      : invalidWith('/with/until must give a time, such as "2027-01-31T09:00:00Z"')
   }
   const rendered = renderTemplate(config.for!, scope)
   if (!rendered.ok) return rendered
   const span = rendered.value
   return typeof span === 'string' && isSpan(span) && spanMs(span) <= MAX_SLEEP_MS
     ? { time: at + spanMs(span) }
-    : invalid('/with/for must give a span of at most 365 days, such as "5s"')
+    : invalidWith('/with/for must give a span of at most 365 days, such as "5s"')
 }
 
-function invalid(message: string): { error: TaskError } {
+function invalidWith(message: string): { error: TaskError } {
   return { error: { code: 'invalid_with', message, retryable: false } }
 }

@@ -56,7 +56,7 @@ export function fitOf(
   const open = tasks.findIndex((task) => isOpenWait(task))
   if (open !== -1 && !isGiven) {
     const what = whatIsOpen(tasks[open]!)
-    const message = `the task ${quoted(tasks[open]!.id)} ${what}, which the default of ${timeout} is hardly meant for; say how long a run may take, such as "${proposed(tasks, graph, order, sleeps.ms)}"`
+    const message = `the task ${quoted(tasks[open]!.id)} ${what}, which the default of ${timeout} is hardly meant for; say how long a run may take, such as "${proposeTimeout(tasks, graph, order, sleeps.ms)}"`
     faults.add([{ path: '/timeout', code: 'timeout_required', message }])
   } else if (timeout !== null && sleeps.ms > 0 && sleeps.ms >= spanMs(timeout)) {
     const limit = `${timeout}${isGiven ? '' : ', the default'}`
@@ -64,7 +64,7 @@ export function fitOf(
       withMargin(sleeps.ms) > MAX_TIMEOUT_MS
         ? 'a run takes at most 365 days'
         : `"${spanText(withMargin(sleeps.ms))}" would do`
-    const message = `the sleeps of ${named(sleeps.path)} take ${spanText(sleeps.ms)} one after another, which does not fit ${limit}; ${instead}`
+    const message = `the sleeps of ${joinNames(sleeps.path)} take ${spanText(sleeps.ms)} one after another, which does not fit ${limit}; ${instead}`
     faults.add([{ path: '/timeout', code: 'timeout_too_short', message }])
   }
   return {
@@ -108,7 +108,7 @@ function openWaitMs(task: TaskOfFit): number | null {
 }
 
 /** A limit for a definition that gives none: what its waits may take if all are bounded, and a day for what is not. */
-function proposed(tasks: readonly TaskOfFit[], graph: Graph, order: readonly number[], sleepsMs: number): string {
+function proposeTimeout(tasks: readonly TaskOfFit[], graph: Graph, order: readonly number[], sleepsMs: number): string {
   const isBounded = tasks.every((task) => !isOpenWait(task) || openWaitMs(task) !== null)
   const waitMs = (task: TaskOfFit) => literalSleepMs(task) ?? (isOpenWait(task) ? (openWaitMs(task) ?? 0) : 0)
   const ms = isBounded ? withMargin(longest(tasks, graph, order, waitMs).ms) : DAY_MS + sleepsMs
@@ -206,7 +206,7 @@ function longest(
   return { ms: last === null ? 0 : ends[last]!, path, begins }
 }
 
-function named(ids: readonly string[]): string {
+function joinNames(ids: readonly string[]): string {
   const names = ids.slice(0, MAX_NAMED).map(quoted)
   if (ids.length > MAX_NAMED) return `${names.join(', ')} and ${ids.length - MAX_NAMED} more`
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`

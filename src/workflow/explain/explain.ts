@@ -5,7 +5,7 @@ import type { RunEvent, TaskIndex } from '../event.ts'
 import type { Json } from '../json.ts'
 import type { Run } from '../run/run.ts'
 import { timeText } from '../time.ts'
-import { counted, percent, spanText } from '../wording.ts'
+import { countText, percent, spanText } from '../wording.ts'
 import { type CriticalPath, criticalPath, type PathStep, type Spent } from './critical-path.ts'
 import { type Need, outlookOf } from './outlook.ts'
 import { type Sentence, storyOf, summaryText } from './story.ts'
@@ -56,7 +56,7 @@ export function explanationJson(run: Run, { summary, sentences, path, needs }: E
     at: timeText(end),
     duration_ms: total,
     summary,
-    sentences: sentences.map(({ text, tasks }) => ({ text, ...named(run, tasks) })),
+    sentences: sentences.map(({ text, tasks }) => ({ text, ...taskNames(run, tasks) })),
     critical_path: {
       tasks: told.map((step) => stepJson(run, step, total ?? 0)),
       ...(leftOut === 0 ? {} : { left_out: leftOut }),
@@ -65,7 +65,7 @@ export function explanationJson(run: Run, { summary, sentences, path, needs }: E
     needs: needs.map(({ for: reason, text, tasks, until }) => ({
       for: reason,
       text,
-      ...named(run, tasks),
+      ...taskNames(run, tasks),
       ...(until === null ? {} : { until: timeText(until) }),
     })),
   }
@@ -75,7 +75,7 @@ function idOf(run: Run, task: TaskIndex): string {
   return run.workflow.definition.tasks[task]!.id
 }
 
-function named(run: Run, tasks: readonly TaskIndex[]): { tasks?: string[]; tasks_left_out?: number } {
+function taskNames(run: Run, tasks: readonly TaskIndex[]): { tasks?: string[]; tasks_left_out?: number } {
   if (tasks.length === 0) return {}
   const shown = tasks.slice(0, MAX_NAMES).map((task) => idOf(run, task))
   return { tasks: shown, ...(tasks.length > MAX_NAMES ? { tasks_left_out: tasks.length - MAX_NAMES } : {}) }
@@ -125,7 +125,7 @@ function pathLines(run: Run, { steps, afterMs }: CriticalPath, now: number): str
     return `  ${idOf(run, step.task).padEnd(width)}  ${spanText(ms).padStart(9)}  ${percent(ms, total).padStart(5)}  ${how}`
   })
   const leftOut = steps.length - told.length
-  if (leftOut > 0) lines.push(`  and ${counted(leftOut, 'task')} with smaller shares`)
+  if (leftOut > 0) lines.push(`  and ${countText(leftOut, 'task')} with smaller shares`)
   if (afterMs > 0) lines.push(`  then nothing was under way for ${spanText(afterMs)}`)
   const so = run.finishedAt === null ? ' so far' : ''
   const by = steps.length === 1 ? '1 task' : `${steps.length} tasks, each let go by the one before`

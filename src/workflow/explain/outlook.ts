@@ -5,7 +5,7 @@ import { isFinal, type Run } from '../run/run.ts'
 import { planOf, type Spot, spotOf } from '../run/spot.ts'
 import { triesOf } from '../run/tries.ts'
 import { timeText } from '../time.ts'
-import { counted, listed, spanText } from '../wording.ts'
+import { countText, joinWithAnd, spanText } from '../wording.ts'
 import { runWaiting, type Waiting, type WaitingReason, waitingIn } from './waiting.ts'
 
 /** Something that the run waits for. */
@@ -55,7 +55,7 @@ function executing(run: Run, now: number): Need[] {
   const rest = spots.slice(MAX_TOLD)
   if (rest.length === 0) return needs
   const tasks = [...new Set(rest.map(({ task }) => task))]
-  const text = `${counted(rest.length, 'more attempt')} to end, of ${listed(tasks.map((task) => idOf(run, task)))}`
+  const text = `${countText(rest.length, 'more attempt')} to end, of ${joinWithAnd(tasks.map((task) => idOf(run, task)))}`
   return [...needs, { for: 'executing', text, tasks, until: null }]
 }
 
@@ -79,7 +79,7 @@ function waits(run: Run, now: number): Need[] {
     if (together !== undefined) {
       return { for: reason, text: together(run, tasks), tasks, until: null }
     }
-    return told(run, tasks, reason, `more tasks wait (${reason})`, (task) => {
+    return describeNeeds(run, tasks, reason, `more tasks wait (${reason})`, (task) => {
       const { detail, until = null } = waiting.get(task)!
       const due = until === null ? '' : `, until ${timeText(until)}`
       return { text: `${idOf(run, task)}: ${detail}${due}`, until }
@@ -90,12 +90,12 @@ function waits(run: Run, now: number): Need[] {
 /** Waits that are told for all their tasks in one sentence, since each of them waits for the same. */
 const TOGETHER: { readonly [Reason in WaitingReason]?: (run: Run, tasks: readonly TaskIndex[]) => string } = {
   slot: (run, tasks) =>
-    `${counted(tasks.length, 'task')} ready, for one of ${counted(run.slots.capacity, 'slot')}: ${listed(tasks.map((task) => idOf(run, task)))}`,
+    `${countText(tasks.length, 'task')} ready, for one of ${countText(run.slots.capacity, 'slot')}: ${joinWithAnd(tasks.map((task) => idOf(run, task)))}`,
   paused: (run, tasks) =>
-    `${counted(tasks.length, 'task')} ready, for the end of the pause: ${listed(tasks.map((task) => idOf(run, task)))}`,
+    `${countText(tasks.length, 'task')} ready, for the end of the pause: ${joinWithAnd(tasks.map((task) => idOf(run, task)))}`,
 }
 
-function told(
+function describeNeeds(
   run: Run,
   tasks: readonly TaskIndex[],
   reason: Need['for'],
@@ -105,7 +105,7 @@ function told(
   const needs = tasks.slice(0, MAX_TOLD).map((task) => ({ for: reason, ...tell(task), tasks: [task] }))
   const rest = tasks.slice(MAX_TOLD)
   if (rest.length === 0) return needs
-  const text = `${rest.length} ${others}: ${listed(rest.map((task) => idOf(run, task)))}`
+  const text = `${rest.length} ${others}: ${joinWithAnd(rest.map((task) => idOf(run, task)))}`
   return [...needs, { for: reason, text, tasks: rest, until: null }]
 }
 

@@ -6,7 +6,7 @@ import { findCycle } from '../definition/graph.ts'
 import type { SkipReason, TaskIndex } from '../event.ts'
 import { type Run, TASK_STATUSES, type Task } from '../run/run.ts'
 import { timeText } from '../time.ts'
-import { counted, errorText, listed, spanText } from '../wording.ts'
+import { countText, errorText, joinWithAnd, spanText } from '../wording.ts'
 import type { Timeline } from './timeline.ts'
 
 /** A sentence, and the tasks that it is about. */
@@ -41,7 +41,7 @@ function idOf(run: Run, task: TaskIndex): string {
 }
 
 function names(run: Run, tasks: readonly TaskIndex[]): string {
-  return listed(tasks.map((task) => idOf(run, task)))
+  return joinWithAnd(tasks.map((task) => idOf(run, task)))
 }
 
 /** Positions of the tasks of which this holds, in the order of the definition. */
@@ -71,7 +71,7 @@ function beginning(run: Run, timeline: Timeline): Sentence[] {
       : `and started ${run.startedAt === run.createdAt ? 'at once' : `${spanText(run.startedAt - run.createdAt)} later`}`
   const sentences: Sentence[] = [
     {
-      text: `The run of ${definition.name} version ${run.version}, ${counted(run.tasks.length, 'task')}, was accepted at ${timeText(run.createdAt)} ${started}.`,
+      text: `The run of ${definition.name} version ${run.version}, ${countText(run.tasks.length, 'task')}, was accepted at ${timeText(run.createdAt)} ${started}.`,
       tasks: [],
     },
   ]
@@ -109,7 +109,7 @@ function takenOver(run: Run): Sentence[] {
   if (retry === undefined) return []
   const tasks = tasksThat(run, ({ isReused }) => isReused)
   const what =
-    tasks.length === 0 ? 'no output' : `the outputs of ${counted(tasks.length, 'task')}: ${names(run, tasks)}`
+    tasks.length === 0 ? 'no output' : `the outputs of ${countText(tasks.length, 'task')}: ${names(run, tasks)}`
   return [{ text: `It makes ${retry.of} again, and took over ${what}.`, tasks }]
 }
 
@@ -124,9 +124,9 @@ function renewal({ id, status }: Run): Sentence[] {
 /** What the run was told from outside. */
 function signals({ signals, buffered }: Run): Sentence[] {
   if (signals.size === 0) return []
-  const named = listed([...new Set([...signals.values()].map(({ name }) => name))])
+  const named = joinWithAnd([...new Set([...signals.values()].map(({ name }) => name))])
   const kept = buffered.size === 0 ? '' : `; no task has taken ${buffered.size} of them`
-  return [{ text: `It was told of ${counted(signals.size, 'event')}: ${named}${kept}.`, tasks: [] }]
+  return [{ text: `It was told of ${countText(signals.size, 'event')}: ${named}${kept}.`, tasks: [] }]
 }
 
 function successes(run: Run): Sentence[] {
@@ -138,7 +138,7 @@ function successes(run: Run): Sentence[] {
   const isAll = done.length === run.tasks.length
   const sentences: Sentence[] = [
     {
-      text: `${isAll && done.length > 1 ? `All ${done.length} tasks` : counted(done.length, 'task')} succeeded: ${names(run, done)}.`,
+      text: `${isAll && done.length > 1 ? `All ${done.length} tasks` : countText(done.length, 'task')} succeeded: ${names(run, done)}.`,
       tasks: done,
     },
   ]
@@ -146,8 +146,8 @@ function successes(run: Run): Sentence[] {
   sentences.push(
     ...each(run, again, 'succeeded after failed attempts', (task) => {
       const failed = countedAttempts(run, task)
-      const codes = listed([...new Set(failed.map(({ error }) => error?.code ?? 'timeout'))])
-      return `${idOf(run, task)} succeeded at attempt ${run.tasks[task]!.attempts.at(-1)!.number}, after ${counted(failed.length, 'attempt')} that ended with ${codes}.`
+      const codes = joinWithAnd([...new Set(failed.map(({ error }) => error?.code ?? 'timeout'))])
+      return `${idOf(run, task)} succeeded at attempt ${run.tasks[task]!.attempts.at(-1)!.number}, after ${countText(failed.length, 'attempt')} that ended with ${codes}.`
     }),
   )
   return sentences
@@ -178,7 +178,7 @@ function maps(run: Run): Sentence[] {
       (status) => `${progress[status]} ${status.replace('_', ' ')}`,
     )
     const are = run.workflow.plans[task]!.items!.kind === 'child' ? ', each a run of its own' : ''
-    return `${idOf(run, task)} has ${counted(total, 'item')}${are}${stands.length === 0 ? '' : `: ${stands.join(', ')}`}.`
+    return `${idOf(run, task)} has ${countText(total, 'item')}${are}${stands.length === 0 ? '' : `: ${stands.join(', ')}`}.`
   })
 }
 
@@ -207,7 +207,7 @@ export function failureText(run: Run, task: TaskIndex): string {
   const how = status === 'timed_out' ? 'timed out' : 'failed'
   const { kind } = run.workflow.plans[task]!
   const isTried = kind === 'attempt' || kind === 'child'
-  const tried = attempts.length === 0 ? 'before any attempt' : `after ${counted(attempts.length, 'attempt')}`
+  const tried = attempts.length === 0 ? 'before any attempt' : `after ${countText(attempts.length, 'attempt')}`
   return `${idOf(run, task)} ${how}${isTried ? ` ${tried}` : ''}${error === null ? '' : `: ${errorText(error)}`}`
 }
 
@@ -219,7 +219,7 @@ function isCutOff({ tasks, cut }: Timeline, task: TaskIndex): boolean {
 function interruptions(run: Run): Sentence[] {
   const cut = tasksThat(run, ({ interruptions }) => interruptions > 0)
   return each(run, cut, 'had attempts cut off', (task) => {
-    const times = counted(run.tasks[task]!.interruptions, 'attempt')
+    const times = countText(run.tasks[task]!.interruptions, 'attempt')
     return `${times} of ${idOf(run, task)} ${run.tasks[task]!.interruptions === 1 ? 'was' : 'were'} cut off by a restart or a pause, which spends none of its attempts.`
   })
 }
@@ -244,7 +244,7 @@ function skips(run: Run): Sentence[] {
   return [
     ...told,
     {
-      text: `${counted(rest.length, 'more task')} were skipped for other such reasons: ${names(run, rest)}.`,
+      text: `${countText(rest.length, 'more task')} were skipped for other such reasons: ${names(run, rest)}.`,
       tasks: rest,
     },
   ]
@@ -363,15 +363,15 @@ function undoing(run: Run): Sentence[] {
   const inOrder = [...undo].reverse()
   const those = (holds: (task: Task) => boolean) => inOrder.filter((task) => holds(run.tasks[task]!))
   const pairs = (tasks: readonly TaskIndex[]) =>
-    listed(tasks.map((task) => `${idOf(run, run.workflow.plans[task]!.undoes!)} by ${idOf(run, task)}`))
+    joinWithAnd(tasks.map((task) => `${idOf(run, run.workflow.plans[task]!.undoes!)} by ${idOf(run, task)}`))
   const done = those(({ status }) => status === 'succeeded')
   const left = those(({ status, skipReason }) => status === 'cancelled' || skipReason === 'run_stopped')
   const sentences: Sentence[] = [
     {
       text:
         run.finishedAt === null
-          ? `What had succeeded is undone one by one, the last success first, ${counted(undo.length, 'task')}; the run ends ${compensation.status} then.`
-          : `What had succeeded was undone, the last success first, ${counted(undo.length, 'task')}, before the run ended.`,
+          ? `What had succeeded is undone one by one, the last success first, ${countText(undo.length, 'task')}; the run ends ${compensation.status} then.`
+          : `What had succeeded was undone, the last success first, ${countText(undo.length, 'task')}, before the run ended.`,
       tasks: inOrder,
     },
   ]
@@ -394,7 +394,7 @@ export function summaryText(run: Run, now: number): string {
   const { progress, error } = run
   const { length } = run.tasks
   const took = run.startedAt === null ? '' : spanText((run.finishedAt ?? now) - run.startedAt)
-  const done = `${progress.succeeded} of ${counted(length, 'task')} succeeded`
+  const done = `${progress.succeeded} of ${countText(length, 'task')} succeeded`
   const others = (['failed', 'timed_out', 'skipped', 'cancelled', 'running', 'waiting', 'pending'] as const)
     .filter((status) => progress[status] > 0)
     .map((status) => `, ${progress[status]} ${status.replace('_', ' ')}`)

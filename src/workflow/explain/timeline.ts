@@ -98,7 +98,7 @@ export function timelineOf(run: Run, events: readonly (RunEvent | null)[], now: 
     if (item !== undefined) return
     if (timeline.first === 0) timeline.first = index + 1
     close(task, at)
-    const doing = begun(event)
+    const doing = doingAfter(event)
     if (doing === null) {
       timeline.last = index + 1
       // The end of a map ends its items with it.
@@ -112,7 +112,7 @@ export function timelineOf(run: Run, events: readonly (RunEvent | null)[], now: 
 type TaskEvent = Exclude<Extract<RunEvent, { task: TaskIndex }>, { type: 'SignalReceived' }>
 
 /** What the task does after the event; null if it has ended. */
-function begun(event: TaskEvent): Doing | null {
+function doingAfter(event: TaskEvent): Doing | null {
   switch (event.type) {
     case 'AttemptStarted':
       return 'executing'

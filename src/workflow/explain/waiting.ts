@@ -6,7 +6,7 @@ import type { TaskIndex, WaitingFor } from '../event.ts'
 import { isFinal, isSettled, type Run } from '../run/run.ts'
 import { isChild, planOf, type Spot, spotKey, spotOf } from '../run/spot.ts'
 import { triesOf, wasPoll } from '../run/tries.ts'
-import { counted } from '../wording.ts'
+import { countText } from '../wording.ts'
 
 /** What can be waited for, as api.md `waiting.for` has it. */
 export const WAITING_REASONS = [
@@ -47,7 +47,7 @@ const WAITS: { readonly [Kind in WaitingFor]: Wait } = {
   poll: {
     endsInAttempt: true,
     detail: (run, spot) => {
-      return `what is waited for had not come after ${counted(triesOf(run, spot).polls, 'call')}`
+      return `what is waited for had not come after ${countText(triesOf(run, spot).polls, 'call')}`
     },
   },
   circuit: {
@@ -170,7 +170,7 @@ function heldBack(run: Run, task: TaskIndex): Waiting {
   }
   return {
     for: 'dependency',
-    detail: `waits for ${named(on, 5)}${rule === 'all_success' ? '' : ` (${rule})`}`,
+    detail: `waits for ${firstNames(on, 5)}${rule === 'all_success' ? '' : ` (${rule})`}`,
     on,
   }
 }
@@ -206,6 +206,6 @@ function retryDetail(run: Run, spot: Spot): string {
 }
 
 /** Names in one line, the first of many. */
-export function named(names: readonly string[], most: number): string {
+export function firstNames(names: readonly string[], most: number): string {
   return `${names.slice(0, most).join(', ')}${names.length > most ? ', ...' : ''}`
 }

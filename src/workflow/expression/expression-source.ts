@@ -32,7 +32,7 @@ export interface Expression {
 const kept = new Map<string, Expression>()
 let keptLength = 0
 
-function parsed(text: string): Expression {
+function parseCached(text: string): Expression {
   const known = kept.get(text)
   if (known !== undefined) return known
   // A slice of a string keeps all of it in memory; this makes a string of its own.
@@ -76,7 +76,7 @@ export function segmentsOf(text: string): Segment[] {
     if (open > from) segments.push({ kind: 'text', text: text.slice(from, open) })
     const close = expressionEnd(text, open + 3)
     const inside = text.slice(open + 3, close === -1 ? text.length : close).trim()
-    segments.push({ kind: 'expression', expression: close === -1 ? unclosed(inside) : expressionOf(inside) })
+    segments.push({ kind: 'expression', expression: close === -1 ? unclosedExpression(inside) : expressionOf(inside) })
     if (close === -1) return segments
     from = close + 2
   }
@@ -85,7 +85,7 @@ export function segmentsOf(text: string): Segment[] {
 }
 
 function expressionOf(text: string): Expression {
-  if (text.length <= MAX_LENGTH) return parsed(text)
+  if (text.length <= MAX_LENGTH) return parseCached(text)
   const message = `the expression is longer than ${MAX_LENGTH} characters`
   return {
     text: clip(text),
@@ -98,7 +98,7 @@ function expressionOf(text: string): Expression {
   }
 }
 
-function unclosed(text: string): Expression {
+function unclosedExpression(text: string): Expression {
   const message = 'no }} closes the expression; a text or a brace in it may be left open'
   return {
     text: clip(text),

@@ -214,7 +214,7 @@ interface Rendering {
 function render(template: Json, rendering: Rendering, depth: number): Rendered {
   if (typeof template === 'string') return renderText(template, rendering)
   if (typeof template !== 'object' || template === null) return { ok: true, value: template }
-  if (depth > MAX_NESTING) return failed('expression_limit', `The template is nested deeper than ${MAX_NESTING}`)
+  if (depth > MAX_NESTING) return failure('expression_limit', `The template is nested deeper than ${MAX_NESTING}`)
   const entries: [string, Json][] = []
   for (const [key, part] of Object.entries(template)) {
     const rendered = render(part, rendering, depth + 1)
@@ -244,20 +244,20 @@ function renderExpression({ text, ast, faults }: Expression, { names, meter }: R
   const [fault] = faults
   if (fault !== undefined || ast === null) {
     const code = fault?.code === 'expression_limit' ? 'expression_limit' : 'expression_error'
-    return failed(code, describe(fault?.message ?? '', text, fault?.position))
+    return failure(code, describe(fault?.message ?? '', text, fault?.position))
   }
   meter.begin()
   try {
     return { ok: true, value: toJson(evaluate(ast, names, meter), ast, meter) }
   } catch (error) {
-    if (error instanceof LimitReached) return failed('expression_limit', describe(error.message, text))
+    if (error instanceof LimitReached) return failure('expression_limit', describe(error.message, text))
     if (error instanceof EvaluationError)
-      return failed('expression_error', describe(error.summary, text, error.range?.start))
+      return failure('expression_error', describe(error.summary, text, error.range?.start))
     throw error
   }
 }
 
-function failed(code: 'expression_error' | 'expression_limit', message: string): Rendered {
+function failure(code: 'expression_error' | 'expression_limit', message: string): Rendered {
   return { ok: false, error: { code, message, retryable: false } }
 }
 

@@ -6,7 +6,7 @@ import { itemValue } from '../run/item-values.ts'
 import type { Run } from '../run/run.ts'
 import type { Spot } from '../run/spot.ts'
 import type { ExpressionScope } from './expression.ts'
-import { held, identityOf } from './scope.ts'
+import { identityOf, readValue } from './scope.ts'
 
 /**
  * The longest that is handed to an executor, in characters of JSON. A call carries 32 MiB at most, and breaks beyond that like one whose
@@ -21,7 +21,7 @@ const MAX_INLINE_CHARACTERS = 16 * 1024
  * Makes what an executor is to be handed, unless that is too much for a call. What large outputs come to is known before they are read.
  * @param code of the error if it is too much
  */
-export function handedOver(
+export function limitScope(
   make: (load: LoadPayload) => JsonObject | null,
   load: LoadPayload,
   code: 'script_limit' | 'expression_limit',
@@ -48,10 +48,10 @@ export function scopeValue(run: Run, { task, item }: Spot, load: LoadPayload): J
   const { definition, graph } = run.workflow
   const tasks = definition.tasks[task]!.depends_on.map((id) => {
     const { status, output } = run.tasks[graph.indexOf.get(id)!]!
-    return [id, { status, output: held(output, load) }] as const
+    return [id, { status, output: readValue(output, load) }] as const
   })
   return {
-    input: held(run.input, load),
+    input: readValue(run.input, load),
     tasks: Object.fromEntries(tasks),
     run: identityOf(run),
     ...(item === undefined ? {} : { item: itemValue(run.tasks[task]!.items!, item, load), index: item }),

@@ -18,7 +18,7 @@ import {
   type Rendered,
   renderTemplate,
 } from './expression.ts'
-import { held, identityOf } from './scope.ts'
+import { identityOf, readValue } from './scope.ts'
 
 interface Given {
   field: ResponseField
@@ -89,13 +89,13 @@ export function responseScope(
   const { graph } = run.workflow
   const tasks = texts.flatMap(namedTasks).map((id): [string, Json] => {
     const { status, output } = run.tasks[graph.indexOf.get(id) ?? -1] ?? { status: 'pending', output: null }
-    return [id, { status, output: held(output, load) }]
+    return [id, { status, output: readValue(output, load) }]
   })
   const isNamed = (name: string) => texts.some((text) => text.includes(name))
   return {
     run: identityOf(run),
     tasks: Object.fromEntries(tasks),
-    ...(isNamed('input') ? { input: held(run.input, load) } : {}),
+    ...(isNamed('input') ? { input: readValue(run.input, load) } : {}),
     ...(item === undefined ? {} : { index: item }),
     ...(item !== undefined && isNamed('item') ? { item: itemValue(run.tasks[task]!.items!, item, load) } : {}),
   }

@@ -1,6 +1,6 @@
 // What an expression of a run sees: the run's input and identity, and how the tasks before it ended.
 
-import { type Held, type LoadPayload, PayloadRef } from '../event.ts'
+import { type LoadPayload, PayloadRef, type StoredValue } from '../event.ts'
 import type { Json } from '../json.ts'
 import { itemValue } from '../run/item-values.ts'
 import type { Run } from '../run/run.ts'
@@ -17,13 +17,13 @@ export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null 
     return { ...runScope(run, paidLoad(load, budget)), spend: (steps: number) => budget.spend(steps) }
   }
   return {
-    input: () => held(run.input, load),
+    input: () => readValue(run.input, load),
     run: identityOf(run),
     task(id) {
       const task = run.tasks[run.workflow.graph.indexOf.get(id) ?? -1]
       // Names are checked at registration, so this is a definition that reached the core past it.
       if (task === undefined) return { status: 'pending', output: null }
-      return { status: task.status, output: held(task.output, load) }
+      return { status: task.status, output: readValue(task.output, load) }
     },
   }
 }
@@ -48,7 +48,7 @@ export function paidLoad(load: LoadPayload, budget: StepBudget): LoadPayload {
 }
 
 /** The value itself, read back if it is kept elsewhere. */
-export function held(value: Held, load: LoadPayload): Json {
+export function readValue(value: StoredValue, load: LoadPayload): Json {
   return value instanceof PayloadRef ? load(value) : value
 }
 

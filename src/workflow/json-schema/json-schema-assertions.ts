@@ -1,7 +1,7 @@
 // What a JSON Schema says of a value by itself, without another schema: its type, its bounds, its length. Pure, one keyword at a time.
 
 import type { FaultCode } from '../codes.ts'
-import { amount, kindOf, listed, withArticle } from '../faults.ts'
+import { amount, joinWithOr, kindOf, withArticle } from '../faults.ts'
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 
 /** Why a value does not fit. */
@@ -16,7 +16,7 @@ export function typeFault(type: Json, value: Json): Reason | null {
   if (types.some((name) => isOfType(name, value))) return null
   const isFraction = typeof value === 'number' && types.includes('integer')
   const given = isFraction ? 'a number with a fraction' : kindOf(value)
-  return { code: 'invalid_type', message: `must be ${listed(types.map(spoken))}, not ${given}` }
+  return { code: 'invalid_type', message: `must be ${joinWithOr(types.map(typeWords))}, not ${given}` }
 }
 
 function isOfType(type: string, value: Json): boolean {
@@ -34,7 +34,7 @@ function isOfType(type: string, value: Json): boolean {
   }
 }
 
-function spoken(type: string): string {
+function typeWords(type: string): string {
   return withArticle(type === 'integer' ? 'int' : type)
 }
 

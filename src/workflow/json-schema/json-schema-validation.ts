@@ -5,7 +5,7 @@
 // `format` and `content...` are annotations here, as the draft has it by default.
 
 import type { Fault } from '../codes.ts'
-import { Entries, listed, pointer } from '../faults.ts'
+import { Entries, joinWithOr, pointer } from '../faults.ts'
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { didYouMeanOrAll, quoted } from '../nearest.ts'
 import { canonicalText } from '../sound.ts'
@@ -412,5 +412,5 @@ function choicesText(values: readonly Json[]): string {
     return text.length > 64 ? `${text.slice(0, 64)}...` : text
   })
   if (values.length > MAX_SHOWN) shown.push(`one of ${values.length - MAX_SHOWN} others`)
-  return listed(shown)
+  return joinWithOr(shown)
 }

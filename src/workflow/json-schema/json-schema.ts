@@ -91,14 +91,14 @@ export class SchemaDocument {
     const cut = reference.indexOf('#')
     const base = cut === -1 ? reference : reference.slice(0, cut)
     if (base !== '' && (typeof this.root === 'boolean' || base !== this.root.$id)) return undefined
-    const fragment = decoded(cut === -1 ? '' : reference.slice(cut + 1))
+    const fragment = decodeFragment(cut === -1 ? '' : reference.slice(cut + 1))
     if (fragment === null) return null
     const schemas = fragment === '' || fragment.startsWith('/') ? this.#schemas : this.#anchors
     return schemas.get(fragment) ?? null
   }
 }
 
-function decoded(fragment: string): string | null {
+function decodeFragment(fragment: string): string | null {
   try {
     return decodeURIComponent(fragment)
   } catch {

@@ -8,13 +8,13 @@ import type { CompiledWorkflow } from '../definition/definition.ts'
 import {
   type AcceptedEvent,
   type FinalStatus,
-  type Held,
   type LaterEvent,
   PayloadRef,
   type RunError,
   type RunEvent,
   type SkipReason,
   type StartOptions,
+  type StoredValue,
   type TaskError,
   type Usage,
   type WaitingFor,
@@ -50,7 +50,7 @@ function toTuple(event: RunEvent): Tuple {
       return [
         'A',
         event.version,
-        encodeHeld(event.input),
+        encodeValue(event.input),
         event.timeoutMs,
         ...(event.options === undefined ? [] : [event.options]),
       ]
@@ -59,16 +59,16 @@ function toTuple(event: RunEvent): Tuple {
     case 'RunStarted':
       return ['B']
     case 'AttemptStarted':
-      return ['S', event.task, event.attempt, ...trimmed([event.item])]
+      return ['S', event.task, event.attempt, ...withoutTrailingGaps([event.item])]
     case 'ChildStarted':
-      return ['C', event.task, event.attempt, event.child, ...trimmed([event.item])]
+      return ['C', event.task, event.attempt, event.child, ...withoutTrailingGaps([event.item])]
     case 'AttemptSucceeded':
       return [
         'K',
         event.task,
         event.token,
-        encodeHeld(event.output),
-        ...trimmed([event.item, logsOut(event), usageOut(event)]),
+        encodeValue(event.output),
+        ...withoutTrailingGaps([event.item, logsOut(event), usageOut(event)]),
       ]
     case 'AttemptFailed':
       return [
@@ -76,10 +76,10 @@ function toTuple(event: RunEvent): Tuple {
         event.task,
         event.token,
         event.error,
-        ...trimmed([
+        ...withoutTrailingGaps([
           event.retryAfterMs,
           flag(event.isRetryRefused),
-          flag(event.isUnborn),
+          flag(event.wasRefusedStart),
           event.item,
           logsOut(event),
           usageOut(event),
@@ -91,32 +91,32 @@ function toTuple(event: RunEvent): Tuple {
         event.task,
         event.token,
         event.error,
-        ...trimmed([flag(event.isRetryRefused), event.item, logsOut(event), usageOut(event)]),
+        ...withoutTrailingGaps([flag(event.isRetryRefused), event.item, logsOut(event), usageOut(event)]),
       ]
     case 'AttemptSnoozed':
-      return ['z', event.task, event.token, event.afterMs, ...trimmed([event.item, logsOut(event)])]
+      return ['z', event.task, event.token, event.afterMs, ...withoutTrailingGaps([event.item, logsOut(event)])]
     case 'AttemptInterrupted':
-      return ['I', event.task, event.token, ...trimmed([event.item, flag(event.isUnreached)])]
+      return ['I', event.task, event.token, ...withoutTrailingGaps([event.item, flag(event.isUnreached)])]
     case 'TaskWaiting':
       return [
         'W',
         event.task,
         event.for,
         event.until,
-        ...trimmed([
+        ...withoutTrailingGaps([
           flag(event.isPutOff) ?? (event.target === undefined ? undefined : 0),
           event.target,
           event.item,
           event.total,
-          event.items === undefined ? undefined : encodeHeld(event.items),
+          event.items === undefined ? undefined : encodeValue(event.items),
         ]),
       ]
     case 'TaskReused':
-      return ['R', event.task, encodeHeld(event.output)]
+      return ['R', event.task, encodeValue(event.output)]
     case 'TaskFailed':
-      return ['f', event.task, event.error, ...trimmed([event.item])]
+      return ['f', event.task, event.error, ...withoutTrailingGaps([event.item])]
     case 'TaskTimedOut':
-      return ['t', event.task, ...trimmed([event.error, event.item])]
+      return ['t', event.task, ...withoutTrailingGaps([event.error, event.item])]
     case 'TaskSkipped':
       return ['s', event.task, event.reason, event.because]
     case 'TaskCancelled':
@@ -132,15 +132,15 @@ function toTuple(event: RunEvent): Tuple {
     case 'ConditionMet':
       return ['M', event.task]
     case 'TaskSucceeded':
-      return ['k', event.task, encodeHeld(event.output), ...(event.signal === undefined ? [] : [event.signal])]
+      return ['k', event.task, encodeValue(event.output), ...(event.signal === undefined ? [] : [event.signal])]
     case 'SignalReceived':
-      return ['G', event.id, event.name, encodeHeld(event.data), ...(event.task === undefined ? [] : [event.task])]
+      return ['G', event.id, event.name, encodeValue(event.data), ...(event.task === undefined ? [] : [event.task])]
     case 'CompensationStarted':
       return ['U', event.status, event.error]
     case 'RunStopped':
       return ['P', event.error]
     case 'RunFinished':
-      return ['Z', event.status, encodeHeld(event.output), event.error]
+      return ['Z', event.status, encodeValue(event.output), event.error]
     default:
       return event satisfies never
   }
@@ -156,7 +156,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         runId,
         workflow,
         version: f[0] as number,
-        input: decodeHeld(f[1]),
+        input: decodeValue(f[1]),
         timeoutMs: f[2] as number,
         ...(f[3] === undefined ? {} : { options: f[3] as StartOptions }),
       }
@@ -174,7 +174,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         at,
         task,
         token: f[1] as number,
-        output: decodeHeld(f[2]),
+        output: decodeValue(f[2]),
         ...itemIn(f[3]),
         ...logsIn(f[4]),
         ...usageIn(f[5]),
@@ -188,7 +188,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         error: f[2] as TaskError,
         ...(typeof f[3] === 'number' ? { retryAfterMs: f[3] } : {}),
         ...(f[4] === 1 ? { isRetryRefused: true } : {}),
-        ...(f[5] === 1 ? { isUnborn: true } : {}),
+        ...(f[5] === 1 ? { wasRefusedStart: true } : {}),
         ...itemIn(f[6]),
         ...logsIn(f[7]),
         ...usageIn(f[8]),
@@ -234,10 +234,10 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         isPutOff: f[3] === 1,
         ...(typeof f[4] === 'string' ? { target: f[4] } : {}),
         ...itemIn(f[5]),
-        ...(typeof f[6] === 'number' ? { total: f[6], items: decodeHeld(f[7]) } : {}),
+        ...(typeof f[6] === 'number' ? { total: f[6], items: decodeValue(f[7]) } : {}),
       }
     case 'R':
-      return { type: 'TaskReused', at, task, output: decodeHeld(f[1]) }
+      return { type: 'TaskReused', at, task, output: decodeValue(f[1]) }
     case 'f':
       return { type: 'TaskFailed', at, task, error: f[1] as TaskError, ...itemIn(f[2]) }
     case 't':
@@ -261,7 +261,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         type: 'TaskSucceeded',
         at,
         task,
-        output: decodeHeld(f[1]),
+        output: decodeValue(f[1]),
         ...(typeof f[2] === 'number' ? { signal: f[2] } : {}),
       }
     case 'G':
@@ -270,7 +270,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         at,
         id: f[0] as string,
         name: f[1] as string,
-        data: decodeHeld(f[2]),
+        data: decodeValue(f[2]),
         ...(typeof f[3] === 'number' ? { task: f[3] } : {}),
       }
     case 'U':
@@ -282,7 +282,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
         type: 'RunFinished',
         at,
         status: f[0] as FinalStatus,
-        output: decodeHeld(f[1]),
+        output: decodeValue(f[1]),
         error: f[2] as RunError | null,
       }
     default:
@@ -291,7 +291,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
 }
 
 /** Fields at the end of a tuple that say nothing are left out. */
-function trimmed(fields: readonly unknown[]): unknown[] {
+function withoutTrailingGaps(fields: readonly unknown[]): unknown[] {
   const said = fields.slice(0, fields.findLastIndex((field) => field !== undefined) + 1)
   return said.map((field) => field ?? null)
 }
@@ -304,12 +304,12 @@ function itemIn(field: unknown): { item?: number } {
   return typeof field === 'number' ? { item: field } : {}
 }
 
-function logsOut({ logs }: { logs?: Held }): Encoded | undefined {
-  return logs === undefined ? undefined : encodeHeld(logs)
+function logsOut({ logs }: { logs?: StoredValue }): Encoded | undefined {
+  return logs === undefined ? undefined : encodeValue(logs)
 }
 
-function logsIn(field: unknown): { logs?: Held } {
-  return field == null ? {} : { logs: decodeHeld(field) }
+function logsIn(field: unknown): { logs?: StoredValue } {
+  return field == null ? {} : { logs: decodeValue(field) }
 }
 
 function usageOut({ usage }: { usage?: Usage }): [number, number] | undefined {
@@ -322,11 +322,11 @@ function usageIn(field: unknown): { usage?: Usage } {
   return { usage: { input_tokens, output_tokens } }
 }
 
-function encodeHeld(value: Held): Encoded {
+function encodeValue(value: StoredValue): Encoded {
   return value instanceof PayloadRef ? { n: value.n, bytes: value.bytes } : [value]
 }
 
-function decodeHeld(encoded: unknown): Held {
+function decodeValue(encoded: unknown): StoredValue {
   if (Array.isArray(encoded)) return encoded[0] as Json
   const { n, bytes } = encoded as { n: number; bytes: number }
   return new PayloadRef(n, bytes)

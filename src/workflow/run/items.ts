@@ -1,7 +1,7 @@
 // The items of a map: their state inside the map's task, and the fold of the events that are about one of them (R1).
 // An item that has not begun is a number below the next one's: no object stands for it.
 
-import { type Held, type LaterEvent, PayloadRef, type TaskError, type TaskIndex } from '../event.ts'
+import { type LaterEvent, PayloadRef, type StoredValue, type TaskError, type TaskIndex } from '../event.ts'
 import type { Run, TaskStatus } from './run.ts'
 import { type Spot, spotKey } from './spot.ts'
 import { beginAttempt, beginWaiting, endAttempt, endWait, noTries, recordEnd, type Tries } from './tries.ts'
@@ -12,14 +12,14 @@ export const MAX_ITEMS = 10_000
 /** An item that has begun. */
 export interface Item extends Tries {
   status: TaskStatus
-  output: Held
+  output: StoredValue
   error: TaskError | null
   finishedAt: number | null
 }
 
 export interface Items {
   /** The values, a list. */
-  readonly list: Held
+  readonly list: StoredValue
   readonly total: number
   /** The first that has not begun. */
   next: number
@@ -42,7 +42,7 @@ export interface Items {
   outputBytes: number
 }
 
-export function itemsOf(list: Held, total: number): Items {
+export function itemsOf(list: StoredValue, total: number): Items {
   return {
     list,
     total,
@@ -201,6 +201,6 @@ function settle(
   return item
 }
 
-function sizeOf(value: Held): number {
+function sizeOf(value: StoredValue): number {
   return value instanceof PayloadRef ? value.bytes : JSON.stringify(value).length
 }

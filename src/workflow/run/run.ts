@@ -3,10 +3,10 @@
 import type { CompiledWorkflow } from '../definition/definition.ts'
 import type {
   FinalStatus,
-  Held,
   RunError,
   SkipReason,
   StartOptions,
+  StoredValue,
   TaskError,
   TaskIndex,
   Usage,
@@ -51,7 +51,7 @@ export interface Task {
   /** The task whose failure skipped this one. */
   because: TaskIndex | null
   /** What it gave; null unless it succeeded. */
-  output: Held
+  output: StoredValue
   error: TaskError | null
   startedAt: number | null
   finishedAt: number | null
@@ -70,7 +70,7 @@ export interface Task {
   /** The budget of the host called allows no retry of the last attempt. */
   isRetryRefused: boolean
   /** What the last attempt that ended printed, a list; null: nothing. */
-  logs: Held
+  logs: StoredValue
   /** The circuit that a waiting task waits for; null if it waits for something else. */
   circuit: string | null
   /** How often in a row a circuit has held it back since its last attempt. */
@@ -106,11 +106,11 @@ export interface Compensation {
 /** Something that the run was told from outside. */
 export interface Signal {
   readonly name: string
-  readonly data: Held
+  readonly data: StoredValue
 }
 
 /** Why a task can no longer start. */
-export interface Doom {
+export interface SkipCause {
   reason: 'upstream_failed' | 'trigger_rule'
   /** The dependency whose end decided it. */
   because: TaskIndex
@@ -123,7 +123,7 @@ export interface Run {
   readonly id: string
   readonly workflow: CompiledWorkflow
   readonly version: number
-  readonly input: Held
+  readonly input: StoredValue
   readonly timeoutMs: number
   readonly options: StartOptions
   status: RunStatus
@@ -139,7 +139,7 @@ export interface Run {
   wasPaused: boolean
   /** What is left until the deadline, in ms; null unless the run is paused and has a deadline. */
   remainingMs: number | null
-  output: Held
+  output: StoredValue
   error: RunError | null
   readonly tasks: Task[]
   readonly slots: Slots
@@ -163,7 +163,7 @@ export interface Run {
   readonly buffered: Set<number>
   // What `apply` marks so that deciding costs what has changed, not the size of the run. Each is derived from `tasks`.
   /** Pending tasks that can no longer start. */
-  readonly doomed: Map<TaskIndex, Doom>
+  readonly doomed: Map<TaskIndex, SkipCause>
   /** Ready tasks whose `when` is still to be evaluated. */
   readonly conditional: Set<TaskIndex>
   /** Ready tasks that begin without a slot. */

@@ -106,7 +106,7 @@ export function recordEnd(tries: Tries, event: AttemptEnd): void {
   tries.isRetryRefused = event.isRetryRefused === true
   if (event.type === 'AttemptTimedOut') return
   tries.retryAfterMs = event.retryAfterMs ?? null
-  if (event.isUnborn) tries.childRun = null
+  if (event.wasRefusedStart) tries.childRun = null
 }
 
 /** The answer was not the one waited for: what went wrong before it is over, and the next call is another. */
