@@ -3,7 +3,7 @@
 // only the Gate lets anybody through one that is not closed (src/workflow/decide/circuit.ts, durable/gate/gate.ts).
 //
 // A circuit that is not closed is a row here (it outlives this instance), and so is each run that one holds back: whoever
-// closes it finds them. Everything about closed circuits is memory: lost, it only makes a circuit open later.
+// closes it finds them. Runs of a circuit that has no row are still to be looked at, whatever cut that off. Everything about closed circuits is memory: lost, it only makes a circuit open later.
 
 import {
   afterCall,
@@ -44,6 +44,15 @@ const MAX_TARGETS = 1_000
 /** Runs that are looked at in one turn. */
 const PAGE = 100
 
+/** Runs whose notes a step of a sweep looks at. */
+const SWEPT = 100
+
+/** A run that a circuit holds back. */
+export interface HeldRun {
+  target: string
+  run_id: string
+}
+
 /** A call through a circuit. */
 export interface CircuitCall {
   target: string
@@ -75,6 +84,8 @@ export interface CircuitActions {
   ready(): Promise<void>
   /** Steps a run whose circuit may let it through now. */
   look(runId: string): void
+  /** `release` has to be called then, ms since the epoch. */
+  wakeBy(at: number): void
   fault(error: unknown): void
 }
 
@@ -82,6 +93,10 @@ export class Circuits {
   readonly #rows: Rows
   readonly #actions: CircuitActions
   readonly #known = new Map<string, Known>()
+  /** Circuits that hold nobody back any more and of whose runs some are still to be looked at. */
+  readonly #released = new Set<string>()
+  /** Those of them whose runs are being looked at. */
+  readonly #releasing = new Set<string>()
   /** How many of the known circuits are not closed: while none is, no task is asked for its target. */
   #barriers = 0
 
@@ -93,6 +108,36 @@ export class Circuits {
       this.#known.set(target, { ...newCircuit(policy), revision, barrier })
       this.#barriers++
     }
+    for (const target of this.#waitedTargets()) if (!this.#known.has(target)) this.#released.add(target)
+  }
+
+  /** When `release` has to be called, ms since the epoch; Infinity when no run is still to be looked at. */
+  get nextReleaseAt(): number {
+    return this.#released.size === 0 ? Number.POSITIVE_INFINITY : Date.now() + ASK_AGAIN_MS
+  }
+
+  /** Looks at the runs of circuits that hold them back no more, where that was cut off. Never rejects. */
+  async release(): Promise<void> {
+    await Promise.all([...this.#released].map((target) => this.#release(target)))
+  }
+
+  /**
+   * One step of a sweep: deletes what stands here of runs that have ended.
+   * @param after what the step before looked at last; null for the first
+   * @returns what this one looked at last, when there is more
+   */
+  sweep(after: HeldRun | null): HeldRun | null {
+    const found = this.#rows.all<HeldRun & { is_live: number }>(
+      `SELECT target, run_id, EXISTS (SELECT 1 FROM runs WHERE id = run_id AND due_at IS NOT NULL) AS is_live
+       FROM circuit_waits WHERE (target, run_id) > (?, ?) ORDER BY target, run_id LIMIT ?`,
+      after?.target ?? '',
+      after?.run_id ?? '',
+      SWEPT,
+    )
+    for (const { target, run_id, is_live } of found) {
+      if (is_live === 0) this.#forgetWait(target, run_id)
+    }
+    return found.length < SWEPT ? null : found.at(-1)!
   }
 
   /** What holds tasks of this run back; null while every circuit is closed. */
@@ -178,6 +223,8 @@ export class Circuits {
   #raise(target: string, known: Known, barrier: Barrier): void {
     if (known.barrier === null) this.#barriers++
     known.barrier = barrier
+    // What was not looked at yet it holds back again, and whoever closes it finds it.
+    this.#released.delete(target)
     known.own = CLOSED
     known.unreported = known.hasOpened ? known.unreported : []
     const { revision, policy } = known
@@ -195,7 +242,31 @@ export class Circuits {
     known.hasOpened = false
     this.#barriers--
     this.#rows.run('DELETE FROM circuits WHERE target = ?', target)
-    this.#background(this.#look(target, () => false))
+    void this.#release(target)
+  }
+
+  /**
+   * Looks at all runs that a circuit has held back which is no row any more. Until that is done an alarm stands, and what a crash
+   * or an error leaves of it is gone on with. Never rejects.
+   */
+  async #release(target: string): Promise<void> {
+    if (!this.#hasWaits(target)) {
+      this.#released.delete(target)
+      return
+    }
+    this.#released.add(target)
+    this.#actions.wakeBy(this.nextReleaseAt)
+    if (this.#releasing.has(target)) return
+    this.#releasing.add(target)
+    try {
+      await this.#look(target, () => !this.#released.has(target))
+      // It may have opened and closed meanwhile: then runs wait that were passed already.
+      if (!this.#hasWaits(target)) this.#released.delete(target)
+    } catch (error) {
+      this.#actions.fault(error)
+    } finally {
+      this.#releasing.delete(target)
+    }
   }
 
   /** Asks for trials, once at a time; runs that wait are looked at with what was given. Never rejects. */
@@ -280,12 +351,27 @@ export class Circuits {
       for (const { run_id } of page) {
         if (isEnough()) return
         // Before the look, which remembers the run again if it is held back again.
-        this.#rows.run('DELETE FROM circuit_waits WHERE target = ? AND run_id = ?', target, run_id)
+        this.#forgetWait(target, run_id)
         this.#actions.look(run_id)
         after = run_id
       }
       if (page.length < PAGE) return
       await scheduler.wait(0)
+    }
+  }
+
+  #forgetWait(target: string, runId: string): void {
+    this.#rows.run('DELETE FROM circuit_waits WHERE target = ? AND run_id = ?', target, runId)
+  }
+
+  /** Targets whose circuits hold runs back: a seek for each, since of one there may be very many runs. */
+  *#waitedTargets(): Generator<string, void> {
+    const next = 'SELECT target FROM circuit_waits WHERE target > ? ORDER BY target LIMIT 1'
+    for (let after = ''; ; ) {
+      const row = this.#rows.one<{ target: string }>(next, after)
+      if (row === null) return
+      yield row.target
+      after = row.target
     }
   }
 
@@ -313,6 +399,7 @@ export class Circuits {
     if (closed === undefined) {
       this.#barriers--
       this.#rows.run('DELETE FROM circuits WHERE target = ?', target)
+      void this.#release(target)
     }
     this.#known.delete(target)
   }

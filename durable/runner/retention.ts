@@ -1,11 +1,13 @@
-// What a Runner forgets with time: runs whose retention is over, keys that are no longer kept. One pass over the rows at a time,
-// in windows, from the alarm. Nothing is written for it when a run ends: when it may go follows from what its row says already.
+// What a Runner forgets with time: runs whose retention is over, keys that are no longer kept, definitions that no run has any
+// more, and notes that a circuit holds a run back which has ended. One pass over the rows at a time, in windows, from the alarm. Nothing is written for it when a run ends: when it may go follows from what its row says already.
 //
 // `upkeep` holds when the next pass is worth it, in one row that moves when something has to go sooner than all before, and after
 // each pass. So an object that sleeps is woken for it, and about once a day while nothing is kept for less than ten.
 
 import type { Rows } from '../rows.ts'
+import type { Circuits, HeldRun } from './circuits.ts'
 import type { IdempotencyKeys } from './idempotency-keys.ts'
+import { type Version, versionKey, type Workflows } from './workflows.ts'
 
 /** Rows that one step looks at, and so the most that it removes. */
 const WINDOW = 500
@@ -23,13 +25,22 @@ const PAUSE_MS_PER_ROW = 10
 /** Counts for the pause as if keys were kept for ten days: one that is over is not found, so its row can wait for a day. */
 const KEY_PAUSED_MS = 10 * MAX_PAUSE_MS
 
+/** How long a definition stays that came for a start which was refused, so that no run of it will ever end. */
+const DEFINITION_KEPT_MS = 30 * MAX_PAUSE_MS
+
 const NEVER = Number.POSITIVE_INFINITY
 const LONG_AGO = 1
 
 interface Pass {
-  phase: 'runs' | 'keys'
-  /** The last row that was looked at. */
+  phase: 'runs' | 'definitions' | 'waits' | 'keys'
+  /** The last row that was looked at, of runs and keys. */
   after: string
+  /** The last that was looked at, of definitions. */
+  afterVersion: Version | null
+  /** The last that was looked at, of what circuits hold back. */
+  afterWait: HeldRun | null
+  /** Versions of the runs that stay, by `versionKey`. */
+  used: Set<string>
   seen: number
   /** When the first of what stays has to go. */
   earliest: number
@@ -48,18 +59,25 @@ interface EndedRow {
 export class Retention {
   readonly #rows: Rows
   readonly #keys: IdempotencyKeys
-  readonly #retentionOf: (name: string, version: number) => number
+  readonly #workflows: Pick<Workflows, 'retentionMs' | 'beginSweep' | 'sweep'>
+  readonly #circuits: Pick<Circuits, 'sweep'>
   #nextAt: number
   /** When the last pass of this instance ended, and how many rows it saw. */
   #last = { at: Number.NEGATIVE_INFINITY, seen: 0 }
   /** Kept in memory alone: after a crash a pass begins anew, and finds what is left. */
   #pass: Pass | null = null
 
-  /** @param retentionOf how long runs of a version are kept, in ms */
-  constructor(rows: Rows, keys: IdempotencyKeys, retentionOf: (name: string, version: number) => number) {
+  /** @param workflows says how long runs of a version are kept, in ms */
+  constructor(
+    rows: Rows,
+    keys: IdempotencyKeys,
+    workflows: Pick<Workflows, 'retentionMs' | 'beginSweep' | 'sweep'>,
+    circuits: Pick<Circuits, 'sweep'>,
+  ) {
     this.#rows = rows
     this.#keys = keys
-    this.#retentionOf = retentionOf
+    this.#workflows = workflows
+    this.#circuits = circuits
     this.#nextAt = this.#stored()
   }
 
@@ -79,6 +97,11 @@ export class Retention {
   /** A key is over at that time. Belongs into the transaction that saves it. */
   expectKey(expiresAt: number): void {
     this.#expect(expiresAt, KEY_PAUSED_MS)
+  }
+
+  /** A definition was written: should no run begin with it, a pass finds it. Belongs into the turn that writes it. */
+  expectDefinition(now: number): void {
+    this.#expect(now + DEFINITION_KEPT_MS, DEFINITION_KEPT_MS)
   }
 
   #expect(at: number, keptMs: number): void {
@@ -109,10 +132,34 @@ export class Retention {
    */
   step(now: number): string[] | null {
     if (this.#pass === null && now < this.#nextAt) return null
-    this.#pass ??= { phase: 'runs', after: '', seen: 0, earliest: NEVER, kept: new Map() }
-    if (this.#pass.phase === 'runs') return this.#runs(this.#pass, now)
-    this.#expireKeys(this.#pass, now)
-    return []
+    this.#pass ??= this.#begun()
+    switch (this.#pass.phase) {
+      case 'runs':
+        return this.#runs(this.#pass, now)
+      case 'definitions':
+        this.#sweepDefinitions(this.#pass, now)
+        return []
+      case 'waits':
+        this.#sweepWaits(this.#pass)
+        return []
+      case 'keys':
+        this.#expireKeys(this.#pass, now)
+        return []
+    }
+  }
+
+  #begun(): Pass {
+    this.#workflows.beginSweep()
+    return {
+      phase: 'runs',
+      after: '',
+      afterVersion: null,
+      afterWait: null,
+      used: new Set(),
+      seen: 0,
+      earliest: NEVER,
+      kept: new Map(),
+    }
   }
 
   #runs(pass: Pass, now: number): string[] {
@@ -127,20 +174,40 @@ export class Retention {
     const known = pass.kept.size
     let isCut = false
     for (const { id, workflow, version, due_at, finished_at } of rows) {
-      const key = `${workflow}@${version}`
+      const key = versionKey({ name: workflow, version })
       isCut = !pass.kept.has(key) && pass.kept.size - known === MAX_DEFINITIONS
       if (isCut) break
       pass.seen++
       pass.after = id
-      if (due_at !== null || finished_at === null) continue
-      const keptMs = pass.kept.get(key) ?? this.#retentionOf(workflow, version)
+      if (due_at !== null || finished_at === null) {
+        pass.used.add(key)
+        continue
+      }
+      const keptMs = pass.kept.get(key) ?? this.#workflows.retentionMs(workflow, version)
       pass.kept.set(key, keptMs)
       const at = Date.parse(finished_at) + keptMs
-      if (at <= now) over.push(id)
-      else pass.earliest = Math.min(pass.earliest, Math.max(at, now + pauseMs(keptMs, 0)))
+      if (at <= now) {
+        over.push(id)
+        continue
+      }
+      pass.used.add(key)
+      pass.earliest = Math.min(pass.earliest, Math.max(at, now + pauseMs(keptMs, 0)))
     }
-    if (!isCut && rows.length < WINDOW) Object.assign(pass, { phase: 'keys', after: '' } satisfies Partial<Pass>)
+    if (!isCut && rows.length < WINDOW) pass.phase = 'definitions'
     return over
+  }
+
+  #sweepDefinitions(pass: Pass, now: number): void {
+    const { last, hasSpared } = this.#workflows.sweep(pass.afterVersion, (key) => pass.used.has(key), now)
+    // What could not go now has nothing else that would bring it a pass: its last run may be gone.
+    if (hasSpared) pass.earliest = Math.min(pass.earliest, now + pauseMs(DEFINITION_KEPT_MS, 0))
+    pass.afterVersion = last
+    if (last === null) pass.phase = 'waits'
+  }
+
+  #sweepWaits(pass: Pass): void {
+    pass.afterWait = this.#circuits.sweep(pass.afterWait)
+    if (pass.afterWait === null) Object.assign(pass, { phase: 'keys', after: '' } satisfies Partial<Pass>)
   }
 
   #expireKeys(pass: Pass, now: number): void {

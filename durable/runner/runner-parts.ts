@@ -56,7 +56,10 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   const waiters = new Waiters()
   const watchers = new Watchers(ctx)
   const mark = new FiguresMark(env, address)
-  const workflows = new Workflows(rows, registry, shard)
+  const workflows = new Workflows(rows, registry, shard, () => {
+    retention.expectDefinition(Date.now())
+    if (!retention.isPassing) waking.armBy(retention.nextAt)
+  })
 
   const steps = new Steps((): StepParts => stepParts)
   const waking = new Waking(ctx.storage, (): WakingParts => wakingParts)
@@ -68,6 +71,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
       if (!mark.isSet) await mark.set()
     },
     look: (runId) => steps.look(runId),
+    wakeBy: (at) => waking.armBy(at),
     fault: (error) => logFault('circuit', error),
   })
   const budgets = new RetryBudgets(gate, (error) => logFault('retry_budget', error))
@@ -83,7 +87,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   )
   const isBusy = (runId: string) => attempts.hasRun(runId) || waiters.has(runId) || steps.isGoingOn(runId)
   const records = new Records(history, (name, version) => workflows.get(name, version), isBusy)
-  const retention = new Retention(rows, keys, (name, version) => workflows.retentionMs(name, version))
+  const retention = new Retention(rows, keys, workflows, circuits)
   const committer = new Committer(history, counts, retention, (run, load, now, budget) =>
     circuits.admission(run, load, now, budget),
   )

@@ -81,7 +81,8 @@ export class Waking {
       await recovery.run()
       if (bulkJobs.hasUntold) waitUntil(bulkWork.tell())
       // Runs that their circuits hold back are due now: with the Gate's answer they need no second wait. Not for long, though.
-      await Promise.race([circuits.askDue(begunAt), scheduler.wait(MAX_ASK_MS)])
+      const asked = Promise.all([circuits.askDue(begunAt), circuits.release()])
+      await Promise.race([asked, scheduler.wait(MAX_ASK_MS)])
       // A clock that lags behind the alarm must not find its runs not yet due, or it would fire again at once, for ever.
       for (;;) {
         const now = Math.max(Date.now(), info?.scheduledTime ?? 0)
@@ -132,12 +133,13 @@ export class Waking {
 
   /** When this Runner has to be woken though nobody calls; Infinity if never. */
   #earliestDue(): number {
-    const { bulkJobs, cutOffs, history, removal, retention } = this.#parts()
+    const { bulkJobs, circuits, cutOffs, history, removal, retention } = this.#parts()
     const now = Date.now()
     if (removal.hasMore || cutOffs.hasMore) return now
     return Math.min(
       history.earliestDue() ?? Number.POSITIVE_INFINITY,
       retention.nextAt,
+      circuits.nextReleaseAt,
       Math.max(bulkJobs.nextAt, now),
       bulkJobs.hasUntold ? now + TELL_AGAIN_MS : Number.POSITIVE_INFINITY,
     )

@@ -27,6 +27,23 @@ export interface Lease {
   until: number
 }
 
+/** A version of a workflow. */
+export interface Version {
+  name: string
+  version: number
+}
+
+/** What one step of a sweep saw. */
+interface Swept {
+  /** The last version that it looked at, when there are more. */
+  last: Version | null
+  /** Whether it left a version that no run has. */
+  hasSpared: boolean
+}
+
+/** Versions that one step of a sweep looks at, of up to a megabyte each. */
+const SWEPT = 50
+
 /** `leased`: what the name means may be started, as long as the lease holds. */
 type Answered = Exclude<Resolved, { kind: 'found' }> | { kind: 'leased' }
 
@@ -38,13 +55,25 @@ export class Workflows {
   readonly #compiled = new Map<string, { workflow: CompiledWorkflow; length: number }>()
   /** Questions to the Registry that are under way. */
   readonly #asking = new Map<string, Promise<Answered>>()
+  /** How many of them ask for a name: each has told the Registry which versions are here. */
+  readonly #questions = new Map<string, number>()
+  /** Versions that were asked for since a sweep began; null while there is none. */
+  #given: Set<string> | null = null
+  readonly #saved: () => void
   #cachedLength = 0
   #recalls = 0
 
-  constructor(rows: Rows, registry: () => DurableObjectStub<Registry>, shard: () => number) {
+  /** @param saved a definition has come that was not here; called in the turn that writes it */
+  constructor(
+    rows: Rows,
+    registry: () => DurableObjectStub<Registry>,
+    shard: () => number,
+    saved: () => void = () => {},
+  ) {
     this.#rows = rows
     this.#registry = registry
     this.#shard = shard
+    this.#saved = saved
   }
 
   /** The lease that this Runner has on a name, if it still holds. */
@@ -73,6 +102,17 @@ export class Workflows {
   }
 
   async #ask(name: string, ref: VersionRef): Promise<Answered> {
+    this.#questions.set(name, (this.#questions.get(name) ?? 0) + 1)
+    try {
+      return await this.#askRegistry(name, ref)
+    } finally {
+      const left = this.#questions.get(name)! - 1
+      if (left === 0) this.#questions.delete(name)
+      else this.#questions.set(name, left)
+    }
+  }
+
+  async #askRegistry(name: string, ref: VersionRef): Promise<Answered> {
     // Counted from before the question: the Registry's own count begins later, so its lease outlives ours.
     const askedAt = Date.now()
     const recalls = this.#recalls
@@ -95,7 +135,8 @@ export class Workflows {
 
   /** @throws if this Runner never had that version: a run of it cannot be here then */
   get(name: string, version: number): CompiledWorkflow {
-    const key = `${name}@${version}`
+    const key = versionKey({ name, version })
+    this.#given?.add(key)
     const cached = this.#compiled.get(key)
     if (cached !== undefined) {
       this.#compiled.delete(key)
@@ -120,7 +161,7 @@ export class Workflows {
    * for it: runs that have ended would push the definitions of those that are live out of memory.
    */
   retentionMs(name: string, version: number): number {
-    const compiled = this.#compiled.get(`${name}@${version}`)
+    const compiled = this.#compiled.get(versionKey({ name, version }))
     if (compiled !== undefined) return compiled.workflow.retentionMs
     try {
       const { retention } = JSON.parse(this.#text(name, version) ?? '{}') as Pick<WorkflowDefinition, 'retention'>
@@ -129,6 +170,50 @@ export class Workflows {
       // A run that was ended unread may have a definition that cannot be read, and has to go all the same.
       return spanMs(DEFAULT_RETENTION)
     }
+  }
+
+  /** From now on it is remembered which versions are asked for: runs may begin that the sweep does not see. */
+  beginSweep(): void {
+    this.#given = new Set()
+  }
+
+  /**
+   * One step of a sweep: deletes definitions that no run has. It leaves those that a run may have begun with since the sweep began,
+   * and those that a start may count upon, by a lease or by an answer that is still to come: the Registry sends no definition
+   * that is here. Whatever else is started later gets its definition again, with its next lease.
+   * @param after the version that the step before looked at last; null for the first
+   * @param isUsed whether a run has it, by `versionKey`
+   */
+  sweep(after: Version | null, isUsed: (key: string) => boolean, now: number): Swept {
+    const found = this.#rows.all<{ name: string; version: number }>(
+      `SELECT name, version FROM definitions WHERE (name, version) > (?, ?) AND part = 0
+       ORDER BY name, version LIMIT ?`,
+      after?.name ?? '',
+      after?.version ?? 0,
+      SWEPT,
+    )
+    const unused = found.filter((version) => !isUsed(versionKey(version)))
+    const spared = unused.filter((version) => this.#isSpared(version, now))
+    for (const version of unused) if (!spared.includes(version)) this.#remove(version)
+    const last = found.length < SWEPT ? null : found.at(-1)!
+    if (last === null) this.#given = null
+    return { last, hasSpared: spared.length > 0 }
+  }
+
+  #isSpared({ name, version }: Version, now: number): boolean {
+    if (this.#questions.has(name) || this.#given?.has(versionKey({ name, version })) === true) return true
+    return [...(this.#leases.get(name)?.values() ?? [])].some((lease) => lease.version === version && now < lease.until)
+  }
+
+  #remove({ name, version }: Version): void {
+    this.#rows.run('DELETE FROM definitions WHERE name = ? AND version = ?', name, version)
+    // A lease that is over would hold again if the clock went back.
+    for (const [ref, lease] of this.#leases.get(name) ?? []) {
+      if (lease.version === version) this.#leases.get(name)!.delete(ref)
+    }
+    const key = versionKey({ name, version })
+    this.#cachedLength -= this.#compiled.get(key)?.length ?? 0
+    this.#compiled.delete(key)
   }
 
   /** Newest versions of a workflow that are here. */
@@ -152,6 +237,7 @@ export class Workflows {
         data,
       )
     }
+    this.#saved()
   }
 
   #text(name: string, version: number): string | null {
@@ -162,4 +248,9 @@ export class Workflows {
     )
     return parts.length === 0 ? null : parts.map(({ data }) => data).join('')
   }
+}
+
+/** What a version is called in a set or a map. */
+export function versionKey({ name, version }: Version): string {
+  return `${name}@${version}`
 }

@@ -10,7 +10,9 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { CircuitRecord } from '../../durable/gate/gate-rpc.ts'
+import type { CircuitRecord, CircuitView } from '../../durable/gate/gate-rpc.ts'
+import { Rows } from '../../durable/rows.ts'
+import { Circuits } from '../../durable/runner/circuits.ts'
 import { DEFAULT_BREAKER } from '../../src/workflow/definition/breaker.ts'
 import type { TaskDefinition } from '../../src/workflow/definition/definition.ts'
 import { aDefinition, aRetry } from '../support/builders.ts'
@@ -384,6 +386,61 @@ describe('a reset', () => {
     upstream.mend()
     await gate(tenant).reset()
     await vi.waitFor(async () => expect((await runOn(tenant, run)).status).toBe('succeeded'))
+  })
+
+  test('reaches tasks also when a crash cut the look at them off: the next instance goes on within a second', async () => {
+    const { tenant, upstream } = await anOpenTenant()
+    const runs = [await startOn(tenant, 0, 0), await startOn(tenant, 0, 0)]
+    // What stands after a crash between the row of the circuit and the first look.
+    await runInDurableObject(tenant.runner(), (_, { storage }) => storage.sql.exec('DELETE FROM circuits'))
+    await abortAllDurableObjects()
+    upstream.mend()
+    const alarmAt = await runInDurableObject(tenant.runner(), (_, { storage }) => storage.getAlarm())
+    expect(alarmAt).toBeLessThanOrEqual(Date.now() + 1_000)
+    await runDurableObjectAlarm(tenant.runner())
+    for (const run of runs) {
+      await vi.waitFor(async () => expect((await runOn(tenant, run)).status).toBe('succeeded'))
+    }
+    const waits = await runInDurableObject(tenant.runner(), (_, { storage }) =>
+      storage.sql.exec('SELECT * FROM circuit_waits').toArray(),
+    )
+    expect(waits).toEqual([])
+  })
+
+  test('that breaks off in the middle has the object woken, and goes on with those that are left', async () => {
+    const { tenant } = await anOpenTenant()
+    await runInDurableObject(tenant.runner(), async (_, { storage }) => {
+      const rows = new Rows(storage.sql)
+      rows.run(
+        `WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 349)
+         INSERT INTO circuit_waits SELECT ?, 'run_' || i FROM n`,
+        ORIGIN,
+      )
+      const looked: string[] = []
+      const faults: unknown[] = []
+      let wokenBy = Number.POSITIVE_INFINITY
+      const circuits = new Circuits(rows, {
+        gateOf: () => null as never,
+        shard: () => 0,
+        ready: async () => {},
+        look: (runId) => {
+          if (looked.push(runId) === 150) throw new Error('broken')
+        },
+        wakeBy: (at) => {
+          wokenBy = at
+        },
+        fault: (error) => faults.push(error),
+      })
+      expect(circuits.nextReleaseAt).toBe(Number.POSITIVE_INFINITY)
+      circuits.learn(ORIGIN, { revision: 1_000, state: 'closed', askAt: 0 } as CircuitView)
+      await vi.waitFor(() => expect(faults).toHaveLength(1))
+      expect(wokenBy).toBeLessThanOrEqual(Date.now() + 1_000)
+      expect(circuits.nextReleaseAt).toBeLessThanOrEqual(Date.now() + 1_000)
+      await circuits.release()
+      expect(looked).toHaveLength(250)
+      expect(new Set(looked).size).toBe(250)
+      expect(circuits.nextReleaseAt).toBe(Number.POSITIVE_INFINITY)
+    })
   })
 })
 

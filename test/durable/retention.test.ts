@@ -2,10 +2,12 @@
 
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { Resolved } from '../../durable/registry/registry-rpc.ts'
 import { Rows } from '../../durable/rows.ts'
 import { IdempotencyKeys } from '../../durable/runner/idempotency-keys.ts'
 import { Retention } from '../../durable/runner/retention.ts'
 import type { Runner } from '../../durable/runner/runner.ts'
+import { Workflows } from '../../durable/runner/workflows.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type TestTenant } from '../support/runner.ts'
@@ -23,6 +25,12 @@ const sql = (stub: DurableObjectStub<Runner>, query: string) =>
 const count = async (stub: DurableObjectStub<Runner>, table: string) =>
   (await sql(stub, `SELECT COUNT(*) AS n FROM ${table}`))[0]!.n
 const alarmAt = (stub: DurableObjectStub<Runner>) => runInDurableObject(stub, (_, state) => state.storage.getAlarm())
+
+/** One that sees runs and keys alone. */
+function aRetention(rows: Rows, retentionMs: (name: string) => number): Retention {
+  const none = { beginSweep: () => {}, sweep: () => ({ last: null, hasSpared: false }) }
+  return new Retention(rows, new IdempotencyKeys(rows), { retentionMs, ...none }, { sweep: () => null })
+}
 
 /** Moves the clock to a time, for the test and its objects. */
 function at(time: number): number {
@@ -186,7 +194,7 @@ describe('a pass', () => {
     at(begunAt + MINUTE)
     await runInDurableObject(runner(), (_, { storage }) => {
       const rows = new Rows(storage.sql)
-      const retention = new Retention(rows, new IdempotencyKeys(rows), (name) => (name === 'short' ? MINUTE : 30 * DAY))
+      const retention = aRetention(rows, (name) => (name === 'short' ? MINUTE : 30 * DAY))
       const over = retention.step(Date.now())!
       expect(over.length).toBeGreaterThan(100)
       expect(rows.take()).toMatchObject({ written: 0 })
@@ -208,7 +216,7 @@ describe('a pass', () => {
     await runInDurableObject(runner(), (_, { storage }) => {
       const rows = new Rows(storage.sql)
       let asked = 0
-      const retention = new Retention(rows, new IdempotencyKeys(rows), (name) => {
+      const retention = aRetention(rows, (name) => {
         asked++
         return name === 'short' ? MINUTE : 30 * DAY
       })
@@ -247,6 +255,165 @@ describe('a pass', () => {
     expect(after).toEqual({ short: 1, long: 2_000 })
     await nextAlarm(runner())
     expect(await left(runner())).toEqual({ short: 0, long: 2_000 })
+  })
+})
+
+describe('definitions', () => {
+  const held = async (stub: DurableObjectStub<Runner>) =>
+    (await sql(stub, 'SELECT DISTINCT name, version FROM definitions ORDER BY 1, 2')).map(
+      ({ name, version }) => `${name}@${version}`,
+    )
+
+  test('go with the last of their runs, and a start right after gets its definition again', async () => {
+    const tenant = await aTenantWith({ short: '1m', long: '30d' })
+    const begunAt = at(Date.now())
+    await tenant.runner().start(tenant.start('short'))
+    await tenant.runner().start(tenant.start('long'))
+    expect(await held(tenant.runner())).toEqual(['long@1', 'short@1'])
+    at(begunAt + MINUTE)
+    await runDurableObjectAlarm(tenant.runner())
+    expect(await held(tenant.runner())).toEqual(['long@1'])
+    const again = tenant.start('short')
+    expect(await tenant.runner().start(again)).toMatchObject({ status: 'succeeded' })
+    expect(await held(tenant.runner())).toEqual(['long@1', 'short@1'])
+    await abortAllDurableObjects()
+    expect(await tenant.runner().get(again.runId, 0)).toMatchObject({ status: 'succeeded' })
+  })
+
+  test('of older versions and of deleted workflows go, those of live runs stay', async () => {
+    const tenant = await aTenantWith({ wf: '1m' })
+    await tenant.register(aDefinition({ a: [] }, { name: 'live', timeout: '365d', retention: '1m' }))
+    fakeUpstream(silence)
+    const begunAt = at(Date.now())
+    await tenant.runner().start(tenant.start('live', { waitMs: 0 }))
+    await tenant.runner().start(tenant.start('wf'))
+    at(begunAt + 50_000)
+    await tenant.register(aDefinition({ 'b?': [] }, { name: 'wf', retention: '1m' }))
+    await tenant.runner().start(tenant.start('wf'))
+    expect(await held(tenant.runner())).toEqual(['live@1', 'wf@1', 'wf@2'])
+    at(begunAt + MINUTE)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await held(tenant.runner())).toEqual(['live@1', 'wf@2'])
+    at(begunAt + 10 * MINUTE)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await held(tenant.runner())).toEqual(['live@1'])
+  })
+
+  test('on which a start counts stay, by its lease or by a question under way; the next pass takes them', async () => {
+    const tenant = await aTenantWith({ wf: '1m', asked: '1m' })
+    const begunAt = at(Date.now())
+    await tenant.runner().start(tenant.start('wf'))
+    await tenant.runner().start(tenant.start('asked'))
+    at(begunAt + 2 * MINUTE)
+    await runInDurableObject(tenant.runner(), async (_, { storage }) => {
+      const rows = new Rows(storage.sql)
+      const answer = Promise.withResolvers<Resolved>()
+      const asks = { resolve: (name: string) => (name === 'wf' ? { kind: 'found', version: 1 } : answer.promise) }
+      const workflows = new Workflows(
+        rows,
+        () => asks as never,
+        () => 0,
+      )
+      await workflows.resolve('wf', null)
+      const asking = workflows.resolve('asked', null)
+      const pass = () => {
+        workflows.beginSweep()
+        return workflows.sweep(null, () => false, Date.now())
+      }
+      expect(pass()).toEqual({ last: null, hasSpared: true })
+      expect(rows.all('SELECT name FROM definitions')).toHaveLength(2)
+      answer.resolve({ kind: 'found', version: 1 })
+      await asking
+      at(begunAt + 3 * MINUTE)
+      expect(pass()).toEqual({ last: null, hasSpared: false })
+      expect(rows.all('SELECT name FROM definitions')).toHaveLength(0)
+      // A clock that goes back brings no lease on what is gone.
+      at(begunAt + 2 * MINUTE)
+      expect(workflows.lease('wf', null, Date.now())).toBe(null)
+      expect(() => workflows.get('wf', 1)).toThrow('not here')
+    })
+  })
+
+  test('that a run has begun with since the pass began stay', async () => {
+    const tenant = await aTenantWith({ wf: '30d' })
+    await tenant.runner().start(tenant.start('wf'))
+    await runInDurableObject(tenant.runner(), (_, { storage }) => {
+      const rows = new Rows(storage.sql)
+      const workflows = new Workflows(
+        rows,
+        () => null as never,
+        () => 0,
+      )
+      workflows.beginSweep()
+      workflows.get('wf', 1)
+      expect(workflows.sweep(null, () => false, Date.now())).toEqual({ last: null, hasSpared: true })
+      expect(rows.all('SELECT name FROM definitions')).toHaveLength(1)
+    })
+  })
+
+  test('that are many go fifty a step; what a crash cuts off, the next pass takes', async () => {
+    const tenant = await aTenantWith({ wf: '1m', kept: '30d' })
+    const begunAt = at(Date.now())
+    await tenant.runner().start(tenant.start('wf'))
+    await tenant.runner().start(tenant.start('kept'))
+    await sql(
+      tenant.runner(),
+      `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+       INSERT INTO definitions SELECT 'wf', n.i, part.i, data FROM n, definitions, (SELECT 0 AS i UNION SELECT 1) AS part WHERE name = 'wf'`,
+    )
+    await runInDurableObject(tenant.runner(), (_, { storage }) => {
+      const workflows = new Workflows(
+        new Rows(storage.sql),
+        () => null as never,
+        () => 0,
+      )
+      workflows.beginSweep()
+      const { last } = workflows.sweep(null, (key) => key === 'kept@1', Date.now())
+      expect(last).toEqual({ name: 'wf', version: 49 })
+    })
+    expect(await held(tenant.runner())).toHaveLength(1 + 71)
+    await abortAllDurableObjects()
+    at(begunAt + 2 * MINUTE)
+    await runDurableObjectAlarm(tenant.runner())
+    expect(await held(tenant.runner())).toEqual(['kept@1'])
+    expect(await count(tenant.runner(), 'definitions')).toBe(1)
+  })
+
+  test('of starts that were refused go too, after a while', async () => {
+    const tenant = aTenant()
+    await tenant.register(aDefinition({ 'a?': [] }, { name: 'wf', timeout: '1m' }))
+    const begunAt = at(Date.now())
+    expect(await tenant.runner().start(tenant.start('wf', { timeoutMs: DAY }))).toMatchObject({
+      kind: 'timeout_too_long',
+    })
+    expect(await held(tenant.runner())).toEqual(['wf@1'])
+    expect(await nextAlarm(tenant.runner())).toBe(begunAt + 30 * DAY)
+    expect(await held(tenant.runner())).toEqual([])
+    expect(await alarmAt(tenant.runner())).toBe(null)
+  })
+})
+
+describe('notes that a circuit holds a run back', () => {
+  test('go when the run has ended, a hundred a step, and stay while it goes on', async () => {
+    const tenant = await aTenantWith({ wf: '1m' })
+    await tenant.register(aDefinition({ a: [] }, { name: 'live', timeout: '365d' }))
+    fakeUpstream(silence)
+    const begunAt = at(Date.now())
+    const live = tenant.start('live', { waitMs: 0 })
+    await tenant.runner().start(live)
+    await tenant.runner().start(tenant.start('wf'))
+    const barrier = { state: 'open', askAt: begunAt + 365 * DAY, trials: [] }
+    const data = JSON.stringify({ revision: 1, policy: {}, barrier })
+    await sql(tenant.runner(), `INSERT INTO circuits VALUES ('x', '${data}')`)
+    await abortAllDurableObjects()
+    await sql(
+      tenant.runner(),
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+       INSERT INTO circuit_waits SELECT 'x', 'run_0000' || i FROM n UNION ALL SELECT 'x', '${live.runId}'`,
+    )
+    at(begunAt + 2 * MINUTE)
+    await runInDurableObject(tenant.runner(), (instance) => instance.alarm())
+    expect(await sql(tenant.runner(), 'SELECT * FROM circuit_waits')).toEqual([{ target: 'x', run_id: live.runId }])
   })
 })
 
