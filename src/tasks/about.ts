@@ -1,4 +1,4 @@
-// PURE. What each task type gives and how it can fail, for people and for what writes workflows. The schemas of `with` are in
+// Pure. What each task type gives and how it can fail, for people and for what writes workflows. The schemas of `with` are in
 // schemas.ts; the compiler asks for an entry here for each type that is built.
 
 import { CODES, isRetryableStatus, type TaskCode } from '../workflow/codes.ts'
@@ -19,6 +19,7 @@ type Abouts = {
 
 const SCRIPT_CODES = ['script_syntax', 'script_error', 'script_limit', 'script_result', 'executor_busy'] as const
 
+/** The entry of each task type that is built; null for a type that is not. */
 export const ABOUT: Abouts = {
   http: {
     description: 'Calls a server by HTTP.',
@@ -101,6 +102,7 @@ const ATTEMPT_CODES = [
 ] as const
 const CALL_CODES = ['circuit_open', 'retry_budget_exhausted', 'deadline_before_retry', 'retry_after_too_long'] as const
 
+/** A code that tasks can fail with, as the list of task types shows it. */
 export interface CodeAbout {
   code: string
   retryable: boolean

@@ -3,12 +3,13 @@
 
 import type { TraceContext } from '../workflow/trace.ts'
 
+/** What a call says of the task that makes it. */
 export interface Carried {
   idempotencyKey: string
   trace?: TraceContext | undefined
 }
 
-/** The same where a task can say nothing of it. */
+/** Headers for a call in which the task itself can set none: the idempotency key, and the trace if there is one. */
 export function callHeaders({ idempotencyKey, trace }: Carried): Record<string, string> {
   return { 'idempotency-key': idempotencyKey, ...trace }
 }

@@ -79,7 +79,7 @@ function permits(rule: EgressRule, host: string, address: Address | null, port: 
   }
 }
 
-/** Why this address is not one of the public network; null if it is. Whatever embeds an IPv4 address (6to4, Teredo, NAT64) is none. */
+/** Why this address is not public; null if it is. An IPv6 address that embeds an IPv4 address (6to4, Teredo, NAT64) is not public. */
 function specialAddress(address: Address): string | null {
   if (address.toString() === AZURE_METADATA) return 'a metadata address'
   const range = address.range()
@@ -113,10 +113,10 @@ function portOf(url: URL): string {
   return url.port || (url.protocol === 'https:' ? '443' : '80')
 }
 
-/** The rules of the last text seen: the variable does not change while a Worker lives, so it is parsed once. */
-let parsed: { text: string; rules: EgressRule[] } = { text: '', rules: [] }
+/** The rules of the last text seen: the variable does not change while a Worker lives, so it is lastParsed once. */
+let lastParsed: { text: string; rules: EgressRule[] } = { text: '', rules: [] }
 
 function rulesOf(text: string): EgressRule[] {
-  if (parsed.text !== text) parsed = { text, rules: parseEgressAllow(text) }
-  return parsed.rules
+  if (lastParsed.text !== text) lastParsed = { text, rules: parseEgressAllow(text) }
+  return lastParsed.rules
 }

@@ -5,15 +5,17 @@ import type { JsonObject } from '../workflow/json.ts'
 import type { SendPartial } from './partials.ts'
 import type { Findings, TaskCall, TaskResult } from './plugin.ts'
 
+/** What the executor does for Runners and for the API. */
 export interface Executor {
   /** Starts an attempt. @param partial hears what it has so far */
   start(call: TaskCall, partial?: SendPartial): AttemptStub
-  /** What only plugins can see to be wrong with configurations; in the order given. */
+  /** What plugins find wrong with configurations that have passed their schemas, in the order given. */
   check(tasks: readonly TaskToCheck[]): Promise<Findings>
-  /** Of these origins those that the egress policy refuses. Calls nobody. */
+  /** Which of these origins the egress policy refuses, and why. No call is made. */
   refused(origins: readonly string[]): Promise<RefusedOrigin[]>
 }
 
+/** An attempt that has begun. Its owner disposes of it when the attempt is over. */
 export interface AttemptStub {
   /** How it ended. */
   result(): Promise<TaskResult>

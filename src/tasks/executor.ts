@@ -35,12 +35,13 @@ const PLUGINS: { [T in BuiltTaskType]: TaskPlugin<z.output<(typeof TASK_TYPES)[T
   },
 }
 
-/** A function of whoever asked for the attempt, as RPC brings it: it goes with the call unless it is kept. */
+/** The listener of the caller, as RPC hands it over. It is disposed of with the call unless `dup` keeps it. */
 type PartialStub = SendPartial & Disposable & { dup(): PartialStub }
 
 /** Above this setTimeout fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
+/** The entrypoint that Runners and the API call; its methods are described in executor-rpc.ts. */
 export class TaskExecutor extends WorkerEntrypoint<Env> {
   /**
    * Starts one attempt at once, whether or not anybody asks for its result.
@@ -66,7 +67,7 @@ export class TaskExecutor extends WorkerEntrypoint<Env> {
     return findings
   }
 
-  /** Of these origins those that the egress policy refuses. Calls nobody. */
+  /** Which of these origins the egress policy refuses, and why. No call is made. */
   async refused(origins: readonly string[]): Promise<RefusedOrigin[]> {
     const { egressAllow } = surroundingsOf(this.env)
     return origins.flatMap((origin) => {
@@ -84,7 +85,7 @@ export class Attempt extends RpcTarget {
 
   constructor(call: TaskCall, surroundings: PluginSurroundings, vaults: Vaults, partial?: PartialStub) {
     super()
-    const timer = setTimeout(() => this.#stop(outOfTime(call)), Math.min(call.timeoutMs, MAX_TIMER_MS))
+    const timer = setTimeout(() => this.#stop(timeoutResult(call)), Math.min(call.timeoutMs, MAX_TIMER_MS))
     void endingOf(call, this.#controller.signal, surroundings, vaults, partial).then((result) => {
       clearTimeout(timer)
       this.#ending.resolve(result)
@@ -92,12 +93,12 @@ export class Attempt extends RpcTarget {
     })
   }
 
-  /** How the attempt ended; asked again, the same. Never throws. */
+  /** How the attempt ended. Every call gives the same result, and none throws. */
   result(): Promise<TaskResult> {
     return this.#ending.promise
   }
 
-  /** Ends the attempt; after its end this does nothing. */
+  /** Ends the attempt with `executor_error`. Does nothing if it has ended already. */
   abort(): void {
     this.#stop(ABORTED)
   }
@@ -109,14 +110,14 @@ export class Attempt extends RpcTarget {
   }
 }
 
-/** Of an attempt that its Runner gave up: not to be made again, whatever the table says of `executor_error`. */
+/** The end of an attempt that its Runner gave up. It must not be made again, although `executor_error` is retryable in the table. */
 const ABORTED: TaskResult = {
   kind: 'failed',
   error: { code: 'executor_error', message: 'The attempt was aborted' },
   retryable: false,
 }
 
-function outOfTime({ timeoutMs }: TaskCall): TaskResult {
+function timeoutResult({ timeoutMs }: TaskCall): TaskResult {
   return {
     kind: 'timed_out',
     error: { code: 'timeout', message: `The attempt took longer than ${spanText(timeoutMs)}` },
@@ -138,7 +139,7 @@ async function endingOf(
     const prepared = await withSecrets(call, vaults)
     if (!prepared.ok) return prepared.end
     const checked = checkShape(TASK_TYPES[type].with.rendered, prepared.with, { at: '/with' })
-    if (!checked.ok) return prepared.hide(failed('invalid_with', listed(checked.faults)))
+    if (!checked.ok) return prepared.hide(failed('invalid_with', describeFaults(checked.faults)))
     const { holdsSecret } = prepared
     const attempt = { config: checked.value, scope, idempotencyKey, nth, elapsedMs, timeoutMs, signal }
     partials = hears === undefined ? null : new Partials(hears, prepared.mask)
@@ -152,7 +153,7 @@ async function endingOf(
       surroundings,
     )
     // Bounded first: what is looked through for secrets is no larger than an output may be, and masks only make it smaller.
-    return prepared.hide({ ...bounded(result), ...(result.usage === undefined ? {} : { usage: result.usage }) })
+    return prepared.hide({ ...boundOutput(result), ...(result.usage === undefined ? {} : { usage: result.usage }) })
   } catch (error) {
     // A bug of a plugin. The log gets its name and place; its message may quote what was sent.
     const at = error instanceof Error ? error.stack?.replace(error.message, '') : undefined
@@ -177,13 +178,13 @@ function isBuilt(type: string): type is BuiltTaskType {
 }
 
 /** At most 20 faults, each with its JSON Pointer. Their texts name fields and what is expected, never what was given. */
-function listed(faults: readonly Fault[]): string {
+function describeFaults(faults: readonly Fault[]): string {
   const texts = faults.slice(0, 20).map(({ path, message }) => `${path} ${message}`)
   if (faults.length > 20) texts.push(`and ${faults.length - 20} more`)
   return texts.join('; ')
 }
 
-function bounded(result: TaskResult): TaskResult {
+function boundOutput(result: TaskResult): TaskResult {
   if (result.kind !== 'succeeded') return result
   if (isDeeper(result.output, MAX_OUTPUT_DEPTH)) {
     return failed('output_too_large', `The output is nested deeper than ${MAX_OUTPUT_DEPTH} levels`)

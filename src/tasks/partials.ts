@@ -1,5 +1,5 @@
-// What a task says while it is still at it, on its way to whoever watches: gathered into few messages, and best effort. A message
-// that is lost or left out leaves a gap, which its `offset` shows; the output has all of it.
+// The text that a task has produced so far, on its way to those who watch the run: gathered into few messages, without any
+// guarantee. A lost message leaves a gap, which the `offset` of the next one shows; the output of the task has all of it.
 
 /** A part of a text that is still being said. */
 export interface Partial {
@@ -8,11 +8,12 @@ export interface Partial {
   text: string
 }
 
-/** Hands a part to whoever watches. @returns how many heard it */
+/** Hands a part to those who watch the run. @returns how many they are */
 export type SendPartial = (partial: Partial) => Promise<number>
 
 /** Where a plugin says what it has so far. */
 export interface PartialText {
+  /** Adds text behind what was said before. */
   add(text: string): void
   /** What was said is void, and the text begins anew. */
   restart(): void
@@ -20,8 +21,8 @@ export interface PartialText {
 
 /** Keeps secrets out of a part of a text. */
 export interface PartialMask {
-  told(text: string): string
-  /** The longest text that is looked for, in characters: so much is held back, since more of it may be to come. */
+  mask(text: string): string
+  /** The longest text that is looked for, in characters. As many are held back at the end, since a secret may go on there. */
   longest: number
 }
 
@@ -35,6 +36,7 @@ const UNHEARD_MS = 500
 /** What is gathered at most, in characters; beyond it the oldest is left out. */
 const MAX_LENGTH = 8_192
 
+/** Gathers what one attempt says, masks it, and sends it at a bounded rate. Sending is never waited for and never fails. */
 export class Partials implements PartialText {
   readonly #send: SendPartial
   readonly #mask: PartialMask | null
@@ -51,6 +53,7 @@ export class Partials implements PartialText {
     this.#mask = mask
   }
 
+  /** Adds text behind what was said. Beyond the bound the oldest text that was not sent is dropped. */
   add(text: string): void {
     if (this.#isOver) return
     this.#text += text
@@ -62,6 +65,7 @@ export class Partials implements PartialText {
     this.#plan()
   }
 
+  /** Drops what was not sent; the next message has offset 0. */
   restart(): void {
     this.#text = ''
     this.#offset = 0
@@ -102,7 +106,7 @@ export class Partials implements PartialText {
         this.#isSending = false
         this.#plan()
       },
-      () => this.end(), // Whoever asked for the attempt is gone, and with it all who would hear.
+      () => this.end(), // The Runner that asked for the attempt is gone, and with it everybody who would hear.
     )
   }
 
@@ -112,9 +116,9 @@ export class Partials implements PartialText {
     if (end <= 0) return ''
     const whole = wholeCharacters(this.#text, end)
     const [part, rest] = [this.#text.slice(0, whole), this.#text.slice(whole)]
-    const told = this.#mask === null ? part : this.#mask.told(part)
+    const told = this.#mask === null ? part : this.#mask.mask(part)
     // Masked apart and together they differ where a secret stands across the cut, which comes again when there is more.
-    if (this.#mask !== null && told + this.#mask.told(rest) !== this.#mask.told(this.#text)) return ''
+    if (this.#mask !== null && told + this.#mask.mask(rest) !== this.#mask.mask(this.#text)) return ''
     this.#text = rest
     return told
   }

@@ -35,19 +35,21 @@ export interface PluginCall<Config> {
   /** Empty for types that do not ask for it. */
   scope: JsonObject
   idempotencyKey: string
-  /** As in TaskCall. */
+  /** Which call this is of a task that polls, from 1. Absent: 1. */
   nth?: number
+  /** How long ago the first attempt of the task began, in ms. Absent: now. */
   elapsedMs?: number
-  /** The longest that this attempt may take, in ms: for servers that can be told. */
+  /** The longest that this attempt may take, in ms, for servers that accept a time limit. */
   timeoutMs: number
   signal: AbortSignal
-  /** Whether a text made of the configuration holds a secret, and so is for nobody but whom the task names. Absent: nothing does. */
+  /** Whether a text holds a secret of the configuration, so that it may go only to the host that the task names. Absent: no text does. */
   holdsSecret?: (text: string) => boolean
   trace?: TraceContext
   /** Where to say what there is so far; absent if nobody could hear it. */
   partial?: PartialText
 }
 
+/** Why an attempt failed. `message` is for people and holds no secret. */
 export interface AttemptError {
   code: TaskCode
   message: string
@@ -81,6 +83,7 @@ export interface AiBinding {
   ): Promise<Response>
 }
 
+/** One task type, as the executor calls it. */
 export interface TaskPlugin<Config> {
   readonly type: string
   /**

@@ -1,4 +1,4 @@
-// PURE. What a server says with Retry-After.
+// Pure. What a server says with Retry-After.
 
 /** The longest wait that a server can ask for, in ms. No run lasts as long, so a server that asks for more is not waited for either way. */
 export const MAX_RETRY_AFTER_MS = 400 * 86_400_000

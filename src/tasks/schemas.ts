@@ -1,4 +1,4 @@
-// PURE. Which task types the contract has, and the schema of `with` of each that this release has: what registration
+// Pure. Which task types the contract has, and the schema of `with` of each that this release has: what registration
 // checks, what the executor checks again once expressions are filled in, and what OpenAPI shows.
 // A type writes its schema once, in its own file and for rendered values; the form for definitions is derived from it.
 // Faults that zod has no word for are custom issues which carry their code in `params.code`.
@@ -97,6 +97,7 @@ export const TASK_TYPES = {
   },
 } as const satisfies TaskTypes
 
+/** Name of a task type of the contract, built or not. */
 export type TaskTypeName = keyof typeof TASK_TYPES
 
 /** The types that this release has and that the executor performs: each has a plugin in executor.ts. */

@@ -1,4 +1,4 @@
-// PURE. Sizes in the `with` of task types: a number of bytes, or a text such as "512KiB".
+// Pure. Sizes in the `with` of task types: a number of bytes, or a text such as "512KiB".
 
 import { z } from 'zod'
 import { choice } from '../workflow/definition/choice.ts'
@@ -7,7 +7,10 @@ const SIZE = /^(\d{1,12})(KiB|MiB|GiB)$/
 
 const UNIT_BYTES = { KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 } as const
 
-/** @param max,min in bytes, both included */
+/**
+ * The schema of a size: a whole number of bytes, or a text of KiB, MiB or GiB.
+ * @param max,min in bytes, both included
+ */
 export function sizeSchema({ min, max }: { min: number; max: number }) {
   const text = z
     .string()
@@ -19,7 +22,7 @@ export function sizeSchema({ min, max }: { min: number; max: number }) {
   return choice((value) => (typeof value === 'string' ? 0 : 1), [text, z.int().min(min).max(max)])
 }
 
-/** Bytes of a size; NaN if it is none. */
+/** The bytes that a size stands for; NaN if the text is not a size. */
 export function sizeBytes(size: number | string): number {
   if (typeof size === 'number') return size
   if (!SIZE.test(size)) return Number.NaN
@@ -29,6 +32,6 @@ export function sizeBytes(size: number | string): number {
 
 function sizeText(bytes: number): string {
   if (bytes % UNIT_BYTES.GiB === 0) return `${bytes / UNIT_BYTES.GiB} GiB`
-  if (bytes % 1_048_576 === 0) return `${bytes / 1_048_576} MiB`
+  if (bytes % UNIT_BYTES.MiB === 0) return `${bytes / UNIT_BYTES.MiB} MiB`
   return bytes % 1_024 === 0 ? `${bytes / 1_024} KiB` : `${bytes} byte${bytes === 1 ? '' : 's'}`
 }

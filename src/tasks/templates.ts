@@ -1,4 +1,4 @@
-// PURE. How the schema of `with` becomes the schema of a definition, in which any value may still be a template,
+// Pure. How the schema of `with` becomes the schema of a definition, in which any value may still be a template,
 // a text that holds `${{ expression }}`. A type writes its schema once, for rendered values, in plain zod; its own checks
 // stay and see templates only where a text of the same field would stand too.
 // Knows of zod's kinds what the schemas of task types use: objects, records, lists, optionals, defaults and `choice`.
@@ -21,42 +21,42 @@ const template = z
  * refused as before; defaults are described but not filled in, so that a definition stays as its author wrote it.
  */
 export function withTemplates<Schema extends z.ZodObject>(schema: Schema): z.ZodType<Record<string, unknown>> {
-  return membersTemplated(schema) as z.ZodType<Record<string, unknown>>
+  return allowTemplatesInside(schema) as z.ZodType<Record<string, unknown>>
 }
 
-function templated(schema: z.ZodType): z.ZodType {
+function allowTemplates(schema: z.ZodType): z.ZodType {
   const meta = z.globalRegistry.get(schema) ?? {}
   if (schema instanceof z.ZodOptional)
-    return templated(schema.unwrap() as z.ZodType)
+    return allowTemplates(schema.unwrap() as z.ZodType)
       .optional()
       .meta(meta)
   if (schema instanceof z.ZodDefault) {
-    return templated(schema.unwrap() as z.ZodType)
+    return allowTemplates(schema.unwrap() as z.ZodType)
       .optional()
       .meta({ ...meta, default: schema.def.defaultValue })
   }
   if (schema instanceof z.ZodUnknown) return schema
-  return choice((value) => (isTemplate(value) ? 0 : 1), [template, membersTemplated(schema)]).meta(meta)
+  return choice((value) => (isTemplate(value) ? 0 : 1), [template, allowTemplatesInside(schema)]).meta(meta)
 }
 
 /** The schema itself takes no template here, what it holds does. Checks stay (they are part of `def`), metadata goes. */
-function membersTemplated(schema: z.ZodType): z.ZodType {
+function allowTemplatesInside(schema: z.ZodType): z.ZodType {
   const { def } = schema._zod
   if (schema instanceof z.ZodObject) {
     const shape = Object.fromEntries(
-      Object.entries(schema.shape).map(([key, field]) => [key, templated(field as z.ZodType)]),
+      Object.entries(schema.shape).map(([key, field]) => [key, allowTemplates(field as z.ZodType)]),
     )
     return schema.clone({ ...schema.def, shape })
   }
   if (schema instanceof z.ZodRecord) {
-    return schema.clone({ ...schema.def, valueType: templated(schema.valueType as z.ZodType) })
+    return schema.clone({ ...schema.def, valueType: allowTemplates(schema.valueType as z.ZodType) })
   }
   if (schema instanceof z.ZodArray)
-    return schema.clone({ ...schema.def, element: templated(schema.element as z.ZodType) })
+    return schema.clone({ ...schema.def, element: allowTemplates(schema.element as z.ZodType) })
   if (schema instanceof z.ZodUnion) {
     return schema.clone({
       ...schema.def,
-      options: schema.options.map((option) => membersTemplated(option as z.ZodType)),
+      options: schema.options.map((option) => allowTemplatesInside(option as z.ZodType)),
     })
   }
   return z.core.clone(schema, def)

@@ -6,7 +6,7 @@ import { fromBinary, fromJson, toBinary } from '@bufbuild/protobuf'
 import { base64Decode, base64Encode } from '@bufbuild/protobuf/wire'
 import { AnySchema, DurationSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { framed } from '../../src/tasks/grpc/frames.ts'
+import { frameMessage } from '../../src/tasks/grpc/frames.ts'
 import type { Findings } from '../../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import type { Fault } from '../../src/workflow/codes.ts'
@@ -34,7 +34,7 @@ function failure(code: string, message?: string) {
 
 /** A frame of trailers as gRPC-Web has it. */
 function trailers(text: string): Uint8Array<ArrayBuffer> {
-  const frame = framed(new TextEncoder().encode(text))
+  const frame = frameMessage(new TextEncoder().encode(text))
   frame[0] = 0x80
   return frame
 }
@@ -339,7 +339,7 @@ describe('an answer of gRPC-Web', () => {
   const ok = trailers('grpc-status: 0\r\nX-Late: a\r\nx-late:b\r\n')
 
   test('is one message and its trailers', async () => {
-    expect(await answering([framed(replyBytes({ count: 3 })), ok])).toEqual({
+    expect(await answering([frameMessage(replyBytes({ count: 3 })), ok])).toEqual({
       kind: 'succeeded',
       output: { message: { ...EMPTY_REPLY, count: 3 }, headers: {}, trailers: { 'x-late': 'a, b' } },
     })
@@ -366,11 +366,11 @@ describe('an answer of gRPC-Web', () => {
   })
 
   test.each<[string, () => Uint8Array<ArrayBuffer>[]]>([
-    ['no status', () => [framed(replyBytes({}))]],
+    ['no status', () => [frameMessage(replyBytes({}))]],
     ['a status that is no number', () => [trailers('grpc-status: zero')]],
     ['OK without a message', () => [ok]],
-    ['OK with two messages', () => [framed(replyBytes({})), framed(replyBytes({})), ok]],
-    ['a message cut short', () => [framed(replyBytes({ text: 'abc' })).slice(0, -1)]],
+    ['OK with two messages', () => [frameMessage(replyBytes({})), frameMessage(replyBytes({})), ok]],
+    ['a message cut short', () => [frameMessage(replyBytes({ text: 'abc' })).slice(0, -1)]],
     ['a prefix cut short', () => [new Uint8Array(3)]],
     ['a message that is compressed', () => [new Uint8Array([1, 0, 0, 0, 0]), ok]],
     ['bytes behind its trailers', () => [ok, new Uint8Array(5)]],

@@ -3,7 +3,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { encodeHeaders, HeaderDecoder } from '../../src/tasks/grpc/hpack.ts'
 import { Http2Request } from '../../src/tasks/grpc/http2.ts'
-import { huffmanDecoded } from '../../src/tasks/grpc/huffman.ts'
+import { decodeHuffman } from '../../src/tasks/grpc/huffman.ts'
 import { seeded } from '../support/random.ts'
 
 const bytes = (hex: string) =>
@@ -96,7 +96,7 @@ describe('headers', () => {
     for (let n = 0; n < 5_000; n++) {
       const block = Uint8Array.from({ length: Math.floor(next() * 60) }, () => Math.floor(next() * 256))
       new HeaderDecoder().decode(block)
-      huffmanDecoded(block)
+      decodeHuffman(block)
     }
   })
 })

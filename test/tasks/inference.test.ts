@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { inference } from '../../src/tasks/inference/inference.ts'
-import { spanTold, waitTold } from '../../src/tasks/inference/limits-told.ts'
+import { parseGoDuration, requestedWaitMs } from '../../src/tasks/inference/rate-limit-headers.ts'
 import type { AiBinding, TaskResult } from '../../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
 import { type InferenceWith, inferenceHost, inferenceWith } from '../../src/tasks/with/inference-with.ts'
@@ -210,7 +210,8 @@ describe('what a server refuses', () => {
 })
 
 describe('when a server will take the next call', () => {
-  const told = (headers: Record<string, string>, status = 429) => waitTold(status, new Headers(headers), 1_000_000)
+  const told = (headers: Record<string, string>, status = 429) =>
+    requestedWaitMs(status, new Headers(headers), 1_000_000)
 
   test.each<[Record<string, string>, number | null]>([
     [{}, null],
@@ -258,7 +259,7 @@ describe('when a server will take the next call', () => {
     [`${'1'.repeat(60)}s`, null],
     [null, null],
   ])('the span %j is %j ms', (text, expected) => {
-    expect(spanTold(text)).toBe(expected)
+    expect(parseGoDuration(text)).toBe(expected)
   })
 })
 

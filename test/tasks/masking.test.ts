@@ -47,7 +47,7 @@ const FORMS: Record<string, (text: string) => string> = {
 describe('a secret is hidden', () => {
   test.each(Object.keys(FORMS))('%s', (form) => {
     const given = FORMS[form]!(SECRET)
-    const hidden = new Masking([SECRET]).value(`before ${given} after`) as string
+    const hidden = new Masking([SECRET]).maskValue(`before ${given} after`) as string
     expect(hidden).toMatch(/^before [\s\S]{0,80}\*\*\*[\s\S]{0,40} after$/)
     expect(hidden).not.toContain('rd/')
     const left = hidden.replaceAll('***', '')
@@ -70,7 +70,7 @@ describe('a secret is hidden', () => {
       fc.property(secrets, sides, sides, fc.constantFrom(...exact), (secret, before, after, form) => {
         const encoded = FORMS[form]!(secret)
         const output = { [`${before}${encoded}`]: [`${encoded}${after}`, { deep: encoded }] }
-        const hidden = JSON.stringify(new Masking([secret]).value(output))
+        const hidden = JSON.stringify(new Masking([secret]).maskValue(output))
         return !hidden.includes(JSON.stringify(encoded).slice(1, -1)) && hidden.split('***').length >= 4
       }),
       { numRuns: 2_000 },
@@ -80,33 +80,33 @@ describe('a secret is hidden', () => {
   test('in names of members, in lists, in numbers, and of several each', () => {
     const masking = new Masking(['first-secret', '1234567890'])
     const output = { 'x-first-secret': ['a first-secret b first-secret', { n: 1234567890, m: 51234567890.5 }], ok: 17 }
-    expect(masking.value(output)).toEqual({ 'x-***': ['a *** b ***', { n: '***', m: '***' }], ok: 17 })
+    expect(masking.maskValue(output)).toEqual({ 'x-***': ['a *** b ***', { n: '***', m: '***' }], ok: 17 })
   })
 
   test('without the line end that it was set with, and line by line', () => {
-    expect(new Masking(['the-secret\n']).value('it is the-secret.')).toBe('it is ***.')
-    expect(new Masking(['the-secret\n']).value(base64('the-secret'))).toMatch(/^\*\*\*=*$/)
+    expect(new Masking(['the-secret\n']).maskValue('it is the-secret.')).toBe('it is ***.')
+    expect(new Masking(['the-secret\n']).maskValue(base64('the-secret'))).toMatch(/^\*\*\*=*$/)
     const pem = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n'
     const masking = new Masking([pem])
-    expect(masking.value(`key: hkiG9w0BAQEFAASC`)).toBe('key: ***')
-    expect(masking.value(pem.replaceAll('\n', '\r\n'))).not.toMatch(/[a-z]{3}/)
-    expect(masking.value(pem.replaceAll('\n', ''))).toBe('***')
+    expect(masking.maskValue(`key: hkiG9w0BAQEFAASC`)).toBe('key: ***')
+    expect(masking.maskValue(pem.replaceAll('\n', '\r\n'))).not.toMatch(/[a-z]{3}/)
+    expect(masking.maskValue(pem.replaceAll('\n', ''))).toBe('***')
   })
 
   test('a number that JSON does not hold exactly, as what it became', () => {
     const masking = new Masking(['12345678901234567890'])
-    expect(masking.value(JSON.parse('[12345678901234567890]') as Json)).toEqual(['***'])
+    expect(masking.maskValue(JSON.parse('[12345678901234567890]') as Json)).toEqual(['***'])
   })
 
   test('that repeats itself, in a text that is nothing else', () => {
     const masking = new Masking(['aaaaaaaa', 'abababab'])
-    expect(masking.value(`${'a'.repeat(1_000_000)}b${'ab'.repeat(100_000)}`)).toBe('***')
-    expect(masking.told('aaaaaaa-aaaaaaaaa')).toBe('aaaaaaa-***')
+    expect(masking.maskValue(`${'a'.repeat(1_000_000)}b${'ab'.repeat(100_000)}`)).toBe('***')
+    expect(masking.maskMessage('aaaaaaa-aaaaaaaaa')).toBe('aaaaaaa-***')
   })
 
   test('beside others that overlap it', () => {
     const masking = new Masking(['abcdefghij', 'ghijklmnop', 'abcdefgh'])
-    expect(masking.value('<abcdefghijklmnop> <abcdefgh>')).toBe('<***> <***>')
+    expect(masking.maskValue('<abcdefghijklmnop> <abcdefgh>')).toBe('<***> <***>')
   })
 })
 
@@ -115,15 +115,18 @@ describe('in messages and logs', () => {
   const masking = new Masking([secret])
 
   test('parts of it go too, from eight characters on, wherever a text was cut off', () => {
-    expect(masking.told('POST host/hooks/correct-hor answered 404')).toBe('POST host/hooks/*** answered 404')
-    expect(masking.told('...ttery-staple')).toBe('...***')
-    expect(masking.told(`it was ${base64(secret).slice(0, 20)}…`)).toBe('it was ***…')
-    expect(masking.told({ level: 'info', text: 'corr correct' })).toEqual({ level: 'info', text: 'corr correct' })
-    expect(masking.told({ omitted: 3 })).toEqual({ omitted: 3 })
+    expect(masking.maskMessage('POST host/hooks/correct-hor answered 404')).toBe('POST host/hooks/*** answered 404')
+    expect(masking.maskMessage('...ttery-staple')).toBe('...***')
+    expect(masking.maskMessage(`it was ${base64(secret).slice(0, 20)}…`)).toBe('it was ***…')
+    expect(masking.maskMessage({ level: 'info', text: 'corr correct' })).toEqual({
+      level: 'info',
+      text: 'corr correct',
+    })
+    expect(masking.maskMessage({ omitted: 3 })).toEqual({ omitted: 3 })
   })
 
   test('in outputs they stay: a secret that is a URL would take every other one of its host with it', () => {
-    expect(masking.value('correct-horse')).toBe('correct-horse')
+    expect(masking.maskValue('correct-horse')).toBe('correct-horse')
   })
 
   test('parts go too of a secret that stands beside one of any length', () => {
@@ -136,9 +139,9 @@ describe('in messages and logs', () => {
           .slice(0, 63)}\n`,
     )
     const beside = new Masking([`-----BEGIN KEY-----\n${lines.join('')}-----END KEY-----\n`, key])
-    expect(beside.told(`it was ${key.slice(0, 40)}`)).toBe('it was ***')
-    expect(beside.told(`it was ${lines[400]!.slice(3, 40)}`)).toBe('it was ***')
-    expect(beside.told(base64(key).slice(0, 30))).toBe('***')
+    expect(beside.maskMessage(`it was ${key.slice(0, 40)}`)).toBe('it was ***')
+    expect(beside.maskMessage(`it was ${lines[400]!.slice(3, 40)}`)).toBe('it was ***')
+    expect(beside.maskMessage(base64(key).slice(0, 30))).toBe('***')
   })
 
   test('every part of eight characters, of every form, and nothing else', () => {
@@ -165,7 +168,7 @@ describe('in messages and logs', () => {
         const expected = Array.from(text, (character, i) => (isHidden[i] ? '*' : character))
           .join('')
           .replace(/\*+/g, '***')
-        expect(both.told(text)).toBe(expected)
+        expect(both.maskMessage(text)).toBe(expected)
       }),
       { numRuns: 500 },
     )
@@ -173,18 +176,18 @@ describe('in messages and logs', () => {
 
   test('blanks that were made one are no way out', () => {
     const spaced = new Masking(['one  two\t\tthree'])
-    expect(spaced.value('x one two three')).toBe('x ***')
+    expect(spaced.maskValue('x one two three')).toBe('x ***')
   })
 })
 
 test('what is no secret stays as it was', () => {
   const masking = new Masking([SECRET])
   const output: Json = { a: [1, -0.5, true, null, '', 'short', '%41%zz&amp;\\n\\u00', '***'], __proto__: 'x' }
-  expect(masking.value(output)).toEqual(output)
+  expect(masking.maskValue(output)).toEqual(output)
   fc.assert(
     fc.property(fc.json(), (text) => {
       const value = JSON.parse(text) as Json
-      expect(masking.value(value)).toEqual(value)
+      expect(masking.maskValue(value)).toEqual(value)
     }),
   )
 })
@@ -193,7 +196,7 @@ test('the largest output is looked through to its end, whatever encodings it hol
   const masking = new Masking(Array.from({ length: 32 }, (_, i) => `secret-${i}-${'x'.repeat(1_000)}`))
   for (const unit of ['plain text ', '%41', '\\u0041', '&#x41;', '%25\\u0041&amp;+\n', '+', '\\\\']) {
     const text = unit.repeat(Math.floor(1_000_000 / unit.length))
-    expect(masking.value(`${text} secret-31-${'x'.repeat(1_000)}!`)).toBe(`${text} ***!`)
+    expect(masking.maskValue(`${text} secret-31-${'x'.repeat(1_000)}!`)).toBe(`${text} ***!`)
   }
 })
 

@@ -20,7 +20,7 @@ function hearing(watchers = 1, mask: Masking | null = null) {
       heard.push(partial)
       return watchers
     },
-    mask === null ? null : { told: (text) => mask.told(text) as string, longest: mask.longest },
+    mask === null ? null : { mask: (text) => mask.maskMessage(text) as string, longest: mask.longest },
   )
   return { heard, partials, text: () => heard.map(({ text }) => text).join('') }
 }

@@ -12,7 +12,7 @@ test('as many secrets as a call may have, of short lines, cost little more than 
   const unit = 'ab%41c+d\\u0041&amp;plain text here\n'
   const text = unit.repeat(Math.floor(500_000 / unit.length))
   const begunAt = performance.now()
-  expect(masking.value(`${text}${lines(3).slice(0, 9)}`)).toBe(`${text}***`)
+  expect(masking.maskValue(`${text}${lines(3).slice(0, 9)}`)).toBe(`${text}***`)
   // 80 s when each line was looked for by itself; under 1 s now, with much room for a machine that is busy.
   expect(performance.now() - begunAt).toBeLessThan(15_000)
 })

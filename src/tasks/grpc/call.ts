@@ -9,13 +9,13 @@ import { failed } from '../failure.ts'
 import type { PluginCall, PluginSurroundings, TaskResult } from '../plugin.ts'
 import type { GrpcWith } from '../with/grpc-with.ts'
 import { isTooHeavy } from './decoded-weight.ts'
-import { type Method, methodIn, registryOf, unfit } from './descriptors.ts'
+import { describeMisfit, type Method, methodIn, registryOf } from './descriptors.ts'
 import { retryDelayOf } from './details.ts'
 import type { Detail, Metadata, NoMessage, Speak } from './exchange.ts'
 import { speakH2c } from './h2c.ts'
 import { isLongerAsJson } from './json-size.ts'
 import { speakConnect, speakGrpcWeb } from './over-http.ts'
-import { reflected } from './reflection.ts'
+import { reflectService } from './reflection.ts'
 import { nameOf } from './status.ts'
 
 const PROTOCOLS: { [P in GrpcWith['protocol']]: Speak } = {
@@ -24,14 +24,15 @@ const PROTOCOLS: { [P in GrpcWith['protocol']]: Speak } = {
   grpc_h2c: speakH2c,
 }
 
-/** Of the messages that a server writes, as of the bodies that it sends. */
+/** The longest message of a server that an error quotes, in characters; bodies of HTTP are cut at the same length. */
 const MAX_SAID = 200
 const MAX_DETAILS_SAID = 400
 
-/** Of names alone: beyond it the output would be too large in any case. */
+/** Characters that the names of fields may take as JSON. Beyond it the output would be too large in any case. */
 const MAX_JSON_CHARACTERS = 4 * 1_048_576
 
-export async function call(call: PluginCall<GrpcWith>, { egressAllow }: PluginSurroundings): Promise<TaskResult> {
+/** Makes one attempt of a `grpc` task. Whatever the server and the network do ends as a TaskResult. */
+export async function callGrpc(call: PluginCall<GrpcWith>, { egressAllow }: PluginSurroundings): Promise<TaskResult> {
   const { config, timeoutMs, signal } = call
   const url = urlOf(config)
   const told = `${url.host}${url.pathname}`.slice(0, 300)
@@ -41,27 +42,29 @@ export async function call(call: PluginCall<GrpcWith>, { egressAllow }: PluginSu
   const metadata = metadataOf(call)
   const registry =
     config.descriptors === undefined
-      ? await reflected(config, { metadata, timeoutMs, signal })
+      ? await reflectService(config, { metadata, timeoutMs, signal })
       : await registryOf(config.descriptors)
   if (typeof registry === 'string') return failed('invalid_with', `/with/descriptors ${registry}`)
   if (registry.kind !== 'registry') return failure(registry, null, told)
   const found = methodIn(registry, config)
   if ('field' in found) return failed('invalid_with', `/with/${found.field} ${found.message}`)
-  const message = encoded(found, config.message)
+  const message = encodeMessage(found, config.message)
   if (typeof message === 'string') return failed('invalid_with', `/with/message ${message}`)
 
   const answer = await PROTOCOLS[config.protocol]({ url, metadata, message, timeoutMs, signal })
   if (answer.kind !== 'message') return failure(answer, registry, told)
   const read = readMessage(found, answer.bytes)
   if (typeof read === 'string') return failed(read, `${told} answered with a message that ${UNREADABLE[read]}`)
-  const headers = plain(answer.headers)
-  return { kind: 'succeeded', output: { message: read.message, headers, trailers: plain(answer.trailers) } }
+  const headers = metadataJson(answer.headers)
+  return { kind: 'succeeded', output: { message: read.message, headers, trailers: metadataJson(answer.trailers) } }
 }
 
 /** @param registry what is known of the details of errors; null if nothing is */
 function failure(answer: NoMessage, registry: FileRegistry | null, told: string): TaskResult {
   if (answer.kind === 'failed') return failed(answer.code, `${told} ${answer.what}`)
-  const said = [oneLine(answer.message, MAX_SAID), detailsSaid(answer.details, registry)].filter((text) => text !== '')
+  const said = [oneLine(answer.message, MAX_SAID), describeDetails(answer.details, registry)].filter(
+    (text) => text !== '',
+  )
   const result = failed(answer.code, [`${told} ended with ${nameOf(answer.code)}`, ...said].join(': '))
   const retryAfterMs = retryDelayOf(answer.details) ?? answer.retryAfterMs
   return retryAfterMs === null ? result : { ...result, retryAfterMs }
@@ -73,7 +76,7 @@ const UNREADABLE = {
   response_too_large: 'is too large once it is decoded',
 } as const
 
-/** They are not written as JSON, and each would be an object until then. */
+/** Unknown fields are not written as JSON, so they are not decoded either: each would take memory. */
 const NO_UNKNOWN = { readUnknownFields: false }
 
 function readMessage(
@@ -97,12 +100,12 @@ function urlOf({ url, service, method }: GrpcWith): URL {
   return new URL(`${base.origin}${base.pathname.replace(/\/+$/, '')}/${service}/${method}`)
 }
 
-/** @returns the bytes of the message, or why it is none */
-function encoded({ method, registry }: Method, message: Json): Uint8Array<ArrayBuffer> | string {
+/** @returns the bytes of the message, or a text that says why it does not fit its type */
+function encodeMessage({ method, registry }: Method, message: Json): Uint8Array<ArrayBuffer> | string {
   try {
     return toBinary(method.input, fromJson(method.input, message as JsonValue, { registry })) as Uint8Array<ArrayBuffer>
   } catch (error) {
-    return unfit(error)
+    return describeMisfit(error)
   }
 }
 
@@ -120,7 +123,7 @@ const OF_PROTOCOL =
   /^(?:grpc-|connect-|content-(?:type|length|encoding)$|transfer-encoding$|connection$|keep-alive$|trailer$)/
 
 /** Metadata that the server sent, values of one name joined by ", "; those of names that end in "-bin" are base64. */
-function plain(metadata: Metadata): JsonObject {
+function metadataJson(metadata: Metadata): JsonObject {
   const values = new Map<string, string>()
   for (const [name, value] of metadata) {
     if (OF_PROTOCOL.test(name)) continue
@@ -131,7 +134,7 @@ function plain(metadata: Metadata): JsonObject {
 }
 
 /** "BadRequest {...}, QuotaFailure": the details of an error, with what is in them where the descriptors know their types. */
-function detailsSaid(details: readonly Detail[], registry: FileRegistry | null): string {
+function describeDetails(details: readonly Detail[], registry: FileRegistry | null): string {
   const texts = details.map(({ type, bytes }) => {
     const value = detailOf(type, bytes, registry)
     const name = type.slice(type.lastIndexOf('.') + 1)

@@ -5,7 +5,7 @@ import type { Fault } from '../../workflow/codes.ts'
 import { hasExpressions } from '../../workflow/expression/expression.ts'
 import type { Json } from '../../workflow/json.ts'
 import type { GrpcWith } from '../with/grpc-with.ts'
-import { methodIn, registryOf, unfit } from './descriptors.ts'
+import { describeMisfit, methodIn, registryOf } from './descriptors.ts'
 
 /** @param config of a definition: every field may still hold expressions, and is then looked at when the task starts */
 export async function faultsOf(config: Partial<GrpcWith>, at: string): Promise<Fault[]> {
@@ -22,6 +22,6 @@ export async function faultsOf(config: Partial<GrpcWith>, at: string): Promise<F
     fromJson(input, message as Json, { registry })
     return []
   } catch (error) {
-    return [{ path: `${at}/message`, code: 'invalid_value', message: unfit(error) }]
+    return [{ path: `${at}/message`, code: 'invalid_value', message: describeMisfit(error) }]
   }
 }

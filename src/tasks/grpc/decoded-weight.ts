@@ -1,4 +1,4 @@
-// PURE. What bytes of Protocol Buffers become once they are decoded, seen before they are: two bytes on the wire can be a message
+// Pure. What bytes of Protocol Buffers become once they are decoded, seen before they are: two bytes on the wire can be a message
 // of a hundred fields, and 1 MiB of them gigabytes. Walks the wire as the library does, and makes nothing.
 
 import type { DescField, DescMessage, Registry } from '@bufbuild/protobuf'
@@ -14,14 +14,15 @@ export const MAX_VALUES = 200_000
 /** A message on the wire that is being walked. `desc`: null for the entry of a map. */
 interface Open {
   desc: DescMessage | null
-  /** Of a map's entry: what it holds. */
+  /** The field of the map, if this is an entry of one; else null. */
   entryOf: DescField | null
   /** Infinity for a group, which ends by a tag. */
   end: number
-  /** Of an Any: what it holds, by what was read so far. */
+  /** What was read so far of an Any: the type of what it holds, and where that lies. null for other messages. */
   any: { typeUrl: string; from: number; to: number } | null
 }
 
+/** How bytes are weighed. */
 export interface Weighing {
   /** Beyond it nothing is walked any more. */
   most: number
@@ -94,7 +95,7 @@ export function weightOf(type: DescMessage, bytes: Uint8Array, weighing: Weighin
     }
     return weight
   } catch {
-    return weight // No Protocol Buffers from here on, which whoever decodes them will say.
+    return weight // From here on these are no Protocol Buffers: decoding them will fail and say so.
   }
 }
 

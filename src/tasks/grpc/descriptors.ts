@@ -44,6 +44,7 @@ const WELL_KNOWN = [
   file_google_protobuf_wrappers,
 ]
 
+/** A unary method, and the descriptors that its messages are read with. */
 export interface Method {
   method: DescMethodUnary
   registry: FileRegistry
@@ -80,7 +81,7 @@ export function methodIn(registry: FileRegistry, config: Pick<GrpcWith, 'service
  * Where a message does not fit, without the value that stands there: it may be a secret. Of the library's words only what names
  * the descriptors is taken, and the key that a type does not have.
  */
-export function unfit(error: unknown): string {
+export function describeMisfit(error: unknown): string {
   const said = error instanceof Error ? error.message : ''
   const [, kind, name, rest = ''] = /^cannot decode (field|message|enum) ([\w.]+) from JSON: (.*)$/s.exec(said) ?? []
   if (name === undefined) return 'does not fit its type'
@@ -91,16 +92,20 @@ export function unfit(error: unknown): string {
     : `does not fit at ${kind === 'field' ? 'the field' : 'a value of'} ${name}`
 }
 
-/** By the digest of their text, the one used last at the end. */
+/** Registries by the digest of the text that they were parsed from; the one used last stands at the end. */
 const kept = new Map<string, Weighed>()
 
-/** @returns the parsed descriptors, or what is wrong with them */
+/**
+ * The registry of descriptors, parsed at their first use in this isolate.
+ * @param descriptors a FileDescriptorSet in base64
+ * @returns a text that says what is wrong with them, if they cannot be used
+ */
 export async function registryOf(descriptors: string): Promise<FileRegistry | string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(descriptors))
   const key = String.fromCharCode(...new Uint8Array(digest))
   const known = kept.get(key)
   kept.delete(key)
-  const weighed = known ?? parsed(descriptors)
+  const weighed = known ?? parseDescriptors(descriptors)
   if (typeof weighed === 'string') return weighed
   kept.set(key, weighed)
   forgetOldest(kept)
@@ -123,7 +128,7 @@ export function forgetOldest(registries: Map<string, Weighed>): void {
   }
 }
 
-function parsed(descriptors: string): Weighed | string {
+function parseDescriptors(descriptors: string): Weighed | string {
   try {
     const bytes = base64Decode(descriptors)
     const parts = partsIn(FileDescriptorSetSchema, bytes)
@@ -139,11 +144,12 @@ function parsed(descriptors: string): Weighed | string {
 /** Options of others say nothing of messages. */
 const NO_UNKNOWN = { readUnknownFields: false }
 
-/** How many parts descriptors have, before they are parsed; of more than may be, one more. */
+/** How many parts descriptors have, counted before they are parsed. Counting ends soon after `MAX_PARTS`. */
 export function partsIn(type: DescMessage, bytes: Uint8Array): number {
   return weightOf(type, bytes, { most: MAX_PARTS, registry: null, weighs: () => 1 })
 }
 
+/** Whether the file is one that Google defines and every registry here has. */
 export function isWellKnown(file: string): boolean {
   return WELL_KNOWN.some(({ proto }) => proto.name === file)
 }

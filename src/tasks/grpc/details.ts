@@ -1,4 +1,4 @@
-// PURE. What a server says of an error beside its message (google.rpc.Status and its details). Read by hand: the descriptors of
+// Pure. What a server says of an error beside its message (google.rpc.Status and its details). Read by hand: the descriptors of
 // a definition need not hold google.rpc, and its two messages that matter here are small.
 
 import { fromBinary } from '@bufbuild/protobuf'

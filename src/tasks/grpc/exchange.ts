@@ -11,12 +11,12 @@ export const MAX_TRAILER_BYTES = 65_536
 
 /** One call; its address has passed the egress policy. */
 export interface Exchange {
-  /** Of the method. */
+  /** Address of the method. */
   url: URL
   /** Metadata, without what the protocol adds. */
   metadata: Headers
   message: Uint8Array<ArrayBuffer>
-  /** Told to the server. Whoever calls keeps it, by the signal. */
+  /** The time limit that the server is told. The caller enforces it, by the signal. */
   timeoutMs: number
   signal: AbortSignal
 }
@@ -39,20 +39,25 @@ export type Answer =
   /** No answer that could be read. @property what - a predicate: "had no answer" */
   | { kind: 'failed'; code: TaskCode; what: string }
 
+/** An end of a call without a message. */
 export type NoMessage = Exclude<Answer, { kind: 'message' }>
 
+/** A protocol: makes one call. Never throws. */
 export type Speak = (exchange: Exchange) => Promise<Answer>
 
+/** The connection failed before anything came back. */
 export const NO_ANSWER: NoMessage = {
   kind: 'failed',
   code: 'grpc_unavailable',
   what: 'had no answer: the connection failed',
 }
+/** The connection ended before the answer did. */
 export const BROKEN_OFF: NoMessage = {
   kind: 'failed',
   code: 'grpc_unavailable',
   what: 'broke off in the middle of its answer',
 }
+/** The answer is larger than is taken. */
 export const TOO_LARGE: NoMessage = {
   kind: 'failed',
   code: 'response_too_large',

@@ -1,4 +1,4 @@
-// PURE. What gRPC puts on a stream, natively and over the web: messages with five bytes before each, and a status at the end.
+// Pure. What gRPC puts on a stream, natively and over the web: messages with five bytes before each, and a status at the end.
 
 import { base64Decode } from '@bufbuild/protobuf/wire'
 import { statusDetails } from './details.ts'
@@ -11,7 +11,7 @@ const IS_TRAILERS = 0x80
 export const PREFIX = 5
 
 /** One message, uncompressed, as it goes onto a stream. */
-export function framed(message: Uint8Array): Uint8Array<ArrayBuffer> {
+export function frameMessage(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(PREFIX + message.byteLength)
   new DataView(bytes.buffer).setUint32(1, message.byteLength)
   bytes.set(message, PREFIX)
@@ -24,7 +24,7 @@ export function isTooLarge(prefix: Uint8Array): boolean {
 }
 
 /** Messages of a stream, and the block of trailers that gRPC-Web puts behind them; null if the bytes are no such stream. */
-export function unframed(bytes: Uint8Array): { messages: Uint8Array[]; trailers: Uint8Array | null } | null {
+export function readFrames(bytes: Uint8Array): { messages: Uint8Array[]; trailers: Uint8Array | null } | null {
   const messages: Uint8Array[] = []
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at < bytes.byteLength; ) {
@@ -48,8 +48,8 @@ export function unaryAnswer(messages: readonly Uint8Array[], headers: Metadata, 
   const status = Number(named)
   if (status !== 0) {
     const from = firstOf(trailers, 'grpc-status') === null ? headers : trailers
-    const details = statusDetails(bytesOf(firstOf(from, 'grpc-status-details-bin')))
-    const message = percentDecoded(firstOf(from, 'grpc-message') ?? '')
+    const details = statusDetails(decodeBinary(firstOf(from, 'grpc-status-details-bin')))
+    const message = decodePercent(firstOf(from, 'grpc-message') ?? '')
     return { kind: 'refused', code: codeOfNumber(status), message, details, retryAfterMs: null }
   }
   if (messages.length !== 1) return notGrpc(`answered OK with ${messages.length} messages instead of one`)
@@ -57,12 +57,13 @@ export function unaryAnswer(messages: readonly Uint8Array[], headers: Metadata, 
   return bytes.byteLength > MAX_MESSAGE_BYTES ? TOO_LARGE : { kind: 'message', bytes, headers, trailers }
 }
 
+/** The first value of this name, given in lower case; null if there is none. */
 export function firstOf(metadata: Metadata, name: string): string | null {
   return metadata.find(([one]) => one === name)?.[1] ?? null
 }
 
-/** Binary metadata; null if there is none, or none that can be read. */
-function bytesOf(base64: string | null): Uint8Array | null {
+/** The bytes of binary metadata; null if it is missing or is not base64. */
+function decodeBinary(base64: string | null): Uint8Array | null {
   if (base64 === null) return null
   try {
     return base64Decode(base64)
@@ -72,7 +73,7 @@ function bytesOf(base64: string | null): Uint8Array | null {
 }
 
 /** `grpc-message` (gRPC over HTTP/2, "Percent-Encoded"): what is no such encoding is taken as it is. */
-export function percentDecoded(text: string): string {
+export function decodePercent(text: string): string {
   if (!text.includes('%')) return text
   const bytes: number[] = []
   const encoded = new TextEncoder().encode(text)

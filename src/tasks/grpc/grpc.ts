@@ -3,11 +3,12 @@
 import type { TaskPlugin } from '../plugin.ts'
 import type { GrpcWith } from '../with/grpc-with.ts'
 
+/** The plugin of `grpc` tasks. */
 export const grpc: TaskPlugin<GrpcWith> = {
   type: 'grpc',
   async execute(call, surroundings) {
-    const module = await import('./call.ts')
-    return module.call(call, surroundings)
+    const { callGrpc } = await import('./call.ts')
+    return callGrpc(call, surroundings)
   },
   async check(config, at) {
     const { faultsOf } = await import('./check.ts')

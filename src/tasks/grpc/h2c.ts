@@ -15,10 +15,11 @@ import {
   notGrpc,
   TOO_LARGE,
 } from './exchange.ts'
-import { firstOf, framed, grpcTimeout, isTooLarge, PREFIX, unaryAnswer, unframed } from './frames.ts'
+import { firstOf, frameMessage, grpcTimeout, isTooLarge, PREFIX, readFrames, unaryAnswer } from './frames.ts'
 import { type Http2Answer, type Http2End, Http2Request } from './http2.ts'
 import { codeOfHttpStatus, type GrpcCode } from './status.ts'
 
+/** @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */
 export async function speakH2c(exchange: Exchange): Promise<Answer> {
   const { url, metadata, message, timeoutMs, signal } = exchange
   const headers = [
@@ -32,13 +33,13 @@ export async function speakH2c(exchange: Exchange): Promise<Answer> {
     ['grpc-timeout', grpcTimeout(timeoutMs)],
     ...metadata,
   ] as const
-  const request = new Http2Request(headers, framed(message), MAX_MESSAGE_BYTES + MAX_TRAILER_BYTES)
-  await exchanged(request, `${url.hostname}:${url.port || '80'}`, signal)
+  const request = new Http2Request(headers, frameMessage(message), MAX_MESSAGE_BYTES + MAX_TRAILER_BYTES)
+  await runExchange(request, `${url.hostname}:${url.port || '80'}`, signal)
   return answerOf(request)
 }
 
 /** Sends and receives until the request has ended, the connection is gone or the signal fires. */
-async function exchanged(request: Http2Request, address: string, signal: AbortSignal): Promise<void> {
+async function runExchange(request: Http2Request, address: string, signal: AbortSignal): Promise<void> {
   let close = () => {}
   try {
     signal.throwIfAborted()
@@ -97,7 +98,7 @@ function grpcAnswer({ headers, trailers, body }: Http2Answer): Answer {
     const message = `HTTP ${status}${said === '' ? '' : `: ${said}`}`
     return { kind: 'refused', code: codeOfHttpStatus(status), message, details: [], retryAfterMs: null }
   }
-  const stream = unframed(body)
+  const stream = readFrames(body)
   if (stream === null || stream.trailers !== null) return notGrpc('answered with what is no stream of gRPC')
   return unaryAnswer(
     stream.messages,

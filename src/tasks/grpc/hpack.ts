@@ -1,7 +1,7 @@
-// PURE. Headers of HTTP/2 (RFC 7541): all that a decoder must know, and of an encoder the least that every decoder takes.
+// Pure. Headers of HTTP/2 (RFC 7541): all that a decoder must know, and of an encoder the least that every decoder takes.
 
 import type { Metadata } from './exchange.ts'
-import { huffmanDecoded } from './huffman.ts'
+import { decodeHuffman } from './huffman.ts'
 
 /** Bytes of the decoder's table (SETTINGS_HEADER_TABLE_SIZE, left at its default). */
 const MAX_TABLE_BYTES = 4_096
@@ -166,7 +166,7 @@ class BlockReader {
     if (end > this.#bytes.byteLength) throw new BadBlock()
     const raw = this.#bytes.subarray(this.#at, end)
     this.#at = end
-    const bytes = isHuffman ? huffmanDecoded(raw) : raw
+    const bytes = isHuffman ? decodeHuffman(raw) : raw
     if (bytes === null) throw new BadBlock()
     let text = ''
     for (const byte of bytes) text += String.fromCharCode(byte)

@@ -1,4 +1,4 @@
-// PURE. One request on one connection of HTTP/2 (RFC 9113), seen from the client: bytes in, bytes out, and how it ended.
+// Pure. One request on one connection of HTTP/2 (RFC 9113), seen from the client: bytes in, bytes out, and how it ended.
 // The window that we grant is as large as the largest answer that is taken and is never opened further, so that flow control
 // itself bounds what a server can send.
 
@@ -12,7 +12,10 @@ const FRAME_HEADER = 9
 const MAX_FRAME = 16_384
 const DEFAULT_WINDOW = 65_535
 const MAX_WINDOW = 2 ** 31 - 1
-/** Frames of one answer, and one more for so many bytes of its body: of more, most say nothing, and it is a flood. */
+/**
+ * How many frames an answer may take: this many, and one more for every BYTES_OF_FRAME bytes of its body. A server that sends more
+ * of them sends mostly empty frames, to keep the client busy.
+ */
 const MAX_FRAMES = 20_000
 const BYTES_OF_FRAME = 16
 const STREAM = 1
@@ -31,13 +34,15 @@ const TYPE = {
 const FLAG = { END_STREAM: 0x1, ACK: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const
 const SETTING = { ENABLE_PUSH: 2, INITIAL_WINDOW_SIZE: 4, MAX_HEADER_LIST_SIZE: 6 } as const
 
+/** An answer that has come whole. */
 export interface Http2Answer {
   headers: Metadata
-  /** None if the headers were all there was. */
+  /** Empty if the answer ended with its headers or its data. */
   trailers: Metadata
   body: Uint8Array
 }
 
+/** How a request ended. */
 export type Http2End =
   | { kind: 'answered'; answer: Http2Answer }
   /** The server gave the stream up. @property error - RFC 9113, section 7 */
@@ -45,13 +50,17 @@ export type Http2End =
   /** Against the protocol, or too much of it. */
   | { kind: 'broken'; what: string }
 
+/**
+ * A state machine without I/O: the caller sends what `takeOutput` gives, hands in what arrives by `receive`, and does so until
+ * `end` is set.
+ */
 export class Http2Request {
   readonly #decoder = new HeaderDecoder()
   readonly #maxBodyBytes: number
   /** What arrived and is no whole frame yet, in the parts in which it came: put together for each, a frame that comes byte by byte is copied as often. */
   #pending: Uint8Array[] = []
   #pendingBytes = 0
-  /** So many bytes of it say more than is known now: the head of a frame, or all of it. */
+  /** How many pending bytes are needed before there is something to read: the head of a frame, or the whole frame. */
   #neededBytes = FRAME_HEADER
   #out: Uint8Array<ArrayBuffer>[] = []
   #unsent: Uint8Array<ArrayBuffer>
@@ -97,12 +106,12 @@ export class Http2Request {
     return this.#end
   }
 
-  /** Of the answer; null until they have come. */
+  /** The headers of the answer; null until they have come. */
   get headers(): Metadata | null {
     return this.#headers
   }
 
-  /** The first bytes of the body; null until so many have come. Callers look into it to give up early. */
+  /** The first `length` bytes of the body; null until they have come. Callers look into them to give up early. */
   bodyStart(length: number): Uint8Array | null {
     if (this.#bodyBytes < length) return null
     const start = concatBytes(this.#body.slice(0, length).map((part) => part.subarray(0, length))).subarray(0, length)
@@ -116,6 +125,7 @@ export class Http2Request {
     return out
   }
 
+  /** Takes what has arrived. What breaks the protocol ends the request as `broken`; nothing is thrown. */
   receive(bytes: Uint8Array): void {
     try {
       this.#receive(bytes)
@@ -160,7 +170,7 @@ export class Http2Request {
         this.#data(flags, stream, payload)
         return
       case TYPE.HEADERS: {
-        const content = unpadded(flags, payload, (flags & FLAG.PRIORITY) === 0 ? 0 : 5)
+        const content = withoutPadding(flags, payload, (flags & FLAG.PRIORITY) === 0 ? 0 : 5)
         if (stream !== STREAM || content === null) throw new Broken('sent headers that cannot be read')
         this.#block = { parts: [], bytes: 0, isLast: (flags & FLAG.END_STREAM) !== 0 }
         this.#headerPart(flags, content)
@@ -199,7 +209,7 @@ export class Http2Request {
   }
 
   #data(flags: number, stream: number, payload: Uint8Array): void {
-    const content = unpadded(flags, payload, 0)
+    const content = withoutPadding(flags, payload, 0)
     if (stream !== STREAM || this.#headers === null || content === null)
       throw new Broken('sent data that cannot be read')
     this.#bodyBytes += payload.byteLength
@@ -294,7 +304,7 @@ class Broken extends Error {}
 export const REFUSED = 7
 
 /** The content of a frame without its padding, and without what stands before it; null if it is too short for them. */
-function unpadded(flags: number, payload: Uint8Array, before: number): Uint8Array | null {
+function withoutPadding(flags: number, payload: Uint8Array, before: number): Uint8Array | null {
   const isPadded = (flags & FLAG.PADDED) !== 0
   const start = before + (isPadded ? 1 : 0)
   const end = payload.byteLength - (isPadded ? (payload[0] ?? 0) : 0)

@@ -1,4 +1,4 @@
-// PURE. The Huffman code of HPACK (RFC 7541, appendix B). It is canonical, so the lengths of its codes are all of it.
+// Pure. The Huffman code of HPACK (RFC 7541, appendix B). It is canonical, so the lengths of its codes are all of it.
 
 /** Bits of the code of each byte, and of the end of a string as number 256. */
 const LENGTHS =
@@ -27,7 +27,7 @@ function tableOf() {
 }
 
 /** The bytes that were encoded; null if they were not: padding that is too long or is not the beginning of the end's code. */
-export function huffmanDecoded(encoded: Uint8Array): Uint8Array | null {
+export function decodeHuffman(encoded: Uint8Array): Uint8Array | null {
   const bytes: number[] = []
   let code = 0
   let length = 0

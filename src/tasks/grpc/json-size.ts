@@ -1,4 +1,4 @@
-// PURE. About how long a message is as JSON, before it is made JSON: one byte on the wire can be an enum's long name, or a
+// Pure. About how long a message is as JSON, before it is made JSON: one byte on the wire can be an enum's long name, or a
 // message whose hundred fields are all written out, so that 1 MiB would become hundreds.
 
 import { type DescEnum, type DescField, type DescMessage, fromBinary, type Registry } from '@bufbuild/protobuf'

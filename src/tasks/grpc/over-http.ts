@@ -18,7 +18,7 @@ import {
   notGrpc,
   TOO_LARGE,
 } from './exchange.ts'
-import { framed, grpcTimeout, unaryAnswer, unframed } from './frames.ts'
+import { frameMessage, grpcTimeout, readFrames, unaryAnswer } from './frames.ts'
 import { codeOfHttpStatus, codeOfWord } from './status.ts'
 
 /** The largest that `connect-timeout-ms` can say: ten digits. */
@@ -47,7 +47,7 @@ export async function speakConnect(exchange: Exchange): Promise<Answer> {
 
 /** @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md */
 export async function speakGrpcWeb(exchange: Exchange): Promise<Answer> {
-  const posted = await post(exchange, framed(exchange.message), {
+  const posted = await post(exchange, frameMessage(exchange.message), {
     'content-type': 'application/grpc-web+proto',
     accept: 'application/grpc-web+proto',
     'x-grpc-web': '1',
@@ -62,7 +62,7 @@ export async function speakGrpcWeb(exchange: Exchange): Promise<Answer> {
   const isHeadersOnly = response.status === 200 && bytes.byteLength === 0 && response.headers.has('grpc-status')
   if (response.status !== 200 && !isGrpcWeb) return httpError(posted)
   if (!isGrpcWeb && !isHeadersOnly) return notGrpc(strangeType(type))
-  const stream = unframed(bytes)
+  const stream = readFrames(bytes)
   if (stream === null) return notGrpc('answered with what is no stream of gRPC-Web')
   return unaryAnswer(stream.messages, [...response.headers], trailersIn(stream.trailers))
 }
@@ -92,7 +92,7 @@ async function post(
 
 /** @see https://connectrpc.com/docs/protocol, "Error-End" */
 function connectError(posted: Posted, type: string): Answer {
-  const error = type === 'application/json' ? parsed(posted.bytes) : null
+  const error = type === 'application/json' ? parseErrorBody(posted.bytes) : null
   if (error === null) return httpError(posted)
   const code = codeOfWord(error.code) ?? codeOfHttpStatus(posted.response.status)
   const message = typeof error.message === 'string' ? error.message : ''
@@ -134,7 +134,7 @@ function strangeType(type: string): string {
     : `answered with ${type.slice(0, 60)}, which is another protocol`
 }
 
-function parsed(bytes: Uint8Array): JsonObject | null {
+function parseErrorBody(bytes: Uint8Array): JsonObject | null {
   try {
     const value = JSON.parse(new TextDecoder().decode(bytes)) as Json
     return isJsonObject(value) ? value : null

@@ -30,14 +30,14 @@ type Ask = (by: keyof typeof ASK, name: string) => Promise<Uint8Array[] | NoMess
 const kept = new Map<string, Weighed & { until: number }>()
 
 /** @returns what the server tells of the service, or how asking for it ended */
-export async function reflected(
+export async function reflectService(
   config: GrpcWith,
   exchange: Pick<Exchange, 'metadata' | 'timeoutMs' | 'signal'>,
 ): Promise<FileRegistry | NoMessage> {
   const key = JSON.stringify([config.url, config.service, config.metadata ?? {}])
   const known = kept.get(key)
   if (known !== undefined && known.until > Date.now()) return known.registry
-  const weighed = await learnt(asking(config.url.replace(/\/+$/, ''), exchange), config.service)
+  const weighed = await learnService(reflectionClient(config.url.replace(/\/+$/, ''), exchange), config.service)
   if ('kind' in weighed) return weighed
   kept.delete(key)
   kept.set(key, { ...weighed, until: Date.now() + KEPT_MS })
@@ -46,7 +46,7 @@ export async function reflected(
   return weighed.registry
 }
 
-async function learnt(ask: Ask, service: string): Promise<Weighed | NoMessage> {
+async function learnService(ask: Ask, service: string): Promise<Weighed | NoMessage> {
   const files = new Map<string, FileDescriptorProto>()
   let bytes = 0
   let parts = 0
@@ -76,7 +76,7 @@ async function learnt(ask: Ask, service: string): Promise<Weighed | NoMessage> {
 }
 
 /** Asks one question of a server, of the version of reflection that it has. */
-function asking(base: string, exchange: Pick<Exchange, 'metadata' | 'timeoutMs' | 'signal'>): Ask {
+function reflectionClient(base: string, exchange: Pick<Exchange, 'metadata' | 'timeoutMs' | 'signal'>): Ask {
   let versions = VERSIONS
   return async (by, name) => {
     const message = new BinaryWriter()
@@ -118,7 +118,7 @@ function refusal(error: Uint8Array): NoMessage {
   return { kind: 'refused', code: codeOfNumber(status), message, details: [], retryAfterMs: null }
 }
 
-/** A file that one of these imports and that is not there; undefined if there is none. */
+/** The name of a file that one of these imports and that is missing; undefined if all are there. */
 function missingIn(files: ReadonlyMap<string, FileDescriptorProto>): string | undefined {
   for (const { dependency } of files.values()) {
     const missing = dependency.find((name) => !files.has(name) && !isWellKnown(name))

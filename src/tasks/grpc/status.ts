@@ -1,7 +1,8 @@
-// PURE. The statuses of gRPC, and how each protocol says them.
+// Pure. The statuses of gRPC, and how each protocol says them.
 
 import type { TaskCode } from '../../workflow/codes.ts'
 
+/** A code of the contract that stands for a status of gRPC. */
 export type GrpcCode = Extract<TaskCode, `grpc_${string}`>
 
 /** By number, from 1; 0 is OK. @see https://grpc.io/docs/guides/status-codes */
@@ -29,7 +30,7 @@ export function codeOfNumber(status: number): GrpcCode {
   return GRPC_CODES[status - 1] ?? 'grpc_unknown'
 }
 
-/** The code of the word in a Connect error; null if it is none. Connect spells "canceled" with one l. */
+/** The code of the word in a Connect error; null if the word is unknown. Connect spells "canceled" with one l. */
 export function codeOfWord(word: unknown): GrpcCode | null {
   const code = `grpc_${word === 'canceled' ? 'cancelled' : String(word)}`
   return GRPC_CODES.find((one) => one === code) ?? null

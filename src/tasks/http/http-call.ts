@@ -10,7 +10,14 @@ import type { TaskResult } from '../plugin.ts'
 import { parseRetryAfter } from '../retry-after.ts'
 import type { HttpWith } from '../with/http-with.ts'
 import { excerpt, hashBody, parseBody, readBody } from './http-body.ts'
-import { type HttpRequest, hopsOf, redirected, redirectTarget, takesSecretAway, told } from './http-request.ts'
+import {
+  describeRequest,
+  type HttpRequest,
+  hopsOf,
+  redirectTarget,
+  requestAfterRedirect,
+  takesSecretAway,
+} from './http-request.ts'
 import { linksIn } from './links.ts'
 
 /** An answer that was expected. */
@@ -29,10 +36,12 @@ export interface Answer {
   link: string | null
 }
 
+/** How a call ended: with an answer that was expected, or as the end of the attempt. */
 export type Called = { ok: true; answer: Answer } | { ok: false; result: TaskResult }
 
+/** What bounds one call. */
 export interface CallBounds {
-  /** Of the body. */
+  /** The largest body that is taken, in bytes. */
   maxBytes: number
   signal: AbortSignal
   egressAllow: string
@@ -42,26 +51,28 @@ const BODILESS_STATUSES: ReadonlySet<number> = new Set([204, 205, 304])
 /** Enough of a refusal's body for its 200 characters. */
 const EXCERPT_BYTES = 1_024
 
-export async function call(first: HttpRequest, config: HttpWith, bounds: CallBounds): Promise<Called> {
+/** Makes a call and follows its redirects, each of which has to pass the egress policy. Never throws for what the network does. */
+export async function callHttp(first: HttpRequest, config: HttpWith, bounds: CallBounds): Promise<Called> {
   const hops = hopsOf(config.follow_redirects)
   let request = first
   for (let hop = 0; ; hop++) {
     const refusal = egressFault(request.url, bounds.egressAllow)
-    if (refusal !== null) return refused(failed('egress_denied', `${told(request)} was not sent: ${refusal}`))
+    if (refusal !== null)
+      return refused(failed('egress_denied', `${describeRequest(request)} was not sent: ${refusal}`))
 
     if (takesSecretAway(request)) {
       const why = 'its body holds a secret, which is for the host that the task names'
-      return refused(failed('egress_denied', `${told(request)} was not sent: ${why}`))
+      return refused(failed('egress_denied', `${describeRequest(request)} was not sent: ${why}`))
     }
 
     const response = await send(request, bounds.signal)
     if (response === null)
-      return refused(failed('http_network', `${told(request)} had no answer: the connection failed`))
+      return refused(failed('http_network', `${describeRequest(request)} had no answer: the connection failed`))
 
     const target = redirectTarget(response, request.url)
     if (target === null || hop === hops) return read(request, response, config, bounds)
     response.body?.cancel().catch(() => {}) // Nobody reads what a redirect says; if it broke off, all the better.
-    request = redirected(request, response.status, target)
+    request = requestAfterRedirect(request, response.status, target)
   }
 }
 
@@ -79,7 +90,7 @@ async function send({ method, url, headers, body }: HttpRequest, signal: AbortSi
   }
 }
 
-/** What the last answer means: the answer as JSON, or why there is none. */
+/** What the last answer means: the answer as JSON, or the failure that it is. */
 async function read(request: HttpRequest, response: Response, config: HttpWith, bounds: CallBounds): Promise<Called> {
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now())
   if (!isExpected(response.status, config.expect_status)) {
@@ -87,7 +98,7 @@ async function read(request: HttpRequest, response: Response, config: HttpWith, 
     const said = excerpt(bytes, response.headers.get('content-type'))
     const failure = failed(
       `http_${response.status}`,
-      `${told(request)} answered ${response.status}${said === '' ? '' : `: ${said}`}`,
+      `${describeRequest(request)} answered ${response.status}${said === '' ? '' : `: ${said}`}`,
     )
     return refused(retryAfterMs === null ? failure : { ...failure, retryAfterMs })
   }
@@ -107,9 +118,12 @@ async function bodyOf(
   const isBodiless = request.method === 'HEAD' || BODILESS_STATUSES.has(response.status)
   const isHashed = parse === 'hash' && !isBodiless
   const taken = isHashed ? await hashBody(response, maxBytes, signal) : await readBody(response, maxBytes, signal)
-  if (taken.isBroken) return refused(failed('http_network', `${told(request)} broke off in the middle of its answer`))
+  if (taken.isBroken)
+    return refused(failed('http_network', `${describeRequest(request)} broke off in the middle of its answer`))
   if (taken.isCut) {
-    return refused(failed('response_too_large', `${told(request)} answered with more than ${maxBytes} bytes`))
+    return refused(
+      failed('response_too_large', `${describeRequest(request)} answered with more than ${maxBytes} bytes`),
+    )
   }
   if ('sha256' in taken) {
     const { sha256, length } = taken
@@ -119,7 +133,7 @@ async function bodyOf(
   const form = parse === 'hash' ? 'auto' : parse
   const body = isBodiless ? { value: null } : parseBody(bytes, form, response.headers.get('content-type'))
   if (body !== null) return { ok: true, of: { body: body.value, bytes: bytes.byteLength } }
-  const what = `${told(request)} answered with a body that is not what parse: "${parse}" takes`
+  const what = `${describeRequest(request)} answered with a body that is not what parse: "${parse}" takes`
   return refused(failed('invalid_response', what))
 }
 

@@ -8,10 +8,11 @@ import type { Json, JsonObject } from '../../workflow/json.ts'
 import { expressionFailure, failed } from '../failure.ts'
 import type { PluginCall, TaskResult } from '../plugin.ts'
 import { type HttpWith, maxBytesOf } from '../with/http-with.ts'
-import { type Answer, call, responseOf } from './http-call.ts'
-import { firstRequest, type HttpRequest, sentTo, told } from './http-request.ts'
+import { type Answer, callHttp, responseOf } from './http-call.ts'
+import { describeRequest, firstRequest, type HttpRequest, withUrl } from './http-request.ts'
 
-export async function pages(
+/** Fetches page after page until `next` yields null, or `limit` pages were fetched. A failure names its page. */
+export async function gatherPages(
   attempt: PluginCall<HttpWith>,
   { next, limit }: NonNullable<HttpWith['paginate']>,
   egressAllow: string,
@@ -27,8 +28,8 @@ export async function pages(
     seen.add(url.href)
     const number = bodies.length + 1
     // Each page is asked for like the first; what is meant for the first one's origin alone goes to no other.
-    const request = keyed(sentTo(first, url), config, `${idempotencyKey}/p${number}`)
-    const called = await call(request, config, { maxBytes: bytesLeft, signal, egressAllow })
+    const request = withPageKey(withUrl(first, url), config, `${idempotencyKey}/p${number}`)
+    const called = await callHttp(request, config, { maxBytes: bytesLeft, signal, egressAllow })
     if (!called.ok) return onPage(isTooLarge(called.result) ? allTooLarge(request, maxBytes) : called.result, number)
     const { answer } = called
     bodies.push(answer.body)
@@ -36,10 +37,10 @@ export async function pages(
 
     const found = nextUrl(next, scope, answer)
     if (!found.ok) return onPage(found.result, number)
-    if (found.url === null || number === limit) return gathered(answer, bodies, found.url)
+    if (found.url === null || number === limit) return pagesResult(answer, bodies, found.url)
     if (seen.has(found.url.href)) {
       return onPage(
-        failed('invalid_response', `${told(answer.request)} names a page as the next that was fetched`),
+        failed('invalid_response', `${describeRequest(answer.request)} names a page as the next that was fetched`),
         number,
       )
     }
@@ -48,7 +49,7 @@ export async function pages(
 }
 
 /** Each page has a key of its own, unless the task has set one. */
-function keyed(request: HttpRequest, { headers: given = {} }: HttpWith, key: string): HttpRequest {
+function withPageKey(request: HttpRequest, { headers: given = {} }: HttpWith, key: string): HttpRequest {
   const isGiven = Object.keys(given).some((name) => name.toLowerCase() === 'idempotency-key')
   if (!isGiven) request.headers.set('idempotency-key', key)
   return request
@@ -61,15 +62,18 @@ function nextUrl(
 ): { ok: true; url: URL | null } | { ok: false; result: TaskResult } {
   const named = evaluateField(next, scopeOfResponse(scope, responseOf(answer)))
   if (!named.ok) return { ok: false, result: expressionFailure(named.error) }
-  // An empty text is how many APIs write that there is none.
+  // Many APIs give an empty text after the last page.
   if (named.value === null || named.value === '') return { ok: true, url: null }
   const url = typeof named.value === 'string' ? URL.parse(named.value, answer.request.url.href) : null
   if (url !== null) return { ok: true, url }
-  return { ok: false, result: failed('invalid_response', `paginate.next gave no URL for ${told(answer.request)}`) }
+  return {
+    ok: false,
+    result: failed('invalid_response', `paginate.next gave no URL for ${describeRequest(answer.request)}`),
+  }
 }
 
 /** @param next where it would go on */
-function gathered({ status, headers }: Answer, bodies: Json[], next: URL | null): TaskResult {
+function pagesResult({ status, headers }: Answer, bodies: Json[], next: URL | null): TaskResult {
   const body = bodies.every((page) => Array.isArray(page)) ? bodies.flat() : bodies
   return { kind: 'succeeded', output: { status, headers, body, pages: bodies.length, next: next?.href ?? null } }
 }
@@ -80,7 +84,7 @@ function isTooLarge(result: TaskResult): boolean {
 
 /** The call knows what was left of the bytes, which is no number that anybody has set. */
 function allTooLarge(request: HttpRequest, maxBytes: number): TaskResult {
-  const what = `${told(request)} brings the pages beyond ${maxBytes} bytes together, max_bytes of all pages`
+  const what = `${describeRequest(request)} brings the pages beyond ${maxBytes} bytes together, max_bytes of all pages`
   return failed('response_too_large', what)
 }
 

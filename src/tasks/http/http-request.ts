@@ -5,6 +5,7 @@ import type { PluginCall } from '../plugin.ts'
 import { DEFAULT_REDIRECTS, type HttpWith } from '../with/http-with.ts'
 import { multipartBody } from './multipart.ts'
 
+/** A request, and what has to be known of it when a redirect leads to another origin. */
 export interface HttpRequest {
   method: string
   url: URL
@@ -21,7 +22,10 @@ const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]
 /** Headers that speak of a body, dropped with it (Fetch standard, HTTP-redirect fetch). */
 const BODY_HEADERS = ['content-encoding', 'content-language', 'content-length', 'content-location', 'content-type']
 
-/** @param key its Idempotency-Key, unless the task has one of its own */
+/**
+ * The request that the task describes.
+ * @param key its Idempotency-Key, unless the task has one of its own
+ */
 export async function firstRequest(call: PluginCall<HttpWith>, key: string): Promise<HttpRequest> {
   const { config, holdsSecret = () => false } = call
   const { body, type } = await bodyOf(config)
@@ -42,7 +46,7 @@ async function bodyOf({
   body,
 }: HttpWith): Promise<{ body: HttpRequest['body']; type: string | null }> {
   if (json !== undefined) return { body: JSON.stringify(json), type: 'application/json' }
-  if (form !== undefined) return { body: encoded(Object.entries(form)), type: 'application/x-www-form-urlencoded' }
+  if (form !== undefined) return { body: encodeForm(Object.entries(form)), type: 'application/x-www-form-urlencoded' }
   if (multipart !== undefined) {
     const { bytes, type } = await multipartBody(multipart)
     return { body: bytes, type }
@@ -54,7 +58,7 @@ async function bodyOf({
 
 function urlOf(config: HttpWith): URL {
   const url = new URL(config.url)
-  const added = encoded(
+  const added = encodeForm(
     Object.entries(config.query ?? {}).flatMap(([name, value]) => [value].flat().map((one) => [name, one] as const)),
   )
   // Not through searchParams: it would encode the query that is there anew, and a signature over it would break.
@@ -62,10 +66,11 @@ function urlOf(config: HttpWith): URL {
   return url
 }
 
-function encoded(pairs: (readonly [string, string | number | boolean])[]): string {
+function encodeForm(pairs: (readonly [string, string | number | boolean])[]): string {
   return new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString()
 }
 
+/** How many redirects are followed. */
 export function hopsOf(follow: HttpWith['follow_redirects']): number {
   if (typeof follow === 'number') return follow
   return follow ? DEFAULT_REDIRECTS : 0
@@ -78,8 +83,8 @@ export function redirectTarget(response: Response, from: URL): URL | null {
 }
 
 /** The request of the next hop (Fetch standard, HTTP-redirect fetch): a POST may become a GET, credentials stay with their origin. */
-export function redirected(request: HttpRequest, status: number, target: URL): HttpRequest {
-  const next = sentTo(request, target)
+export function requestAfterRedirect(request: HttpRequest, status: number, target: URL): HttpRequest {
+  const next = withUrl(request, target)
   const becomesGet =
     status === 303
       ? request.method !== 'GET' && request.method !== 'HEAD'
@@ -89,8 +94,8 @@ export function redirected(request: HttpRequest, status: number, target: URL): H
   return { ...next, method: 'GET', body: null }
 }
 
-/** The same request to another URL, without what is meant for the origin of the first alone. */
-export function sentTo(request: HttpRequest, url: URL): HttpRequest {
+/** The request with another URL. For another origin credentials, and headers that hold a secret, are left out. */
+export function withUrl(request: HttpRequest, url: URL): HttpRequest {
   const headers = new Headers(request.headers)
   if (url.origin !== request.url.origin) for (const name of ['authorization', 'cookie']) headers.delete(name)
   if (url.origin !== request.home) {
@@ -99,7 +104,7 @@ export function sentTo(request: HttpRequest, url: URL): HttpRequest {
   return { ...request, url, headers }
 }
 
-/** Whether its body holds a secret that is meant for another host. A body without it would be another one, so it is not sent. */
+/** Whether the body would take a secret to another host than the one that the task names. Such a request is not sent at all. */
 export function takesSecretAway({ url, home, body, holdsSecret, hasDecodedSecret }: HttpRequest): boolean {
   if (url.origin === home || body === null) return false
   if (hasDecodedSecret) return true
@@ -107,6 +112,6 @@ export function takesSecretAway({ url, home, body, holdsSecret, hasDecodedSecret
 }
 
 /** A request in a message: method, host and path, at most 300 characters. */
-export function told({ method, url }: HttpRequest): string {
+export function describeRequest({ method, url }: HttpRequest): string {
   return `${method} ${url.host}${url.pathname}`.slice(0, 300)
 }

@@ -7,41 +7,45 @@ import { spanMs } from '../../workflow/span.ts'
 import { expressionFailure, failed } from '../failure.ts'
 import type { PluginCall, PluginSurroundings, TaskPlugin, TaskResult } from '../plugin.ts'
 import { type HttpWith, maxBytesOf } from '../with/http-with.ts'
-import { type Answer, call, responseOf } from './http-call.ts'
-import { pages } from './http-pages.ts'
-import { firstRequest, told } from './http-request.ts'
+import { type Answer, callHttp, responseOf } from './http-call.ts'
+import { gatherPages } from './http-pages.ts'
+import { describeRequest, firstRequest } from './http-request.ts'
 
+/** The plugin of `http` tasks. */
 export const http: TaskPlugin<HttpWith> = { type: 'http', execute }
 
 async function execute(attempt: PluginCall<HttpWith>, { egressAllow }: PluginSurroundings): Promise<TaskResult> {
   const { config, signal, idempotencyKey, nth = 1 } = attempt
-  if (config.paginate !== undefined) return pages(attempt, config.paginate, egressAllow)
+  if (config.paginate !== undefined) return gatherPages(attempt, config.paginate, egressAllow)
   const key = config.poll === undefined ? idempotencyKey : `${idempotencyKey}/p${nth}`
-  const called = await call(await firstRequest(attempt, key), config, {
+  const called = await callHttp(await firstRequest(attempt, key), config, {
     maxBytes: maxBytesOf(config),
     signal,
     egressAllow,
   })
   if (!called.ok) return called.result
-  return config.poll === undefined ? succeeded(called.answer) : polled(attempt, config.poll, called.answer)
+  return config.poll === undefined ? successOf(called.answer) : pollResult(attempt, config.poll, called.answer)
 }
 
-function succeeded({ status, headers, body }: Answer): TaskResult {
+function successOf({ status, headers, body }: Answer): TaskResult {
   return { kind: 'succeeded', output: { status, headers, body } }
 }
 
 /** Whether the answer is the one that is waited for; else when the next call is to be made, if there may be one. */
-function polled(
+function pollResult(
   { scope, nth = 1, elapsedMs = 0 }: PluginCall<HttpWith>,
   { until, every, at_most }: NonNullable<HttpWith['poll']>,
   answer: Answer,
 ): TaskResult {
   const isThere = evaluateCondition(until, scopeOfResponse(scope, responseOf(answer)))
   if (!isThere.ok) return expressionFailure(isThere.error)
-  if (isThere.value) return succeeded(answer)
+  if (isThere.value) return successOf(answer)
   const afterMs = Math.max(spanMs(every), answer.retryAfterMs ?? 0)
   const isLast = typeof at_most === 'number' ? nth >= at_most : elapsedMs + afterMs > spanMs(at_most)
   if (!isLast) return { kind: 'snoozed', afterMs }
   const most = typeof at_most === 'number' ? `${nth} calls` : `${nth} calls in ${at_most}`
-  return failed('poll_exhausted', `${told(answer.request)} did not give the answer that is waited for in ${most}`)
+  return failed(
+    'poll_exhausted',
+    `${describeRequest(answer.request)} did not give the answer that is waited for in ${most}`,
+  )
 }

@@ -5,6 +5,7 @@
 import { concatBytes, fromBase64, hex } from '../../bytes.ts'
 import type { Part } from '../with/multipart-with.ts'
 
+/** The body of a form, and the Content-Type that names its boundary. */
 export async function multipartBody(parts: readonly Part[]): Promise<{ bytes: Uint8Array; type: string }> {
   const contents = parts.map(contentOf)
   const boundary = `form-${await digestOf(contents)}`
@@ -22,23 +23,23 @@ function contentOf({ text, base64 }: Part): Uint8Array {
   return base64 === undefined ? encoder.encode(String(text)) : fromBase64(base64)
 }
 
-/** Of the contents: what has to be guessed to put a boundary into one of them is the digest of all of them. */
+/** A digest of all contents. To put the boundary into one of them, its author would have to guess the digest of them all. */
 async function digestOf(contents: readonly Uint8Array[]): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', concatBytes(contents))
   return hex(new Uint8Array(digest)).slice(0, 40)
 }
 
 function head({ name, filename, content_type, base64 }: Part, boundary: string): string {
-  const file = filename === undefined ? '' : `; filename="${escaped(filename)}"`
+  const file = filename === undefined ? '' : `; filename="${escapeName(filename)}"`
   const byDefault =
     base64 !== undefined ? 'application/octet-stream' : filename === undefined ? undefined : 'text/plain;charset=UTF-8'
   const type = content_type ?? byDefault
-  return `--${boundary}\r\nContent-Disposition: form-data; name="${escaped(name)}"${file}\r\n${
+  return `--${boundary}\r\nContent-Disposition: form-data; name="${escapeName(name)}"${file}\r\n${
     type === undefined ? '' : `Content-Type: ${type}\r\n`
   }\r\n`
 }
 
 /** @see HTML standard, "multipart/form-data encoding algorithm" */
-function escaped(name: string): string {
+function escapeName(name: string): string {
   return name.replace(/\r\n?|\n/g, '%0D%0A').replaceAll('"', '%22')
 }

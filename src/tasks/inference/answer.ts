@@ -1,4 +1,4 @@
-// PURE. What servers of models answer, as JSON: the forms of OpenAI's API, which others follow more or less, and of Workers AI.
+// Pure. What servers of models answer, as JSON: the forms of OpenAI's API, which others follow more or less, and of Workers AI.
 // Reads what it finds and nothing by force: a member of another type than expected is as good as none.
 
 import type { Usage } from '../../workflow/event.ts'
@@ -38,7 +38,7 @@ function responseText(response: Json | undefined): string | null {
   return isJsonObject(response) || typeof response === 'number' ? JSON.stringify(response) : null
 }
 
-/** A text, or a list of parts of which those are taken that are text. */
+/** The text of a message: itself, or the text parts of a list joined. null if it is neither. */
 function textOf(content: Json | undefined): string | null {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) return null
@@ -54,6 +54,7 @@ export function usageIn(answer: JsonObject): Usage | null {
   return input === null ? null : { input_tokens: input, output_tokens: output }
 }
 
+/** An answer to a question for embeddings. */
 export interface Vectors {
   embeddings: number[][]
   model: string | null

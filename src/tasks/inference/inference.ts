@@ -7,12 +7,13 @@ import { failed } from '../failure.ts'
 import type { PluginCall, PluginSurroundings, TaskPlugin, TaskResult } from '../plugin.ts'
 import type { InferenceWith } from '../with/inference-with.ts'
 import { type Said, vectorsIn } from './answer.ts'
-import { formed, withRepair } from './form.ts'
+import { checkForm, withRepair } from './form.ts'
 import { noAnswer, type Reading, readJson, readSaid } from './reading.ts'
 import { type Failure, failureOf, type ModelServer, type Question, serverOf, withoutKey } from './server.ts'
 
 type Call = PluginCall<InferenceWith>
 
+/** The plugin of `inference` tasks. */
 export const inference: TaskPlugin<InferenceWith> = { type: 'inference', execute }
 
 async function execute(call: Call, surroundings: PluginSurroundings): Promise<TaskResult> {
@@ -53,7 +54,7 @@ async function embed(asked: Asked, question: Question): Promise<TaskResult> {
   }
   const { embeddings } = vectors
   spend(asked, vectors.usage)
-  const output = { text: null, embeddings, finish_reason: null, model: vectors.model ?? model, usage: shown(asked) }
+  const output = { text: null, embeddings, finish_reason: null, model: vectors.model ?? model, usage: usageJson(asked) }
   return { kind: 'succeeded', output }
 }
 
@@ -67,7 +68,7 @@ async function converse(asked: Asked, question: Question): Promise<TaskResult> {
   const said = await answerTo(asked, question)
   if ('kind' in said) return said
   if (schema === undefined) return { kind: 'succeeded', output: outputOf(asked, said) }
-  const first = formed(said.text, schema)
+  const first = checkForm(said.text, schema)
   if (first.isFormed) return { kind: 'succeeded', output: { ...outputOf(asked, said), json: first.json, repairs: 0 } }
 
   asked.call.partial?.restart()
@@ -78,7 +79,7 @@ async function converse(asked: Asked, question: Question): Promise<TaskResult> {
     idempotencyKey: `${question.idempotencyKey}/repair`,
   })
   if ('kind' in again) return again
-  const second = formed(again.text, schema)
+  const second = checkForm(again.text, schema)
   if (second.isFormed)
     return { kind: 'succeeded', output: { ...outputOf(asked, again), json: second.json, repairs: 1 } }
   return failed(
@@ -90,7 +91,7 @@ async function converse(asked: Asked, question: Question): Promise<TaskResult> {
 /** What a model said, with a text. */
 type Answer = Said & { text: string }
 
-/** A text that the model has said to its end, or why there is none. */
+/** A text that the model has said to its end, or the failure that the attempt ends with. */
 async function answerTo(asked: Asked, question: Question): Promise<Answer | Failure> {
   const { call, server } = asked
   const response = await ask(asked, question)
@@ -124,11 +125,11 @@ function readingOf({ call: { config, signal, partial }, server: { name } }: Aske
 }
 
 function outputOf(asked: Asked, { text, finishReason, model }: Answer) {
-  return { text, finish_reason: finishReason, model: model ?? asked.call.config.model, usage: shown(asked) }
+  return { text, finish_reason: finishReason, model: model ?? asked.call.config.model, usage: usageJson(asked) }
 }
 
 /** What all answers have cost; of a server that does not count tokens null. */
-function shown({ usage }: Asked) {
+function usageJson({ usage }: Asked) {
   return usage === null ? null : { ...usage }
 }
 

@@ -63,7 +63,7 @@ async function readStream(response: Response, reading: Reading): Promise<Said | 
         isDone = true
         break
       }
-      const event = parsed(data)
+      const event = parseEvent(data)
       if (event === undefined) return failed('invalid_response', `${name} streamed an event that is no JSON`)
       const error = errorEvent(event)
       if (error !== null) return streamError(error, name, config)
@@ -88,7 +88,7 @@ async function readStream(response: Response, reading: Reading): Promise<Said | 
   return { ...said, text: parts.length === 0 ? null : parts.join(''), refusal: refusals.join('') || null }
 }
 
-function parsed(data: string): Json | undefined {
+function parseEvent(data: string): Json | undefined {
   try {
     return JSON.parse(data) as Json
   } catch {
@@ -121,6 +121,7 @@ function tooLarge(name: string): Failure {
   return failed('response_too_large', `${name} answered with more than ${MAX_ANSWER} bytes`)
 }
 
+/** The end of an attempt whose answer is JSON of no known form. */
 export function noAnswer(name: string): Failure {
   return failed('invalid_response', `${name} answered with JSON that is no answer of a model`)
 }

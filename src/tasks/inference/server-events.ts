@@ -12,7 +12,7 @@ export class StreamTooLarge extends Error {}
 
 /**
  * The data of each event, in order. Ends with the stream; one that ends within an event still gives that event, since servers
- * forget the empty line behind the last one. Whoever stops reading early cancels the stream, and so does the signal.
+ * forget the empty line behind the last one. A reader that stops early cancels the stream, and so does the signal.
  * @throws StreamTooLarge; whatever the stream fails with
  */
 export async function* serverEvents(

@@ -1,5 +1,5 @@
 // Who serves a model: an OpenAI-compatible server over HTTP, or the Workers AI binding. Both are asked the same questions and
-// answer with a Response, whose errors are told here, so that what reads answers does not know whom it reads.
+// answer with a Response, whose errors are told here, so that the readers of answers need not know which server it was.
 
 import type { Json, JsonObject } from '../../workflow/json.ts'
 import { type Schema, subschemasOf } from '../../workflow/json-schema/json-schema.ts'
@@ -10,9 +10,11 @@ import { excerpt, readBody } from '../http/http-body.ts'
 import type { AiBinding, PluginCall, PluginSurroundings, TaskResult } from '../plugin.ts'
 import type { InferenceWith } from '../with/inference-with.ts'
 import { errorIn } from './answer.ts'
-import { waitTold } from './limits-told.ts'
+import { requestedWaitMs } from './rate-limit-headers.ts'
 
+/** An attempt that failed. */
 export type Failure = Extract<TaskResult, { kind: 'failed' }>
+/** One message of a conversation. */
 export type Message = NonNullable<InferenceWith['messages']>[number]
 
 /** What a model is asked in one call. */
@@ -23,8 +25,9 @@ export interface Question {
   idempotencyKey: string
 }
 
+/** A server that a model can be asked at. */
 export interface ModelServer {
-  /** Whom, for messages to people. */
+  /** What messages to people call it: host and path, or the model at Workers AI. */
   readonly name: string
   /** null: there was no answer, whatever the cause. */
   send(question: Question): Promise<Response | null>
@@ -44,7 +47,7 @@ export function serverOf(call: Call, { egressAllow, ai }: PluginSurroundings): M
       : { name: `Workers AI (${model})`, send: (question) => runBinding(ai, call, question) }
   }
   const fault = egressFault(new URL(base_url), egressAllow)
-  const name = toldUrl(new URL(base_url))
+  const name = describeUrl(new URL(base_url))
   if (fault !== null) return failed('egress_denied', `${name} was not asked: ${fault}`)
   return { name, send: (question) => post(base_url, call, question) }
 }
@@ -54,7 +57,7 @@ export async function failureOf(response: Response, name: string, { config, sign
   const { status, headers } = response
   if (status === 200) return null
   const { bytes } = await readBody(response, ERROR_BYTES, signal)
-  const error = errorIn(parsed(bytes))
+  const error = errorIn(parseErrorBody(bytes))
   // Azure refuses a question so that its policy forbids.
   if (status === 400 && error?.code === 'content_filter') {
     return failed('inference_refused', `${name} refused the question: its content filter forbids it`)
@@ -63,7 +66,7 @@ export async function failureOf(response: Response, name: string, { config, sign
   const said = status === 401 ? '' : withoutKey(error?.message ?? excerpt(bytes, headers.get('content-type')), config)
   const redirect = status >= 300 && status < 400 ? ', and no redirect is followed' : ''
   const failure = failed(`http_${status}`, `${name} answered ${status}${redirect}${said === '' ? '' : `: ${said}`}`)
-  const retryAfterMs = waitTold(status, headers, Date.now())
+  const retryAfterMs = requestedWaitMs(status, headers, Date.now())
   return retryAfterMs === null ? failure : { ...failure, retryAfterMs }
 }
 
@@ -185,7 +188,7 @@ function isStrict(schema: Schema): boolean {
   return true
 }
 
-function parsed(bytes: Uint8Array): Json {
+function parseErrorBody(bytes: Uint8Array): Json {
   try {
     return JSON.parse(new TextDecoder().decode(bytes)) as Json
   } catch {
@@ -194,6 +197,6 @@ function parsed(bytes: Uint8Array): Json {
 }
 
 /** A server in a message: its host and path, at most 300 characters. */
-function toldUrl({ host, pathname }: URL): string {
+function describeUrl({ host, pathname }: URL): string {
   return `${host}${pathname}`.slice(0, 300)
 }

@@ -83,9 +83,9 @@ export async function runJavaScript(
   const engine = await newEngine(limits)
   const ended = () => ({ logs: logs.all(), fuelLeft: engine.fuel.value as number })
   try {
-    return quietly(() => {
+    return withoutConsole(() => {
       // First the prelude: what the script does to the globals then changes nothing of it.
-      const calling = prepared(engine, at, logs)
+      const calling = prepareCall(engine, at, logs)
       const output = resultOf(engine, callOf(engine, calling, defaultExport(engine, code), argument), limits)
       return { ok: true, output, ...ended() }
     })
@@ -167,13 +167,13 @@ function defaultExport(engine: Engine, code: string): QuickJSHandle {
   if (evaluated.error !== undefined) {
     const thrown: unknown = thrownIn(engine, evaluated.error)
     if (isSyntaxError(thrown)) throw new Ended('script_syntax', syntaxMessage(syntaxFaultOf(thrown)))
-    throw endedBy(thrown)
+    throw endOf(thrown)
   }
-  return vm.getProp(settled(engine, evaluated.value), 'default')
+  return vm.getProp(settledValue(engine, evaluated.value), 'default')
 }
 
 /** The engine's library writes to the console what a call back into it ends with; a script that runs out is not worth a line. */
-function quietly<T>(work: () => T): T {
+function withoutConsole<T>(work: () => T): T {
   const { error } = console
   console.error = () => {}
   try {
@@ -184,7 +184,7 @@ function quietly<T>(work: () => T): T {
 }
 
 /** The prelude's function that calls a script. */
-function prepared(engine: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
+function prepareCall(engine: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
   const { vm, fuel } = engine
   const log = vm.newFunction('log', (level, text) => {
     const line = vm.getString(text)
@@ -193,8 +193,8 @@ function prepared(engine: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
     logs.add(vm.getString(level) as LogLevel, line)
   })
   const seed = Array.from(crypto.getRandomValues(new Int32Array(3)), (number) => vm.newNumber(number))
-  const prepare = unwrapped(engine, vm.evalCode(PRELUDE, 'prelude.js', { type: 'global' }))
-  const functions = unwrapped(engine, vm.callFunction(prepare, vm.undefined, log, vm.newNumber(at), ...seed))
+  const prepare = unwrap(engine, vm.evalCode(PRELUDE, 'prelude.js', { type: 'global' }))
+  const functions = unwrap(engine, vm.callFunction(prepare, vm.undefined, log, vm.newNumber(at), ...seed))
   engine.showThrown = vm.getProp(functions, 'thrown')
   return vm.getProp(functions, 'call')
 }
@@ -203,7 +203,7 @@ function prepared(engine: Engine, at: number, logs: ScriptLogs): QuickJSHandle {
 function callOf(engine: Engine, calling: QuickJSHandle, main: QuickJSHandle, argument: Json): QuickJSHandle {
   const { vm } = engine
   const text = vm.newString(JSON.stringify(argument))
-  return settled(engine, unwrapped(engine, vm.callFunction(calling, vm.undefined, main, text)))
+  return settledValue(engine, unwrap(engine, vm.callFunction(calling, vm.undefined, main, text)))
 }
 
 function resultOf({ vm }: Engine, result: QuickJSHandle, limits: ScriptLimits): Json {
@@ -223,23 +223,23 @@ function resultOf({ vm }: Engine, result: QuickJSHandle, limits: ScriptLimits): 
 }
 
 /** What a promise has become; nothing from outside can settle it, so what is left waiting would wait for ever. */
-function settled(engine: Engine, promise: QuickJSHandle): QuickJSHandle {
+function settledValue(engine: Engine, promise: QuickJSHandle): QuickJSHandle {
   const { vm, runtime } = engine
   const jobs = runtime.executePendingJobs()
-  if (jobs.error !== undefined) throw endedBy(thrownIn(engine, jobs.error))
+  if (jobs.error !== undefined) throw endOf(thrownIn(engine, jobs.error))
   const state = vm.getPromiseState(promise)
   switch (state.type) {
     case 'fulfilled':
       return state.value
     case 'rejected':
-      throw endedBy(thrownIn(engine, state.error))
+      throw endOf(thrownIn(engine, state.error))
     case 'pending':
       throw new Ended('script_error', 'The script waits for a promise that nothing will ever settle')
   }
 }
 
-function unwrapped<T>(engine: Engine, result: { value: T } | { error: QuickJSHandle }): T {
-  if ('error' in result && result.error !== undefined) throw endedBy(thrownIn(engine, result.error))
+function unwrap<T>(engine: Engine, result: { value: T } | { error: QuickJSHandle }): T {
+  if ('error' in result && result.error !== undefined) throw endOf(thrownIn(engine, result.error))
   return (result as { value: T }).value
 }
 
@@ -311,25 +311,25 @@ function isSyntaxError(thrown: unknown): thrown is Thrown {
 }
 
 /** What was thrown inside, as an end. */
-function endedBy(thrown: unknown): Ended {
-  if (!isThrown(thrown)) return new Ended('script_error', `The script threw ${shown(thrown)}`)
+function endOf(thrown: unknown): Ended {
+  if (!isThrown(thrown)) return new Ended('script_error', `The script threw ${showValue(thrown)}`)
   const { name, message, stack } = thrown
   if (name === 'InternalError' && message === 'out of memory') return new Ended('script_limit', LIMIT_MESSAGES.memory)
   if (name === 'InternalError' && message === 'stack overflow') return new Ended('script_limit', LIMIT_MESSAGES.stack)
   const own = String(stack ?? '')
     .split('\n')
     .filter((line) => line.includes(SCRIPT_NAME))
-  const causes = 'cause' in thrown ? [`Caused by: ${endedBy(thrown.cause).error.message}`] : []
+  const causes = 'cause' in thrown ? [`Caused by: ${endOf(thrown.cause).error.message}`] : []
   return new Ended('script_error', [`${String(name)}: ${String(message)}`, ...own, ...causes].join('\n'))
 }
 
-function shown(value: unknown): string {
+function showValue(value: unknown): string {
   if (value instanceof Shown) return String(value)
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
 }
 
 function syntaxFaultOf(thrown: unknown): SyntaxFault {
-  const { message, stack = '' } = isThrown(thrown) ? thrown : { message: shown(thrown) }
+  const { message, stack = '' } = isThrown(thrown) ? thrown : { message: showValue(thrown) }
   const [, line = '1', column] = /script\.js:(\d+)(?::(\d+))?/.exec(stack) ?? []
   return { line: Number(line), ...(column === undefined ? {} : { column: Number(column) }), message: String(message) }
 }

@@ -1,8 +1,9 @@
-// PURE. What a script prints: the first and the last of it are kept, since the beginning tells what it was given and the end why
+// Pure. What a script prints: the first and the last of it are kept, since the beginning tells what it was given and the end why
 // it stopped.
 
 import { MAX_LOG_CHARACTERS } from './limits.ts'
 
+/** How urgent a line is; Python prints at `info`. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A line, or how many were left out in its place. */
@@ -16,6 +17,7 @@ const HALF = MAX_LOG_CHARACTERS / 2
 /** What a line weighs beside its text, so that many empty ones are bounded too. */
 const LINE_WEIGHT = 16
 
+/** The log of one call, bounded in size however much is printed. */
 export class ScriptLogs {
   readonly #first: { level: LogLevel; text: string }[] = []
   readonly #last: { level: LogLevel; text: string }[] = []
@@ -23,6 +25,7 @@ export class ScriptLogs {
   #lastWeight = 0
   #omitted = 0
 
+  /** Adds a line; one from the middle is dropped when the log is full. */
   add(level: LogLevel, text: string): void {
     const line = {
       level,
@@ -43,6 +46,7 @@ export class ScriptLogs {
     }
   }
 
+  /** The lines that were kept, in order, with the gap where lines were dropped. */
   all(): LogEntry[] {
     const gap = this.#omitted === 0 ? [] : [{ omitted: this.#omitted }]
     return [...this.#first, ...gap, ...this.#last]

@@ -17,14 +17,14 @@ import wasm from './wasm/micropython.wasm'
 
 const PAGE_BYTES = 65_536
 
-/** Of the interpreter's own stack; what bounds recursion before it is its stack in C. */
+/** The interpreter's own stack, in bytes. Its stack in C bounds recursion before this one is full. */
 const PYSTACK_BYTES = 64 * 1_024
 
 /** What the interpreter was built with, and what it may use of the 64 KiB that it has. */
 const CSTACK_BYTES = 32_768
 const USED_CSTACK_BYTES = 57_344
 
-/** Of an exception's type and trace, as many bytes of the beginning and of the end. */
+/** How many bytes are kept of the beginning, and as many of the end, of an exception's type and trace. */
 const MAX_END_BYTES = 16 * 1_024
 
 /** Doubles while memory is granted. */
@@ -40,7 +40,7 @@ const MAX_OPEN_FILES = 16
 /** Random numbers that are asked of the host at once. */
 const RANDOM_NUMBERS = 64
 
-/** errno of musl, of which those of WASI that are used here are the same. */
+/** Error numbers of musl. Those that are used here have the same values in WASI. */
 const ENOENT = 2
 const EBADF = 8
 const EACCES = 13
@@ -74,6 +74,7 @@ const LONG_JUMP = { isLongJump: true }
 
 const encoder = new TextEncoder()
 
+/** What a script ended with: the name of the exception's class, and the trace as the interpreter prints it. */
 export interface Exception {
   type: string
   trace: string
@@ -87,6 +88,7 @@ export interface Image {
   stack: number
 }
 
+/** One instance of the interpreter, for one call. Nothing is disposed of: it goes with the instance. */
 export class MicroPython {
   readonly #wasm: Exports
   readonly #maxBytes: number
@@ -161,7 +163,7 @@ export class MicroPython {
     words[found[0]!] = USED_CSTACK_BYTES
   }
 
-  /** Everything it knows is in its memory, but for where its stack is. */
+  /** A copy from which others can begin: the memory, and where the stack stands, which the memory does not tell. */
   image(): Image {
     const parts = this.#parts((at) => this.#born.has(at)).map(({ at, bytes }) => ({ at, bytes: bytes.slice() }))
     return { parts, length: this.#wasm.memory.buffer.byteLength, stack: this.#wasm.emscripten_stack_get_current() }
@@ -176,7 +178,7 @@ export class MicroPython {
     }).filter(({ at, bytes }) => isWanted(at) || bytes.some((byte) => byte !== 0))
   }
 
-  /** What is left; below zero if it has run out. */
+  /** Fuel that is left; below zero if it has run out. */
   get fuelLeft(): number {
     return this.#wasm.__fuel.value as number
   }
@@ -193,6 +195,7 @@ export class MicroPython {
   }
 
   /**
+   * Runs Python in the main module.
    * @returns null, or the exception that it ended with
    * @throws Forbidden, and whatever a trap of the wasm is: then the instance must not be used any more
    */
@@ -258,7 +261,7 @@ export class MicroPython {
     return bytes
   }
 
-  #drawn(): number {
+  #drawRandom(): number {
     this.charge(FUEL_PER_RANDOM)
     if (this.#randomLeft === 0) {
       crypto.getRandomValues(this.#random)
@@ -276,7 +279,7 @@ export class MicroPython {
       case 'emscripten_resize_heap':
         return (bytes) => this.#grow(bytes! >>> 0)
       case 'mp_js_random_u32':
-        return () => this.#drawn()
+        return () => this.#drawRandom()
       case 'mp_js_ticks_ms':
         return () => this.#at & 0x3f_ff_ff_ff
       case 'mp_js_time_ms':

@@ -1,16 +1,17 @@
-// PURE. What MicroPython forgets of a Python class and its `dataclasses`, `enum` and `typing` (python/) need: the names of its body
+// Pure. What MicroPython forgets of a Python class and its `dataclasses`, `enum` and `typing` (python/) need: the names of its body
 // in their order, and which have an annotation. It is read from the script's text; the text itself is never changed.
 
 /** A name, its annotation as it is written, and whether it has a value. */
 export type ClassMember = [name: string, annotation: string | null, hasValue: boolean]
 
+/** A class statement, and the names that its body binds. */
 export type ClassBody = [name: string, members: ClassMember[]]
 
 interface Line {
   indent: number
   /** Without comments, joined over brackets; of strings only the places are kept. */
   text: string
-  /** The same with its strings, character for character. */
+  /** The line with its strings as they are written; each character stands where it does in `text`. */
   raw: string
 }
 
@@ -26,8 +27,8 @@ export function classesOf(code: string): ClassBody[] {
 /** The statements directly within the class that begins at a line. */
 function bodyOf(lines: readonly Line[], at: number): Line[] {
   const head = lines[at]!
-  const colon = outside(head.text, ':')
-  if (colon !== -1 && head.text.slice(colon + 1).trim() !== '') return [cut(head, colon + 1)]
+  const colon = indexOutsideBrackets(head.text, ':')
+  if (colon !== -1 && head.text.slice(colon + 1).trim() !== '') return [cutLine(head, colon + 1)]
   let end = at + 1
   while (end < lines.length && lines[end]!.indent > head.indent) end++
   const body = lines.slice(at + 1, end)
@@ -48,10 +49,10 @@ function statementsOf(line: Line): Line[] {
     if ('([{'.includes(one)) depth++
     if (')]}'.includes(one)) depth--
     if (one !== ';' || depth !== 0) continue
-    statements.push(cut(line, from, at))
+    statements.push(cutLine(line, from, at))
     from = at + 1
   }
-  return [...statements, cut(line, from)]
+  return [...statements, cutLine(line, from)]
 }
 
 function membersOfStatement(line: Line): ClassMember[] {
@@ -63,8 +64,8 @@ function membersOfStatement(line: Line): ClassMember[] {
     const name = annotated[1]!
     if (['else', 'try', 'finally'].includes(name)) return []
     const from = annotated[0].length
-    const equals = outside(text, '=', from)
-    const annotation = cut(line, from, equals === -1 ? text.length : equals).raw.trim()
+    const equals = indexOutsideBrackets(text, '=', from)
+    const annotation = cutLine(line, from, equals === -1 ? text.length : equals).raw.trim()
     return [[name, annotation.replace(/^(["'])(.*)\1$/, '$2'), equals !== -1]]
   }
   const targets = /^(?:[\w\u0080-\u{10ffff}]+\s*(?:,\s*|=(?!=)\s*))*[\w\u0080-\u{10ffff}]+\s*(?:,\s*)?=(?!=)/u.exec(
@@ -74,12 +75,12 @@ function membersOfStatement(line: Line): ClassMember[] {
   return (targets.match(/[\w\u0080-\u{10ffff}]+/gu) ?? []).map((name) => [name, null, true] as ClassMember)
 }
 
-function cut({ indent, text, raw }: Line, from: number, to = text.length): Line {
+function cutLine({ indent, text, raw }: Line, from: number, to = text.length): Line {
   return { indent, text: text.slice(from, to).trim(), raw: raw.slice(from, to).trim() }
 }
 
 /** Where a character first stands outside of brackets; -1 if nowhere. */
-function outside(text: string, wanted: string, from = 0): number {
+function indexOutsideBrackets(text: string, wanted: string, from = 0): number {
   let depth = 0
   for (let at = from; at < text.length; at++) {
     const one = text[at]!

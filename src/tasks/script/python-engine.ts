@@ -71,7 +71,7 @@ function moduleWarnings(code: string): ScriptFindings['warnings'] {
   const python = new MicroPython(PRELUDE_LIMITS, 0, modulesFor(''), () => {}, imageOf(preludeFor('')))
   return unsure.slice(0, MAX_MODULE_WARNINGS).flatMap(({ module, line }): ScriptFindings['warnings'] => {
     if (python.exec(`__import__(${literal(module)})`) === null) return []
-    const message = `line ${line}: there is no module ${quoted(module)}; ${whatThereIs(module)}`
+    const message = `line ${line}: there is no module ${quoted(module)}; ${listModules(module)}`
     return [{ code: 'missing_module', message }]
   })
 }
@@ -155,11 +155,11 @@ function errorOfException({ type, trace }: Exception): ScriptError {
   }
   const missing = type === 'ImportError' && /no module named '([^']*)'\s*$/.exec(trace)?.[1]
   const message = ownTrace(trace)
-  return { code: 'script_error', message: missing ? `${message}; ${whatThereIs(missing)}` : message }
+  return { code: 'script_error', message: missing ? `${message}; ${listModules(missing)}` : message }
 }
 
 /** The nearest name first, then all. */
-function whatThereIs(missing: string): string {
+function listModules(missing: string): string {
   const near = nearest(missing, PYTHON_MODULE_NAMES)
   return `there are: ${(near === null ? PYTHON_MODULE_NAMES : [near, ...PYTHON_MODULE_NAMES.filter((name) => name !== near)]).join(', ')}`
 }

@@ -13,6 +13,7 @@ const NEWLINE = 0x0a
 /** The answer is larger than it may be. */
 export class AnswerTooLarge extends Error {}
 
+/** Takes the bytes that a script writes. */
 export class PythonOutput {
   readonly #logs: ScriptLogs
   readonly #maxAnswerBytes: number
@@ -31,7 +32,10 @@ export class PythonOutput {
     this.#onLine = onLine
   }
 
-  /** @throws AnswerTooLarge, and what `onLine` does */
+  /**
+   * Takes the next bytes: logs each line that is whole, or keeps them for the answer.
+   * @throws AnswerTooLarge, and what `onLine` throws
+   */
   write(bytes: Uint8Array): void {
     if (this.#isAnswer) {
       if (this.#length + bytes.length > this.#maxAnswerBytes) throw new AnswerTooLarge()
@@ -59,7 +63,7 @@ export class PythonOutput {
     this.#isAnswer = true
   }
 
-  /** @returns null if it is no text */
+  /** The answer as text; null if its bytes are not UTF-8. */
   answer(): string | null {
     try {
       return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.#held.subarray(0, this.#length))

@@ -11,7 +11,7 @@ import { TooMuchWaits, Turns } from './turns.ts'
 /** What a script is called with, as JSON text: in the sandbox it takes several times as much. */
 const MAX_ARGUMENT_CHARACTERS = 8 * 1024 * 1024
 
-/** Of code and arguments of scripts that wait, in characters of JSON: as objects they take several times as much. */
+/** How much the code and arguments of waiting scripts may be together, in characters of JSON: as objects they take several times as much. */
 const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024
 
 /** How long a script waits while nothing moves: one whose request was cut off by the platform may never end. */
@@ -41,7 +41,9 @@ const ENGINES = {
 /** Scripts of one isolate run one after the other: they share its thread, and its memory is not that of many interpreters. */
 const turns = new Turns(MAX_QUIET_MS, MAX_WAITING_CHARACTERS)
 
+/** The plugin of `javascript` tasks. */
 export const javascript = pluginOf('javascript')
+/** The plugin of `python` tasks. */
 export const python = pluginOf('python')
 
 function pluginOf(type: keyof typeof ENGINES): TaskPlugin<ScriptWith> {

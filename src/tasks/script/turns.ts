@@ -1,15 +1,16 @@
-// Who runs when: one after the other, in the order in which they came. What waits is held in memory, so only so much may.
+// Runs work one after the other, in the order of arrival. Work that waits is held in memory, so the amount is bounded.
 //
-// Each waits by itself, with a timer of its own request: on Cloudflare nothing of a request may be run by another one, and whoever
-// is cut off by the platform neither ends nor begins any more. Nobody may wait for such a one for ever.
+// Each caller waits by itself, with a timer of its own request: on Cloudflare a request may not run anything of another request,
+// and a request that the platform has cut off never ends its turn. So no caller waits for the one before for ever.
 
-/** So much waits already that one more is refused. */
+/** Thrown when one more would be too much for what may wait. */
 export class TooMuchWaits extends Error {}
 
+/** A queue of work of which one piece runs at a time. */
 export class Turns {
   readonly #maxQuietMs: number
   readonly #maxWaiting: number
-  /** Of those that wait, together. */
+  /** The sum of the weights of those that wait. */
   #waiting = 0
   #underWay = 0
   /** Ends when the one that came last has ended. */
@@ -40,14 +41,14 @@ export class Turns {
     return this.#follow(this.#come(this.#last, weight).then(work))
   }
 
-  /** Makes whoever comes next wait for this one. */
+  /** Makes the next caller wait for this one. */
   #follow<T>(mine: Promise<T>): Promise<T> {
     this.#underWay++
     const ended = mine.finally(() => {
       this.#underWay--
       this.#movedAt = Date.now()
     })
-    this.#last = ended.catch(() => {}) // Whoever asked for it is told; the next one begins either way.
+    this.#last = ended.catch(() => {}) // The caller is told of the failure; the next one begins either way.
     return ended
   }
 

@@ -1,4 +1,4 @@
-// PURE. Texts as they look once an encoding is undone, with the place of each character in the text as it was: so that
+// Pure. Texts as they look once an encoding is undone, with the place of each character in the text as it was: so that
 // something can be looked for under any encoding, also one that was only needed for some of its characters, and be cut out
 // of the original. Nothing here fails: what is no valid encoding stands for itself.
 
@@ -42,14 +42,14 @@ const PERCENT: Encoding = {
   },
 }
 
-/** As in a query or a form, where a blank is a plus. */
+/** The encoding of queries and forms, in which a blank is a plus. */
 const FORM: Encoding = {
   leads: ['+', '%'],
   mark: '+',
   at: (text, place) => (text[place] === '+' ? { decoded: ' ', length: 1 } : PERCENT.at(text, place)),
 }
 
-/** As in JSON, JavaScript, Python and many others. */
+/** Escapes with a backslash, which JSON, JavaScript, Python and many others have. */
 const ESCAPES: Encoding = {
   leads: ['\\'],
   at(text, place) {
@@ -61,7 +61,7 @@ const ESCAPES: Encoding = {
   },
 }
 
-/** As in HTML and XML. */
+/** Character references of HTML and XML. */
 const MARKUP: Encoding = {
   leads: ['&'],
   at(text, place) {
@@ -89,20 +89,20 @@ const ENCODINGS: readonly Encoding[] = [PERCENT, FORM, ESCAPES, MARKUP, LINES]
  * each is as large as the text and its places are twice that: no more than one of each layer is there at a time.
  */
 export function viewsOf(text: string): Generator<View> {
-  return within({ text, places: null }, MAX_LAYERS)
+  return viewsWithin({ text, places: null }, MAX_LAYERS)
 }
 
-function* within(view: View, layers: number): Generator<View> {
+function* viewsWithin(view: View, layers: number): Generator<View> {
   yield view
   if (layers === 0) return
   for (const encoding of ENCODINGS) {
-    const inner = undone(view, encoding)
-    if (inner !== null) yield* within(inner, layers - 1)
+    const inner = decodeView(view, encoding)
+    if (inner !== null) yield* viewsWithin(inner, layers - 1)
   }
 }
 
-/** null if the text has nothing of this encoding. */
-function undone({ text, places }: View, encoding: Encoding): View | null {
+/** The text with this encoding undone; null if it has nothing of it. */
+function decodeView({ text, places }: View, encoding: Encoding): View | null {
   const { leads, mark } = encoding
   if (!(mark === undefined ? leads : [mark]).some((one) => text.includes(one))) return null
   const parts: string[] = []

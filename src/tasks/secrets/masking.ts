@@ -1,7 +1,7 @@
-// PURE. Keeps secrets out of what an attempt reports: whatever a server or a script gives back is searched for the secrets that
+// Pure. Keeps secrets out of what an attempt reports: whatever a server or a script gives back is searched for the secrets that
 // the call was given, as they are and encoded (base64 wherever it began, hex, percent, JSON, HTML), and `***` stands there instead.
-// It guards against what happens by accident and by echo. Whoever writes the definition decides whom a secret is sent to, and
-// a program that is handed one can disguise it so that nothing finds it.
+// It guards against accidents and echoes. The author of a definition decides where a secret is sent, and a program that is
+// handed a secret can disguise it so that nothing finds it.
 //
 // A text is looked through once for each encoding that it may be in, however many secrets there are, and one decoded text is
 // held at a time.
@@ -13,12 +13,13 @@ import { GRAM, PartsOfTexts, type Span, WholeTexts } from './text-search.ts'
 
 const MASK = '***'
 
-/** Shorter than this nothing is looked for: it would hide what is no secret. Values are at least this long. */
+/** The shortest text that is masked: shorter ones stand in many texts that hold no secret. Values of secrets are at least this long. */
 export const MIN_SECRET_CHARACTERS = GRAM
 
-/** Of all secrets of a call together, in UTF-8: what is looked for takes up to 200 times that in memory. */
+/** UTF-8 bytes that all secrets of a call may have together. What is looked for takes up to 200 times as much memory. */
 export const MAX_SECRETS_BYTES = 131_072
 
+/** The secrets of one call, ready to be searched for. */
 export class Masking {
   readonly #wholes: WholeTexts
   readonly #texts: readonly string[]
@@ -44,27 +45,27 @@ export class Masking {
   }
 
   /** JSON without the secrets: in texts, in names of members, and numbers that a secret was read as. */
-  value(json: Json): Json {
+  maskValue(json: Json): Json {
     if (typeof json === 'string') return this.#cut(json, (text) => this.#wholes.in(text))
     if (typeof json === 'number') {
       return this.#hasNumber && this.#wholes.in(String(json)).length > 0 ? MASK : json
     }
-    if (Array.isArray(json)) return json.map((part) => this.value(part))
+    if (Array.isArray(json)) return json.map((part) => this.maskValue(part))
     if (typeof json !== 'object' || json === null) return json
     return Object.fromEntries(
-      Object.entries(json).map(([key, part]) => [this.value(key) as string, this.value(part)] as const),
+      Object.entries(json).map(([key, part]) => [this.maskValue(key) as string, this.maskValue(part)] as const),
     )
   }
 
   /**
    * What people read, messages and logs, in which texts were cut off or shortened: parts of secrets go too, from 8 characters on.
    */
-  told(json: Json): Json {
+  maskMessage(json: Json): Json {
     if (typeof json === 'string') return this.#cut(json, (text) => [...this.#wholes.in(text), ...this.#partsIn(text)])
-    if (Array.isArray(json)) return json.map((part) => this.told(part))
-    if (typeof json !== 'object' || json === null) return this.value(json)
+    if (Array.isArray(json)) return json.map((part) => this.maskMessage(part))
+    if (typeof json !== 'object' || json === null) return this.maskValue(json)
     return Object.fromEntries(
-      Object.entries(json).map(([key, part]) => [this.told(key) as string, this.told(part)] as const),
+      Object.entries(json).map(([key, part]) => [this.maskMessage(key) as string, this.maskMessage(part)] as const),
     )
   }
 
@@ -79,12 +80,12 @@ export class Masking {
     for (const { text: decoded, places } of viewsOf(text)) {
       for (const [from, to] of spansIn(decoded)) spans.push(places === null ? [from, to] : [places[from]!, places[to]!])
     }
-    return spans.length === 0 ? text : without(text, spans)
+    return spans.length === 0 ? text : maskSpans(text, spans)
   }
 }
 
 /** The text with one mask for each of the spans; those that touch are one. */
-function without(text: string, spans: Span[]): string {
+function maskSpans(text: string, spans: Span[]): string {
   spans.sort(([a], [b]) => a - b)
   const parts: string[] = []
   let kept = 0

@@ -1,4 +1,4 @@
-// PURE. The forms in which a secret may come back: as it is, in other cases, line by line, in hex and in base64. Encodings
+// Pure. The forms in which a secret may come back: as it is, in other cases, line by line, in hex and in base64. Encodings
 // character by character are undone in the text that is looked through instead (encoded-texts.ts).
 
 import { hex, toBase64 } from '../../bytes.ts'
@@ -7,13 +7,14 @@ import type { Needle } from './text-search.ts'
 /** Base64 mixes what stands beside a secret into its outermost characters: these go with it. */
 const BASE64_DIGIT = /[A-Za-z0-9+/_-]/
 
-/** `isInner`: another form has all of this one in it, so whoever looks for parts of that one finds those of this one. */
+/** `isInner`: another form contains all of this one, so that a search for parts of that one finds the parts of this one too. */
 export type Form = Needle & { isInner: boolean }
 
+/** The texts that are looked for, so that a secret is found in whatever form it comes back. */
 export function formsOf(value: string): Form[] {
   const plain = (text: string): Form => ({ text, beside: null, isInner: false })
   const inner = (form: Form): Form => ({ ...form, isInner: true })
-  // A value often ends in a line end that whoever uses it leaves out, and what has lines is shown line by line.
+  // A value often ends in a line end that its user leaves out, and a value of several lines is often shown line by line.
   const trimmed = value.trim()
   const lines = trimmed.split(/[\r\n]+/).map((line) => line.trim())
   const unwrapped = value.replace(/[\r\n]/g, '')

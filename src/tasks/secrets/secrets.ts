@@ -38,7 +38,10 @@ const MAX_KEPT = 200
 
 const kept = new Map<string, { value: string; until: number }>()
 
-/** A call without secrets is ready as it is. */
+/**
+ * Fetches the secrets of a call and fills them in. A call without secrets is ready as it is.
+ * @returns how the attempt ends, if a secret is unknown or unreadable or the secrets are too large
+ */
 export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepared> {
   const { secrets: asked, with: config } = call
   if (asked === undefined) return { ok: true, with: config, hide: (result) => result, mask: null }
@@ -57,9 +60,9 @@ export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepa
   return {
     ok: true,
     with: filled as JsonObject,
-    hide: (result) => hidden(result, masking),
-    mask: { told: (text: string) => masking.told(text) as string, longest: masking.longest },
-    holdsSecret: (text) => masking.value(text) !== text,
+    hide: (result) => hideSecrets(result, masking),
+    mask: { mask: (text: string) => masking.maskMessage(text) as string, longest: masking.longest },
+    holdsSecret: (text) => masking.maskValue(text) !== text,
   }
 }
 
@@ -98,9 +101,13 @@ function keep(key: string, value: string, until: number): void {
   }
 }
 
-function hidden(result: TaskResult, masking: Masking): TaskResult {
-  const logs = result.logs === undefined ? {} : { logs: result.logs.map((entry) => masking.told(entry)) }
-  if (result.kind === 'succeeded') return { ...result, output: masking.value(result.output), ...logs }
+function hideSecrets(result: TaskResult, masking: Masking): TaskResult {
+  const logs = result.logs === undefined ? {} : { logs: result.logs.map((entry) => masking.maskMessage(entry)) }
+  if (result.kind === 'succeeded') return { ...result, output: masking.maskValue(result.output), ...logs }
   if (result.kind === 'snoozed') return { ...result, ...logs }
-  return { ...result, error: { ...result.error, message: masking.told(result.error.message) as string }, ...logs }
+  return {
+    ...result,
+    error: { ...result.error, message: masking.maskMessage(result.error.message) as string },
+    ...logs,
+  }
 }

@@ -1,4 +1,4 @@
-// PURE. Looks for many texts at once: the whole ones, or any eight characters of them. Each place of a text is looked at once, by
+// Pure. Looks for many texts at once: the whole ones, or any eight characters of them. Each place of a text is looked at once, by
 // the hash of the eight characters that begin there; how many texts are looked for, and how they repeat themselves, costs
 // next to nothing. Knows nothing of secrets.
 
@@ -19,11 +19,11 @@ export interface Needle {
   beside: RegExp | null
 }
 
-/** Of all texts that begin with the same characters, these: what a lookup by them tells. */
+/** What a lookup tells of all texts that begin with the same characters. */
 interface Prefix {
   /** One of the texts that begin so. */
   of: string
-  /** The longest of the texts that is no longer than these characters; null if there is none. */
+  /** The longest of the texts that is no longer than these characters; null if all are longer. */
   longest: { length: number; beside: RegExp | null } | null
 }
 
@@ -70,7 +70,7 @@ export class WholeTexts {
   /** The shorter ones are there already. */
   #add({ text, beside }: Needle): void {
     const sums = sumsOf(text)
-    const bit = mixed(sums[GRAM]!) & (this.#beginnings.length * 8 - 1)
+    const bit = mixHash(sums[GRAM]!) & (this.#beginnings.length * 8 - 1)
     this.#beginnings[bit >> 3]! |= 1 << (bit & 7)
     const own = this.#lengths.indexOf(text.length)
     const shorter = this.#longestAt(text, sums, 0)
@@ -95,7 +95,7 @@ export class WholeTexts {
   }
 
   #isBeginning(hash: number): boolean {
-    const bit = mixed(hash) & (this.#beginnings.length * 8 - 1)
+    const bit = mixHash(hash) & (this.#beginnings.length * 8 - 1)
     return (this.#beginnings[bit >> 3]! & (1 << (bit & 7))) !== 0
   }
 
@@ -154,7 +154,7 @@ export class PartsOfTexts {
   /** Where the part is, or where it would be. */
   #slotOf(text: string, at: number, hash: number): number {
     const last = this.#places.length - 1
-    let slot = mixed(hash) & last
+    let slot = mixHash(hash) & last
     for (; this.#places[slot] !== 0; slot = (slot + 1) & last) {
       const place = this.#places[slot]! - 1
       let same = 0
@@ -202,7 +202,7 @@ function powerOf(exponent: number): number {
 }
 
 /** The lower bits of a polynomial hash depend on the lower bits of its characters alone. */
-function mixed(hash: number): number {
+function mixHash(hash: number): number {
   const half = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
   return half ^ (half >>> 13)
 }

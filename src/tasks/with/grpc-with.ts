@@ -1,4 +1,4 @@
-// PURE. The schema of `with` of a `grpc` task, written for rendered values. What can be seen only with the descriptors (whether
+// Pure. The schema of `with` of a `grpc` task, written for rendered values. What can be seen only with the descriptors (whether
 // the service has the method, whether the message fits) is grpc/check.ts's.
 
 import { z } from 'zod'
@@ -49,6 +49,7 @@ const url = httpUrl.refine((text) => !/[?#]/.test(text), {
   error: 'must end with its path: a query or fragment has no place in a gRPC call',
 })
 
+/** The schema of `with` of a `grpc` task. */
 export const grpcWith = z
   .strictObject({
     url: url.meta({
@@ -124,6 +125,7 @@ export const grpcWith = z
     },
   })
 
+/** `with` of a `grpc` task, checked and with its defaults. */
 export type GrpcWith = z.output<typeof grpcWith>
 
 function isBinaryOrTemplate(value: unknown): boolean {

@@ -1,4 +1,4 @@
-// PURE. The schema of `with` of an `http` task, written for rendered values; the form for definitions is derived from it.
+// Pure. The schema of `with` of an `http` task, written for rendered values; the form for definitions is derived from it.
 // Every default, bound and rule of a call stands here and nowhere else; http.ts does what it says.
 
 import { z } from 'zod'
@@ -12,7 +12,7 @@ import { paginateSchema, pollSchema } from './repeat-with.ts'
 
 /** The largest body of an answer that is taken whole: the output that it ends in may be no larger either. */
 const MAX_BODY_BYTES = MAX_VALUE_BYTES
-/** The largest of which only the hash is taken. */
+/** The largest body of an answer that is only hashed. */
 const MAX_HASHED_BYTES = 10 * 1_073_741_824
 
 /** How many hops `follow_redirects: true` follows. */
@@ -74,6 +74,7 @@ const status = choice(isText, [
   z.int().min(100).max(599),
 ])
 
+/** A URL that a task may name: http or https, without credentials. */
 export const url = z
   .url({ protocol: /^https?$/, error: 'must be a URL of http or https' })
   .refine((text) => !hasCredentials(text), {
@@ -147,7 +148,7 @@ const fields = z.strictObject({
   poll: pollSchema.optional(),
 })
 
-/** What is wrong between fields. In a definition a field may be a template, of which only a run knows what it says. */
+/** What is wrong between fields. In a definition a field may be a template, whose value only a run knows. */
 const rules = z.superRefine<Record<string, unknown>>(
   (value, ctx) => {
     const refuse = (path: string[], code: FaultCode, message: string) =>
@@ -187,6 +188,7 @@ const rules = z.superRefine<Record<string, unknown>>(
 
 const about = { description: 'An HTTP call.', example: { url: 'https://api.example.com/orders', json: { amount: 12 } } }
 
+/** The schemas of `with` of an `http` task. */
 export const httpWith = {
   rendered: fields.check(rules).meta(about),
   // What decides whether to call again is code, so it is not put together from data: both are written out.
@@ -203,6 +205,7 @@ export const httpWith = {
   ],
 } as const
 
+/** `with` of an `http` task, checked and with its defaults. */
 export type HttpWith = z.output<typeof httpWith.rendered>
 
 /** A field that is no template itself, though what it holds may be. */
@@ -212,7 +215,7 @@ function writtenOut(schema: z.ZodObject) {
     .meta(z.globalRegistry.get(schema) ?? {})
 }
 
-/** The largest body that a call takes. */
+/** The largest body that a call takes, in bytes. */
 export function maxBytesOf({ max_bytes, parse }: HttpWith): number {
   return max_bytes === undefined ? (parse === 'hash' ? MAX_HASHED_BYTES : MAX_BODY_BYTES) : sizeBytes(max_bytes)
 }

@@ -1,4 +1,4 @@
-// PURE. The schema of `with` of an `inference` task: what a model is asked, and who serves it. Every default, bound and rule of
+// Pure. The schema of `with` of an `inference` task: what a model is asked, and who serves it. Every default, bound and rule of
 // such a call stands here; inference/ does what it says.
 
 import { z } from 'zod'
@@ -10,7 +10,7 @@ import { soundness } from '../../workflow/sound.ts'
 import { isTemplate, withTemplates } from '../templates.ts'
 import { HEADER_VALUE, httpHost, url } from './http-with.ts'
 
-/** Whom a call through the binding goes to, as circuits and retry budgets name it. */
+/** What circuits and retry budgets call the target of calls through the binding. */
 const BINDING_HOST = 'workers-ai'
 
 const MAX_MESSAGES = 1_000
@@ -121,7 +121,7 @@ function stepsOf(pointer: string): string[] {
 }
 
 /** What no field can see alone. Looks at which fields are there, not at what they hold: that may be a template. */
-function whole<Schema extends z.ZodType>(schema: Schema): Schema {
+function withRules<Schema extends z.ZodType>(schema: Schema): Schema {
   return schema.superRefine(
     (value, ctx) => {
       const has = (field: string) => (value as JsonObject)[field] !== undefined
@@ -172,14 +172,16 @@ const about = {
   },
 }
 
+/** The schemas of `with` of an `inference` task. */
 export const inferenceWith = {
-  rendered: whole(z.strictObject({ ...shape, response_schema: responseSchema(() => false) })).meta(about),
+  rendered: withRules(z.strictObject({ ...shape, response_schema: responseSchema(() => false) })).meta(about),
   // A schema with templates in it is looked at when they are filled in.
-  inDefinition: whole(
+  inDefinition: withRules(
     (withTemplates(z.strictObject(shape)) as z.ZodObject).extend({ response_schema: responseSchema(holdsTemplate) }),
   ) as z.ZodType<Record<string, unknown>>,
 }
 
+/** `with` of an `inference` task, checked and with its defaults. */
 export type InferenceWith = z.output<typeof inferenceWith.rendered>
 
 function holdsTemplate(value: unknown): boolean {
@@ -188,7 +190,7 @@ function holdsTemplate(value: unknown): boolean {
   return typeof value === 'object' && value !== null && isTemplate(JSON.stringify(value))
 }
 
-/** Whom a call goes to: the origin of its server, or the binding. null if it names none. */
+/** The target of a call, for circuits and retry budgets: the origin of its server, or the binding. null if it names none. */
 export function inferenceHost({ base_url, binding }: JsonObject): string | null {
   return binding === undefined ? httpHost({ url: base_url ?? null }) : BINDING_HOST
 }

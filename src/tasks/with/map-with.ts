@@ -1,4 +1,4 @@
-// PURE. The schema of `with` of a `map` task: a list, and what is done for each value of it. The scheduler performs it
+// Pure. The schema of `with` of a `map` task: a list, and what is done for each value of it. The scheduler performs it
 // (src/workflow/decide/map.ts); the task inside is checked against its own type's schema (src/workflow/definition/task-check.ts).
 
 import { z } from 'zod'
@@ -16,7 +16,10 @@ const items = choice((value) => (typeof value === 'string' ? 0 : 1), [z.string()
 
 const PERCENT = /^(?:100|\d{1,2})%$/
 
-/** @param itemTypes what an item can be, of which `workflow` makes it a run */
+/**
+ * The schema of `with` of a `map` task.
+ * @param itemTypes task types that an item can have; an item of type `workflow` is a run of its own
+ */
 export const mapWithOf = (itemTypes: readonly string[]) =>
   z.strictObject({
     items,

@@ -1,4 +1,4 @@
-// PURE. The schema of `multipart` of an `http` task: the parts of a form, files among them (RFC 7578).
+// Pure. The schema of `multipart` of an `http` task: the parts of a form, files among them (RFC 7578).
 
 import { z } from 'zod'
 import { utf8Length } from '../../bytes.ts'
@@ -45,8 +45,10 @@ const part = z
     }
   }, isObject)
 
+/** One part of a form, checked. */
 export type Part = z.output<typeof part>
 
+/** The schema of `multipart`. */
 export const multipartSchema = z
   .array(part)
   .min(1)

@@ -1,4 +1,4 @@
-// PURE. The schemas of `poll` and `paginate` of an `http` task: when it is called again, and for what.
+// Pure. The schemas of `poll` and `paginate` of an `http` task: when it is called again, and for what.
 
 import { z } from 'zod'
 import { choice } from '../../workflow/definition/choice.ts'
@@ -9,11 +9,12 @@ import { isSpan, spanMs } from '../../workflow/span.ts'
 /** Each call is a few events of the history and one entry of the task's `attempts`. */
 const MAX_POLLS = 1_000
 
-/** The runtime allows so many calls of one attempt that some are left for redirects. */
+/** Below the number of calls that the runtime allows one attempt, so that some are left for redirects. */
 const MAX_PAGES = 100
 
 const expression = z.string().min(1)
 
+/** The schema of `poll`. */
 export const pollSchema = z
   .strictObject({
     until: expression.meta({
@@ -50,6 +51,7 @@ export const pollSchema = z
     example: { until: 'response.body.state == "done"', every: '10s', at_most: '1h' },
   })
 
+/** The schema of `paginate`. */
 export const paginateSchema = z
   .strictObject({
     next: expression.meta({

@@ -1,4 +1,4 @@
-// PURE. The schema of `with` of `javascript` and `python` tasks. Every default and bound of a script stands here; how each is
+// Pure. The schema of `with` of `javascript` and `python` tasks. Every default and bound of a script stands here; how each is
 // kept is its engine's (script/).
 
 import { z } from 'zod'
@@ -70,6 +70,7 @@ function scriptWith(code: ReturnType<typeof codeSchema>, about: { description: s
 
 const javascriptExample = 'export default ({ input }) => ({ total: input.orders.length })'
 
+/** The schemas of `with` of a `javascript` task. */
 export const javascriptWith = scriptWith(
   codeSchema(
     'A module whose default export is a function, async or not, of `{input, tasks, run}`; what it returns is the output. ES2023 without imports, timers, network and Web APIs.',
@@ -80,6 +81,7 @@ export const javascriptWith = scriptWith(
 
 const pythonExample = 'def main(input):\n    return {"total": len(input["orders"])}'
 
+/** The schemas of `with` of a `python` task. */
 export const pythonWith = scriptWith(
   codeSchema(
     'Defines `main(input)` or `main(input, ctx)`; what it returns is the output. A subset of Python 3 (MicroPython, no pip).',
@@ -88,9 +90,10 @@ export const pythonWith = scriptWith(
   { description: 'Python in a sandbox: a subset (MicroPython, no pip).', example: { code: pythonExample } },
 )
 
+/** `with` of a script of either language, checked. */
 export type ScriptWith = z.output<typeof javascriptWith.rendered>
 
-/** Limits in units, those that are not given by default. */
+/** The limits of a script in fuel and bytes, with the defaults for what is not given. */
 export function limitsOf({ limits: given = {} }: Pick<ScriptWith, 'limits'>): ScriptLimits {
   return {
     fuel: fuelOf(spanMs(given.cpu ?? DEFAULT_LIMITS.cpu)),

@@ -1,4 +1,4 @@
-// PURE. The schema of `with` of a `sleep` task: `for` or `until`. The scheduler performs it (src/workflow/decide/waits.ts).
+// Pure. The schema of `with` of a `sleep` task: `for` or `until`. The scheduler performs it (src/workflow/decide/waits.ts).
 
 import { z } from 'zod'
 import { spanSchema } from '../../workflow/definition/schema.ts'
@@ -33,6 +33,7 @@ const until = z
 const rendered = z.strictObject({ for: span, until }).superRefine(oneOfBoth)
 const timed = withTemplates(z.strictObject({ for: span }))
 
+/** The schemas of `with` of a `sleep` task. */
 export const sleepWith = {
   rendered,
   // `until` is an expression, bare or wrapped, so only `for` may hold a template.

@@ -1,8 +1,9 @@
-// PURE. The schema of `with` of a `transform` task. The scheduler performs it (src/workflow/decide/transform.ts).
+// Pure. The schema of `with` of a `transform` task. The scheduler performs it (src/workflow/decide/transform.ts).
 
 import { z } from 'zod'
 import type { Json } from '../../workflow/json.ts'
 
+/** The schema of `with` of a `transform` task. */
 export const transformWith = z
   .strictObject({
     value: (z.unknown() as unknown as z.ZodType<Json>).meta({

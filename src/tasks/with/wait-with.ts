@@ -1,10 +1,11 @@
-// PURE. The schema of `with` of a `wait_for_event` task. The scheduler performs it (src/workflow/decide/waits.ts, signals.ts).
+// Pure. The schema of `with` of a `wait_for_event` task. The scheduler performs it (src/workflow/decide/waits.ts, signals.ts).
 
 import { z } from 'zod'
 
 /** Names of events stand in paths of the API. */
 const EVENT_NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/
 
+/** The schema of `with` of a `wait_for_event` task. */
 export const waitWith = z.strictObject({
   event: z
     .string()

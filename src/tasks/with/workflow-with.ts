@@ -1,4 +1,4 @@
-// PURE. The schema of `with` of a `workflow` task: which workflow, and its input. The Runner performs it (durable/runner/children.ts).
+// Pure. The schema of `with` of a `workflow` task: which workflow, and its input. The Runner performs it (durable/runner/children.ts).
 
 import { z } from 'zod'
 import { parseWorkflowRef, WORKFLOW_REF } from '../../workflow/definition/workflow-ref.ts'
@@ -13,6 +13,7 @@ const reference = z
     error: 'names an alias; aliases are part of the contract, but not of this release',
   })
 
+/** The schema of `with` of a `workflow` task, for rendered values. */
 export const workflowWith = z.strictObject({
   workflow: reference.meta({
     description: 'Name of a workflow, `name@3` for a version, `name@latest` for the newest.',
@@ -23,4 +24,5 @@ export const workflowWith = z.strictObject({
     .meta({ description: 'Any JSON, at most 1 MiB; without it the input is null.', examples: [{ order: 17 }] }),
 })
 
+/** The form of `workflowWith` for definitions, in which values may be templates. */
 export const workflowInDefinition = withTemplates(workflowWith)

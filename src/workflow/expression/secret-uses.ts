@@ -1,4 +1,4 @@
-// PURE. Which secrets templates name, found by what is written.
+// Pure. Which secrets templates name, found by what is written.
 
 import { pointer } from '../faults.ts'
 import { isJsonObject } from '../json.ts'
