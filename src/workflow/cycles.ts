@@ -1,4 +1,4 @@
-// What is known of a graph as a whole: which tasks bite their own tail, and who surely runs before whom.
+// What is known of a graph as a whole: its cycles, and which task surely runs before which other.
 // For registration, which asks about every task; a run asks about single ones and uses graph.ts. Iterative throughout, so
 // that a chain of 10,000 tasks does not end the stack.
 
@@ -87,7 +87,7 @@ function shortestCycle(graph: Graph, group: ReadonlySet<number>, start: number):
 }
 
 /**
- * Who surely runs before whom, for all tasks at once: a bit for each pair, made in one pass over the edges. At 10,000 tasks
+ * Which task surely runs before which other, for all tasks at once: a bit for each pair, made in one pass over the edges. At 10,000 tasks
  * that is 12.5 MB and some ten milliseconds; a search for each question would be quadratic.
  */
 export class Upstream {
@@ -110,6 +110,7 @@ export class Upstream {
     }
   }
 
+  /** Whether `ancestor` surely runs before `task`, both given by position. Costs one look at a bit. */
   has(task: number, ancestor: number): boolean {
     return (this.#rows[task]![ancestor >>> 5]! & (1 << (ancestor & 31))) !== 0
   }

@@ -120,7 +120,7 @@ export type RunEvent =
     }
   /**
    * `retryAfterMs`: how long the server that was called wants to be left alone. `isRetryRefused`: the host has used up its
-   * budget of retries, so there is none of this attempt; what the budget said is a fact of that moment, never asked again (R2).
+   * budget of retries, so this attempt is not retried; what the budget said is a fact of that moment, never asked again (R2).
    * `wasRefusedStart`: the attempt was to be a run of its own, and that run was refused, so it does not exist.
    */
   | {
@@ -164,9 +164,9 @@ export type RunEvent =
   | { type: 'AttemptInterrupted'; at: number; task: TaskIndex; token: number; isUnreached?: true; item?: number }
   /** The output was taken over from the run that this one makes again, before this one started. */
   | { type: 'TaskReused'; at: number; task: TaskIndex; output: StoredValue }
-  /** `id` is unique within the run: a repeat changes nothing. `task`: the one task that it is meant for; absent: whoever waits for it. */
+  /** `id` is unique within the run: a repeat changes nothing. `task`: the one task that it is meant for; absent: any task that waits for it. */
   | { type: 'SignalReceived'; at: number; id: string; name: string; data: StoredValue; task?: TaskIndex }
-  // Fact or decision: the run cannot go on, whatever its tasks do (deadlock, a limit, a bug).
+  // Fact or decision: nothing that the tasks do can carry the run on (a deadlock, a limit, a bug).
   | { type: 'RunStopped'; at: number; error: RunError }
   // Decisions: each records what the scheduler decided, so that a later release never decides it again.
   /** The run waits for the time that its start has named. */

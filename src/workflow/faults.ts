@@ -37,6 +37,7 @@ export class Entries<Entry extends { path: string; code: string; message: string
     return this.#dropped
   }
 
+  /** Adds entries in order. Those beyond MAX_FAULTS are dropped. */
   add(entries: Iterable<Entry>): void {
     for (const entry of entries) {
       if (this.#entries.length < MAX_FAULTS) this.#entries.push(entry)
@@ -44,6 +45,7 @@ export class Entries<Entry extends { path: string; code: string; message: string
     }
   }
 
+  /** The entries added so far. If some were dropped, the message of the last one says so. */
   list(): Entry[] {
     const last = this.#entries.at(-1)
     if (!this.#dropped || last === undefined) return [...this.#entries]
@@ -131,7 +133,7 @@ export function faultsOf(
     } else add(path, codeOf(issue), issue.message)
   }
   for (const issue of error.issues) {
-    // One fault more than an answer lists, so that whoever collects them can tell that there are more.
+    // One fault more than an answer lists shows the collector (`Entries`) that there are more.
     if (faults.length > MAX_FAULTS) break
     visit(issue, [])
   }
@@ -203,6 +205,7 @@ function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
   }
 }
 
+/** Words for a bound, after "must": "have at least 3 characters", "be at most 10". `origin` is the kind of value as zod names it. */
 export function amount(bound: 'at least' | 'at most', limit: number | bigint, origin: string): string {
   const number = limit.toLocaleString('en-US')
   const units: Record<string, string> = { string: 'character', array: 'entry', object: 'member', record: 'member' }
@@ -220,10 +223,12 @@ const JSON_KINDS: Record<string, string> = {
   null: 'null',
 }
 
+/** A JSON type as zod or JSON Schema names it, with its article: "an object", "a list", "a string". */
 export function withArticle(kind: string): string {
   return JSON_KINDS[kind] ?? `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`
 }
 
+/** The JSON type of a value in words, with its article; "absent" for undefined. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
@@ -231,6 +236,7 @@ export function kindOf(value: unknown): string {
   return value === undefined ? 'absent' : `a ${typeof value}`
 }
 
+/** "a", "a or b", "a, b or c"; equal values are named once. */
 export function joinWithOr(values: readonly string[]): string {
   const distinct = [...new Set(values)]
   return distinct.length < 2 ? (distinct[0] ?? '') : `${distinct.slice(0, -1).join(', ')} or ${distinct.at(-1)}`

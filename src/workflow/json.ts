@@ -7,6 +7,7 @@ export const MAX_VALUE_BYTES = 1_048_576
 
 export type JsonObject = { [key: string]: Json }
 
+/** Whether a value is an object, and neither a list nor null. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

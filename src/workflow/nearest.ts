@@ -24,7 +24,7 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   return near === null ? '' : `; did you mean ${quoted(near)}?`
 }
 
-/** The same; all the names if none is near and they are few. */
+/** Like `didYouMean`, but lists all known names if no name is near and there are at most MAX_LISTED: '; known are "a", "b"'. */
 export function didYouMeanOrAll(name: string, known: readonly string[]): string {
   if (known.length === 0 || known.length > MAX_LISTED) return didYouMean(name, known)
   return didYouMean(name, known) || `; known ${known.length === 1 ? 'is' : 'are'} ${known.map(quoted).join(', ')}`

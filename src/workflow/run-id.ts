@@ -1,16 +1,17 @@
-// The form of run ids: `run_`, two hex digits of the shard that keeps the run, a ULID. So whoever has an id knows its Runner
+// The form of run ids: `run_`, two hex digits of the shard that keeps the run, a ULID. So every id tells its Runner
 // without a look-up, and ids of a shard in order are its runs in the order of their starts. Pure: chance and time are the caller's.
 
 /** Runners of a tenant. Part of every run id, so it can only be changed together with a way to find older runs. */
 export const SHARDS = 16
 
-/** Of all shards, those of a later deployment too. For expressions that hold the id of a run; it has no groups. */
+/** Regular expression, without groups, for run ids of every shard, including shards that only a later deployment has. For use inside other expressions. */
 export const RUN_ID_FORM = 'run_[0-9a-f]{2}[0-7][0-9A-HJKMNP-TV-Z]{25}'
 
 const RUN_ID = new RegExp(`^${RUN_ID_FORM}$`)
 const SHARD_AT = 'run_'.length
 const PREFIX_LENGTH = SHARD_AT + 2
 
+/** The id of a run on this shard. Does not check the ULID. */
 export function runIdOf(shard: number, ulid: string): string {
   return runPrefix(shard) + ulid
 }
@@ -20,7 +21,7 @@ export function runPrefix(shard: number): string {
   return `run_${shard.toString(16).padStart(2, '0')}`
 }
 
-/** The same of the shard that keeps this run. */
+/** The prefix that this run's id shares with all runs of its shard: `run_` and two hex digits. Does not check the id. */
 export function prefixOfRun(runId: string): string {
   return runId.slice(0, PREFIX_LENGTH)
 }

@@ -1,4 +1,4 @@
-// What every JSON value from outside must be, whatever its schema: not deeper than code that recurses can bear, and text that
+// What every JSON value from outside must be, with any schema: not deeper than code that recurses can bear, and text that
 // UTF-8 can hold. JSON itself allows more ("\ud800" is a lone half of a character, which would come back as another text).
 
 import type { Fault } from './codes.ts'

@@ -5,7 +5,7 @@ import { hash32 } from './hash.ts'
 
 /** The trace that a run belongs to, as its history keeps it. */
 export interface TraceContext {
-  /** Of version 00, whatever version the start had. */
+  /** Always version 00, even if the start carried a later version. */
   readonly traceparent: string
   readonly tracestate?: string
 }
@@ -13,10 +13,10 @@ export interface TraceContext {
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 const NO_TRACE = '0'.repeat(32)
 const NO_SPAN = '0'.repeat(16)
-/** Of later versions only these flags are known: sampled, random. */
+/** The flags of a later version that may be passed on: sampled, random. The meaning of all others is unknown. */
 const KNOWN_FLAGS = 0x03
 
-/** The least that everybody has to pass on, and the most that this service does. */
+/** Characters of `tracestate`. Every participant must pass on at least this many, and this service passes on no more. */
 const MAX_TRACESTATE = 512
 const MAX_MEMBERS = 32
 const MEMBER = /^[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/

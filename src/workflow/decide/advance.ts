@@ -29,12 +29,12 @@ export type KeepPayload = (value: Json) => StoredValue
 
 /**
  * Applies the facts that still count and everything that follows from them.
- * Dropped without a trace: reports with another token than the current one (R5), and whatever comes after the run's end.
+ * Dropped without a trace: reports with another token than the current one (R5), and facts that come after the run's end.
  * A step whose time has reached the deadline times the run out before its facts: late results do not count.
  * @param now the clock, ms since the epoch; the step happens at max(now, run.at), so time never goes back in a run (R2)
  * @param admission what holds tasks back that would call out; null while nothing does
  * @param keep puts a large value elsewhere; by default the history holds all
- * @param budget of what follows from the facts
+ * @param budget what the expressions that follow from the facts may cost
  */
 export function advance(
   run: Run,
@@ -90,7 +90,7 @@ function isAwaited(run: Run, task: TaskIndex | undefined): boolean {
   return task === undefined || waitsForSignal(run, task)
 }
 
-/** The event with what it brings held as the history holds it. */
+/** The event with each of its values replaced by what the history stores for it. */
 function withStoredValues(event: LaterEvent, hold: (value: StoredValue) => StoredValue): LaterEvent {
   switch (event.type) {
     case 'AttemptSucceeded': {

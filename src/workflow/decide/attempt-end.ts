@@ -22,6 +22,7 @@ const MAX_ASKED_WHILE_UNDOING_MS = 3_600_000
 /** Statuses with which a server puts a caller off rather than failing it; with Retry-After, or gRPC's RetryInfo, they spend no attempt. */
 const PUT_OFF: ReadonlySet<string> = new Set(['http_429', 'http_503', 'grpc_resource_exhausted', 'grpc_unavailable'])
 
+/** What follows each attempt that ended without success and about which nothing is decided yet, in tasks and items that may go on. */
 export function endedAttempts(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []
   for (const task of run.undecided) if (mayGoOn(run, task)) events.push(afterAttempt(run, { task }, at))
@@ -62,7 +63,7 @@ function longestPoll(run: Run, spot: Spot): number {
   return Math.max(ownMs, MAX_ASKED_WHILE_UNDOING_MS)
 }
 
-/** The wait for another attempt, or the failure that a wait which cannot end before the deadline is; null if there is none. */
+/** The wait for another attempt, or the failure of a task whose next attempt would come after the deadline; null if there is no next attempt. */
 function retry(run: Run, spot: Spot, error: TaskError, at: number): LaterEvent | null {
   const policy = planOf(run, spot).retry
   if (policy === null || policy.max_attempts === 1 || !isRetried(policy, error)) return null
@@ -108,7 +109,7 @@ export function wantsRetry(run: Run, spot: Spot, error: TaskError, retryAfterMs:
   return !isPutOff && (attempts.at(-1)?.number ?? policy.max_attempts) < policy.max_attempts
 }
 
-/** What this service has to answer for spends no attempt of a task, but not without end. */
+/** An interruption is this service's own fault, so it spends no attempt of the task. It is bounded all the same, or it could go on for ever. */
 function afterInterruption(run: Run, spot: Spot, at: number): LaterEvent {
   const { interruptions, unreached } = triesOf(run, spot)
   if (unreached > 0) return afterUnreached(run, spot, unreached, at)
@@ -132,7 +133,7 @@ function afterUnreached(run: Run, spot: Spot, times: number, at: number): LaterE
   return { type: 'TaskFailed', at, ...spot, error: { code: 'interrupted_too_often', message, retryable: false } }
 }
 
-/** What waits and delays of an item are drawn from; of a task as it was before there were items. */
+/** The seed of the random delays of a task or item. A task's seed has no item part, as in histories that were written before maps existed. */
 function seedOf(run: Run, { item }: Spot): string {
   return item === undefined ? run.id : `${run.id}/${item}`
 }

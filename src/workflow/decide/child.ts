@@ -33,7 +33,7 @@ const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
 /**
  * The id of the run that an attempt of a task, or of an item of it, is: of the parent's shard, with a ULID of the attempt's time and of a hash in
- * place of chance. It is the same whoever works it out, so that a start which a crash cut off is made again and starts nothing
+ * place of chance. Working it out again gives the same id, so that a start which a crash cut off is repeated and starts nothing
  * twice.
  * @param attempt how many attempts came before
  */

@@ -1,5 +1,5 @@
 // The circuit breaker of one target: whether tasks may call it, by how the last calls ended. Pure data and pure transitions;
-// who keeps a circuit, who asks and who is told is durable/gate/gate.ts and durable/runner/circuits.ts.
+// durable/gate/gate.ts keeps a circuit, and durable/runner/circuits.ts asks it and is told of its changes.
 //
 //   closed --too many of the last calls failed--> open --time is up, somebody asks--> half_open
 //   half_open --three trials succeeded--> closed        half_open --a trial failed--> open, for twice as long
@@ -71,8 +71,8 @@ const NO_CALLS: ReadonlySet<string> = new Set([
 
 /**
  * What an attempt that ended with this code says about its server: no answer, a time-out and 5xx are failures; 4xx is the
- * caller's own fault and says nothing, as do the statuses of gRPC that mean as much; any other answer is a success, whatever
- * the task made of it.
+ * caller's own fault and says nothing, and neither do the gRPC statuses of the same meaning; any other answer is a success,
+ * even if the task failed over it.
  * @param code of the attempt's error; null if it succeeded
  */
 export function verdictOf(code: string | null): Verdict {
@@ -82,7 +82,7 @@ export function verdictOf(code: string | null): Verdict {
 }
 
 /**
- * What it says when the call was a trial. A trial asks whether the server answers at all, and a 4xx does; without that a
+ * What an attempt that ended with this code says about its server if the call was a trial. A trial asks whether the server answers at all, and a 4xx does; without that a
  * server which is back and refuses this caller would stay half-open for ever. A server that is busy (408, 425, 429, and
  * RESOURCE_EXHAUSTED of gRPC) is not back.
  */
@@ -110,7 +110,7 @@ function isTripped(outcomes: readonly Outcome[], { failure_rate, minimum_calls, 
   return last.filter(({ isFailure }) => isFailure).length >= failure_rate * last.length
 }
 
-/** Opens a closed circuit whatever its window says: whoever holds only a part of the calls has seen enough. */
+/** Opens a closed circuit without asking its window: the caller knows of failures that this circuit has not seen. Others stay as they are. */
 export function openCircuit(circuit: Circuit, policy: BreakerPolicy, at: number): Circuit {
   return circuit.state === 'closed' ? openState(0, spanMs(policy.open_for), at) : circuit
 }
@@ -179,8 +179,8 @@ export function afterTrial(circuit: Circuit, id: number, verdict: Verdict, at: n
 const MAX_PATIENCE_MS = 3_600_000
 
 /**
- * How long a task waits at least that was held back so often in a row: each time twice as long, so that a run which waits
- * a year for a server does not fill its history. Whoever closes a circuit wakes those that it held, whatever this says.
+ * The shortest wait of a task that a circuit has held back `waits` times in a row. It doubles each time, so that a run which
+ * waits a year for a server does not fill its history. A circuit that closes wakes the tasks that it held before that.
  * @returns milliseconds, 1,000 to MAX_PATIENCE_MS
  */
 export function patienceMs(waits: number): number {

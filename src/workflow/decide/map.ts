@@ -28,7 +28,7 @@ const HELD_IN_A_ROW = 32
 /** Items that a failure names; the others are counted. */
 const MAX_NAMED_ITEMS = 100
 
-/** The map begins with the values of its list, or fails if there is none. */
+/** Begins a map with the values of its list; the map fails if `items` yields no list, or one that is too long or too large. */
 export function beginMap(run: Run, task: TaskIndex, at: number, load: LoadPayload, budget: StepBudget): LaterEvent {
   const template = run.workflow.definition.tasks[task]!.with!.items!
   const scope = runScope(run, load, budget)
@@ -75,7 +75,7 @@ export function hasRoom(run: Run, task: TaskIndex): boolean {
   return roomOf(run, task) > 0
 }
 
-/** How many more items may. */
+/** How many more items of the map may execute at once, here or as runs of their own. */
 export function roomOf(run: Run, task: TaskIndex): number {
   const { running, nesting } = run.tasks[task]!.items!
   return run.workflow.plans[task]!.items!.maxParallel - running.size - nesting.size
@@ -129,7 +129,7 @@ function tooManyFailures(run: Run, task: TaskIndex): TaskError {
   return { code: 'map_failed', message, retryable: false, items: named, ...(cause === null ? {} : { cause }) }
 }
 
-/** In the order of the items; null for those that failed. */
+/** The outputs of all items, in the order of the list; null for items that failed. */
 function outputOf({ total, begun }: Items, load: LoadPayload): Json {
   return Array.from({ length: total }, (_, index) => readValue(begun.get(index)!.output, load))
 }

@@ -50,9 +50,9 @@ export function afterCompensation(run: Run): { status: FinalStatus; error: RunEr
   }
 }
 
-/** The failure that makes the run fail; null if there is none, or if the run ended for another reason before its last task. */
+/** The failure that makes the run fail; null if no failure does, or if the run ended for another reason before its last task. */
 function taskError(run: Run): RunError | null {
-  // A run that a failure has stopped is failed, whatever came after: the first end in the history counts.
+  // A run that a failure has stopped is failed, even if it was cancelled later: the first end in the history counts.
   const isDecided = run.ending === null || run.workflow.definition.on_failure === 'stop'
   const failure = isDecided ? run.failures.find((task) => handlerOf(run, task) === undefined) : undefined
   if (failure === undefined) return null
@@ -61,7 +61,7 @@ function taskError(run: Run): RunError | null {
   return { ...error, task_id }
 }
 
-/** Where branches go on after a failure, one that a dependent was there for, and which that dependent survived, is handled: by it. */
+/** The task that handled a failure: a dependent whose trigger rule accepts failures, and which succeeded. Undefined if no task did, or if a failure stops the run. */
 export function handlerOf({ workflow, tasks }: Run, failed: TaskIndex): TaskIndex | undefined {
   if (workflow.definition.on_failure === 'stop') return undefined
   return workflow.graph.dependents[failed]!.find(

@@ -1,7 +1,7 @@
 // Which tasks of a run that has ended a new run of it has to make again, and which outputs it takes over. Pure.
 //
 // A task is made again if it is asked for, if it did not succeed, if its compensation has begun, or if it stands below one
-// that is made again. So whatever is taken over rests on outputs that are taken over too.
+// that is made again. So every output that is taken over rests on outputs that are taken over too.
 
 import type { Fault } from '../codes.ts'
 import type { CompiledWorkflow, TaskDefinition } from '../definition/definition.ts'
@@ -23,7 +23,7 @@ export type Rerun =
   /** Each with a JSON Pointer into the request. */
   | { kind: 'unfit_retry'; faults: Fault[] }
 
-/** Names that nobody knows and that get a proposal: each costs a comparison with every id. */
+/** How many unknown names get a proposal: each costs a comparison with every id. */
 const MAX_PROPOSALS = 20
 const MAX_FAULTS = 1_000
 

@@ -7,7 +7,7 @@
 /** Retries per call. */
 export const BUDGET_RATIO = 0.2
 
-/** Retries a minute whatever the calls. */
+/** Retries a minute that a host gets even without any calls. */
 export const BUDGET_PER_MINUTE = 10
 
 const WINDOW_MS = 60_000

@@ -10,7 +10,7 @@ import { afterCompensation, outcomeOf } from './outcome.ts'
 /** Tasks that a deadlock names; the others are counted. */
 const MAX_NAMED_TASKS = 1_000
 
-/** The run is ending: whatever has not ended and may not go on is ended, as api.md's table "what happens" has it. */
+/** Ends every task that has not ended and may not go on, now that the run is ending (api.md, table "what happens"). */
 export function endRest(run: Run, at: number): LaterEvent[] {
   const events: LaterEvent[] = []
   for (let task = run.firstUnsettled; task < run.tasks.length && events.length < MAX_DECISIONS; task++) {
@@ -25,6 +25,7 @@ export function endRest(run: Run, at: number): LaterEvent[] {
   return events
 }
 
+/** The event that ends a run which cannot go on; a deadlock names the first tasks that can never start. */
 export function stopRun(run: Run, at: number, code: 'deadlock' | 'history_limit'): LaterEvent {
   if (code === 'history_limit') {
     const message = `The history of the run has reached ${historyLimit(run)} events`

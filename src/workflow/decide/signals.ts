@@ -29,8 +29,8 @@ export function hearsSignals(run: Run): boolean {
 }
 
 /**
- * Waiting tasks that get a signal which has just come; null if that cannot be told within the budget, so that the signal has to
- * be refused. One that is meant for a task goes to that task, whatever its `match` says.
+ * The waiting tasks that get a signal which has just come; null if the budget is spent before all `match` expressions are
+ * tried, and the signal has to be refused then. A signal that is meant for one task goes to that task without asking its `match`.
  */
 export function takersOf(
   run: Run,
@@ -56,7 +56,7 @@ export function waitsForSignal(run: Run, task: TaskIndex): boolean {
 
 /**
  * The last signal kept that tasks which are about to wait were tried against without a match, when their step was cut: the next
- * one goes on from there. It is no part of the run: who has forgotten it, after a crash, begins again with the first.
+ * one goes on from there. It is no part of the run: after a crash the tries begin again with the first signal.
  */
 const triedUntil = new WeakMap<Run, Map<TaskIndex, number>>()
 

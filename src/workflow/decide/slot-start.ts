@@ -92,7 +92,7 @@ export function heldBack(run: Run, spot: Spot, { target, until }: Hold, at: numb
   return { type: 'TaskWaiting', at, ...spot, for: 'circuit', until: due, isPutOff: false, target }
 }
 
-/** Of each map the item whose next attempt is due first, if there is room for one more. */
+/** One item of each map: the one whose next attempt is due first. Maps without room for one more give none. */
 function dueItems(run: Run, at: number, admission: Admission | null): Spot[] {
   const due: { spot: Spot; wakeAt: number }[] = []
   for (const task of run.maps) {

@@ -12,6 +12,7 @@ import { MAX_DECISIONS } from './decision-bounds.ts'
 import { beginMap, dueRuns } from './map.ts'
 import { beginWait } from './waits.ts'
 
+/** Evaluates `when` of the tasks that are ready: a task goes on, is skipped, or fails if its condition has no value. Stops when the budget is spent. */
 export function evaluateConditions(run: Run, at: number, load: LoadPayload, budget: StepBudget): LaterEvent[] {
   if (run.conditional.size === 0) return []
   const scope = runScope(run, load, budget)

@@ -40,7 +40,7 @@ export function beginWait(
   return { type: 'TaskWaiting', at, task, for: 'time', until: wakeAt, isPutOff: false }
 }
 
-/** The time-out of a wait that is due because it has lasted as long as the task's `timeout` allows; null of a sleep that is over. */
+/** The error of a wait that has lasted as long as the task's `timeout` allows; null if it is a sleep that is over. */
 export function waitedTooLong(run: Run, task: TaskIndex): TaskError | null {
   const { waitingFor, wakeAt, startedAt } = run.tasks[task]!
   const { timeoutMs } = run.workflow.plans[task]!

@@ -32,7 +32,7 @@ export interface TaskDefinition {
 /** What tasks get that do not say it themselves. */
 export interface TaskDefaults {
   retry?: RetryPolicy
-  /** Of tasks that make attempts; a wait has no default limit but the run's. */
+  /** Applies only to tasks that make attempts: a wait has no default limit but the run's. */
   timeout?: string
   breaker?: BreakerPolicy | false
 }
@@ -131,6 +131,7 @@ export interface CompiledWorkflow {
 /** Limit of a compensation that sets none: the run's deadline does not bound it. */
 const COMPENSATION_TIMEOUT = '30s'
 
+/** Makes what a run needs of a definition that parse.ts has passed: graph, plan of each task, and validator of the input. Once for each version. */
 export function compile(definition: WorkflowDefinition): CompiledWorkflow {
   const { tasks } = definition
   const positions = new Map(tasks.map(({ id }, index) => [id, index]))
@@ -202,11 +203,13 @@ const KINDS: Readonly<Record<string, TaskKind>> = {
   map: 'map',
 }
 
+/** How a task is performed: by an attempt of the executor, or by the scheduler in one of its ways. */
 export function kindOf(task: Pick<TaskDefinition, 'type' | 'with'>): TaskKind {
   if (isPlaceholder(task)) return 'placeholder'
   return KINDS[task.type] ?? 'attempt'
 }
 
+/** Whether the task waits for an event that people can also send by a link (`with.callback`). */
 export function hasCallback(task: TaskDefinition): boolean {
   return kindOf(task) === 'wait' && task.with!.callback === true
 }
@@ -221,6 +224,7 @@ function eventsOf(tasks: readonly TaskDefinition[]): Map<string, number[]> {
   return events
 }
 
+/** Whether the task has no `with`: it does nothing, and succeeds with null. */
 export function isPlaceholder(task: Pick<TaskDefinition, 'with'>): boolean {
   return task.with === undefined
 }

@@ -1,6 +1,6 @@
 // Whether the waits of a definition fit into its time limit: found when it is registered, rather than by every run of it.
 // Knows what waits certainly last, not how long calls take. Also for a definition with other faults: a task that could not be
-// read counts as one that takes no time and waits for nothing, so what is found is true whatever that task turns out to be.
+// read counts as one that takes no time and waits for nothing, so what is found stays true when that task is mended.
 
 import type { Fault, Warning } from '../codes.ts'
 import type { RetryPolicy } from '../decide/retry.ts'
@@ -73,7 +73,7 @@ export function fitOf(
   }
 }
 
-/** How long a sleep lasts; null if the task is none, or only a run knows. */
+/** How long a sleep lasts, in ms; null if the task is not a sleep, or if only a run knows. */
 function literalSleepMs(task: TaskOfFit): number | null {
   if (kindOf(task) !== 'sleep') return null
   const span = task.with!.for

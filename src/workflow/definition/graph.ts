@@ -1,4 +1,4 @@
-// The graph of a workflow, by position: who waits for whom, in which order, and where it bites its own tail.
+// The graph of a workflow, by position: which task waits for which other, in which order, and where there is a cycle.
 // Built once for a definition and shared by all its runs, so nothing in it may change.
 
 /** What the graph needs of a task. */

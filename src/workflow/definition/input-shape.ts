@@ -4,7 +4,7 @@
 // A name is declared by `properties`, `required`, a matching pattern or a schema for further members, in the schema itself, in
 // what it refers to, or in any branch that may hold. A name that is not declared is a fault where `properties` are given
 // and nothing says that there are more; where the schema is silent about further members (no `additionalProperties`), a
-// read that asks first (`has(input.x)`, `input.?x`) is none.
+// read that asks first (`has(input.x)`, `input.?x`) is not a fault.
 
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { isSchema, type Schema, SchemaDocument } from '../json-schema/json-schema.ts'
@@ -47,6 +47,7 @@ type Answer =
   /** Says nothing of members. */
   | { kind: 'silent' }
 
+/** Tells which parts of a workflow's input expressions may read, as its `input_schema` has it. Bounded: beyond MAX_LOOKED_AT everything is allowed. */
 export class InputShape {
   readonly #document: SchemaDocument
   readonly #known = new Map<string, ShapeFault | null>()
@@ -161,7 +162,7 @@ function matches(pattern: string, name: string): boolean {
   return !compiled.ok || name.length > 1_000 || compiled.pattern.test(name, () => {})
 }
 
-/** Of several that hold at once: whoever declares the name has the word, then whoever leaves it open. */
+/** The answer of several shapes that hold at once: a shape that declares the name wins, then one that leaves it open. */
 function allOf(answers: readonly Answer[]): Answer {
   const shapes = answers.flatMap((answer) => (answer.kind === 'declared' ? [answer.shape] : []))
   if (shapes.length > 0) return { kind: 'declared', shape: shapes.length === 1 ? shapes[0]! : { all: shapes } }
@@ -172,7 +173,7 @@ function allOf(answers: readonly Answer[]): Answer {
   return { kind: 'absent', names, isClosed: absent.some(({ isClosed }) => isClosed) }
 }
 
-/** Of several of which one holds: the name is a fault only if none has it. */
+/** The answer of several shapes if any one of them may hold: the name is a fault only if no shape has it. */
 function anyOf(answers: readonly Answer[]): Answer {
   const shapes = answers.flatMap((answer) => (answer.kind === 'declared' ? [answer.shape] : []))
   const isLoose = answers.some(({ kind }) => kind === 'open' || kind === 'silent')

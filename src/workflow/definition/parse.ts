@@ -38,7 +38,7 @@ const HeadSchema = WorkflowDefinitionSchema.extend({ tasks: z.array(z.unknown())
 const TIMEOUT_SCHEMA = WorkflowDefinitionSchema.shape.timeout
 
 /**
- * Checks a definition and fills in its defaults. Never throws, whatever the value; costs about as much as its text is long.
+ * Checks a definition and fills in its defaults. Never throws, for any value; costs about as much as its text is long.
  * @param value what JSON.parse made of a body
  * @param types the task types there are (src/tasks/schemas.ts)
  * @returns at most MAX_FAULTS faults, each with a JSON Pointer into the value or to a member that is missing there

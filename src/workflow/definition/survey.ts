@@ -1,5 +1,5 @@
-// What a definition's tasks are to each other, read leniently from a value that may have any fault: whoever has an id that is
-// a text counts, so that one bad task does not hide the faults of the others, nor make up faults of theirs.
+// What a definition's tasks are to each other, read leniently from a value that may have any fault: each task counts whose id
+// is a text, so that one bad task does not hide the faults of the others, nor make up faults of theirs.
 
 import type { Fault } from '../codes.ts'
 import { components, findCycles, Upstream } from '../cycles.ts'
@@ -16,6 +16,7 @@ const MAX_PROPOSALS = 50
 /** A cycle that is longer is shown by its first tasks and its end. */
 const MAX_SHOWN_STEPS = 20
 
+/** The ids, the graph and the names of a definition's tasks, for the checks that need more than one task. Takes any value as `tasks`. */
 export class Survey {
   /** The entries of `tasks` that are looked at; beyond the bound only ids count. */
   readonly tasks: readonly unknown[]

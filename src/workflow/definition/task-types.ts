@@ -10,7 +10,7 @@ export interface TaskType {
   readonly isBuiltIn?: true
   /** Fields of a task that would say nothing of one of this type. */
   readonly takesNo?: readonly ('retry' | 'timeout')[]
-  /** Whom a task of this type calls, its expressions filled in: the origin of a host. Absent: tasks of this type call nobody. */
+  /** The origin of the host that a task of this type calls, from its `with` after expressions were filled in. Absent: tasks of this type call no host. */
   readonly hostOf?: (rendered: JsonObject) => string | null
   /** The fields that `hostOf` reads. */
   readonly hostFields?: readonly string[]
@@ -49,6 +49,7 @@ export interface ResponseField {
 /** Every task type of the contract, by its name. */
 export type TaskTypes = Readonly<Record<string, TaskType>>
 
+/** The type of this name; null if there is no such type. */
 export function taskType(types: TaskTypes, name: unknown): TaskType | null {
   return typeof name === 'string' && Object.hasOwn(types, name) ? types[name]! : null
 }

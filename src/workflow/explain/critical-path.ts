@@ -69,7 +69,7 @@ function decisive(run: Run, timeline: Timeline): TaskIndex | null {
   return decisiveForward(run, timeline)
 }
 
-/** The same of the tasks that do the run's work, as if nothing had been undone. */
+/** The task with whose end the run's own work ended, or that it waits for now; compensations are left out. */
 function decisiveForward(run: Run, timeline: Timeline): TaskIndex | null {
   const { tasks, cut } = timeline
   const forward = run.tasks.map((_, task) => task).filter((task) => run.workflow.plans[task]!.undoes === null)

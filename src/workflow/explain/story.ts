@@ -18,6 +18,7 @@ export interface Sentence {
 /** Sentences that each name one task: so many of a kind are told, the others are counted. */
 const MAX_OF_A_KIND = 20
 
+/** What the run has done so far, in sentences, from how it began to how it can be made again. Bounded: of many tasks of a kind only the first are named. */
 export function storyOf(run: Run, timeline: Timeline): Sentence[] {
   return [
     ...beginning(run, timeline),
@@ -44,7 +45,7 @@ function names(run: Run, tasks: readonly TaskIndex[]): string {
   return joinWithAnd(tasks.map((task) => idOf(run, task)))
 }
 
-/** Positions of the tasks of which this holds, in the order of the definition. */
+/** Positions of the tasks for which `holds` is true, in the order of the definition. */
 function tasksThat(run: Run, holds: (task: Task, index: TaskIndex) => boolean): TaskIndex[] {
   return run.tasks.flatMap((task, index) => (holds(task, index) ? [index] : []))
 }

@@ -145,15 +145,18 @@ class Intervals {
   readonly #closed: Interval[] = []
   #from: number | null = null
 
+  /** Begins an interval; changes nothing if one is open. */
   open(at: number): void {
     this.#from ??= at
   }
 
+  /** Ends the open interval. One without length is dropped. */
   close(at: number): void {
     if (this.#from !== null && at > this.#from) this.#closed.push({ from: this.#from, to: at })
     this.#from = null
   }
 
+  /** All intervals; one that is still open ends now. Call it last: it closes. */
   until(now: number): readonly Interval[] {
     this.close(now)
     return this.#closed

@@ -88,11 +88,11 @@ export function runWaiting(run: Run): Waiting | null {
   return { for: 'time', detail: 'the run starts at the time that its start has named', until: queuedUntil }
 }
 
-/** What is said of whoever waits, at some time. */
+/** What each task and item waits for, at some time. */
 export interface Waits {
-  /** Of a task; null unless it has neither ended nor is running. */
+  /** What a task waits for; null if it is running or has ended. */
   readonly ofTask: (task: TaskIndex) => Waiting | null
-  /** Of an item of a map, about its next attempt; null unless its last has ended, or a circuit holds it. */
+  /** What the next attempt of an item of a map waits for; null unless its last one has ended, or a circuit holds it. */
   readonly ofItem: (task: TaskIndex, item: number) => Waiting | null
 }
 
@@ -205,7 +205,7 @@ function retryDetail(run: Run, spot: Spot): string {
   return `attempt ${number} of ${most} ended with ${error?.code}`
 }
 
-/** Names in one line, the first of many. */
+/** The first `most` names in one line, with "..." behind them if there are more. */
 export function firstNames(names: readonly string[], most: number): string {
   return `${names.slice(0, most).join(', ')}${names.length > most ? ', ...' : ''}`
 }

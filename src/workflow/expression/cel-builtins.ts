@@ -75,6 +75,7 @@ export function application(name: string, isMethod: boolean, argumentCount: numb
   return `${isMethod ? 'a.' : ''}${name}(${args.slice(0, argumentCount).join(', ')})`
 }
 
+/** Whether there is a built-in of this form (`application` writes it). */
 export function isBuiltin(application: string): boolean {
   return BUILTINS.has(application)
 }
@@ -97,6 +98,7 @@ export function parseCel(text: string): { ast: ASTNode } | { fault: SyntaxFault 
   }
 }
 
+/** The error of a built-in that has no value for its arguments, at this node. */
 export function failure(node: ASTNode, message: string): EvaluationError {
   return new EvaluationError({ code: 'evaluation_failed', message, range: { start: node.pos, end: node.end } })
 }

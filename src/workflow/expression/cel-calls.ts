@@ -13,6 +13,7 @@ export type Call = Extract<ASTNode, { op: 'call' | 'rcall' }>
 /** What a call is. Macros are known by their names alone, as in the library's parser. */
 export type CallKind = 'has' | 'dyn' | 'comprehension' | 'optional' | 'bind' | 'namespaced' | 'builtin' | 'unknown'
 
+/** How a call is evaluated; 'unknown' if there is no such function or method. */
 export function callKind(node: Call): CallKind {
   if (node.op === 'call') {
     const [name, args] = node.args

@@ -35,6 +35,7 @@ export type Value =
   | Opaque
   | Lookup
 
+/** A list that an expression made: its items may be values that JSON has no word for. */
 export class List {
   readonly items: Value[]
 
@@ -80,6 +81,7 @@ export class Meter {
     this.#stepsLeft = Math.min(MAX_STEPS, this.#templateStepsLeft)
   }
 
+  /** Pays for steps of evaluation. */
   spend(steps: number): void {
     this.#stepsLeft -= steps
     this.#templateStepsLeft -= steps
@@ -99,27 +101,33 @@ export class Meter {
   }
 }
 
+/** A JSON value as CEL sees it: whole numbers that are exact become int (bigint), others stay double. */
 export function read(json: Json): Value {
   return typeof json === 'number' && Number.isSafeInteger(json) ? BigInt(json) : json
 }
 
+/** Whether a value is a list, read from JSON or made by an expression. */
 export function isList(value: Value): value is Json[] | List {
   return Array.isArray(value) || value instanceof List
 }
 
+/** Whether a value is a map, read from JSON or made by an expression. */
 export function isMap(value: Value): value is JsonObject | Map<Key, Value> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return !(value instanceof List || value instanceof Optional || value instanceof Opaque || value instanceof Lookup)
 }
 
+/** How many items a list has. */
 export function lengthOf(list: Json[] | List): number {
   return list instanceof List ? list.items.length : list.length
 }
 
+/** The item at this position, which must exist, as CEL sees it. */
 export function elementAt(list: Json[] | List, index: number): Value {
   return list instanceof List ? list.items[index]! : read(list[index]!)
 }
 
+/** The keys of a map, in the order in which it has them. */
 export function keysOf(map: JsonObject | Map<Key, Value>): Key[] {
   return map instanceof Map ? [...map.keys()] : Object.keys(map)
 }
@@ -132,7 +140,7 @@ export function toKey(value: Value): Key | undefined {
   return typeof bare === 'bigint' ? bare : undefined // a uint
 }
 
-/** The member of a map or the element of a list; undefined when there is none, whatever `holder` is. */
+/** The member of a map or the element of a list; undefined if it does not exist, or if `holder` is neither. */
 export function memberOf(holder: Value, key: Value): Value | undefined {
   const known = toKey(key)
   if (known === undefined) return undefined
@@ -148,8 +156,8 @@ export function memberOf(holder: Value, key: Value): Value | undefined {
 }
 
 /**
- * CEL equality: numbers by value whatever their type, lists and maps by their parts, values of different types unequal.
- * @param opaque decides pairs of which one is a value of the library
+ * CEL equality: numbers of any type by value, lists and maps by their parts, values of different types unequal.
+ * @param opaque decides pairs in which one is a value of the library
  */
 export function equal(a: Value, b: Value, meter: Meter, opaque: (a: Value, b: Value) => boolean, depth = 0): boolean {
   if (typeof a === 'string' && typeof b === 'string') {

@@ -56,6 +56,7 @@ class Evaluation {
     this.#meter = meter
   }
 
+  /** The value of a node and of what it holds. Spends one step for each node. */
   value(node: ASTNode, bound: Binding | null): Value {
     this.#meter.spend(1)
     switch (node.op) {

@@ -25,7 +25,7 @@ export interface TaskReference {
 /** A part of the input that is read: `input.order.id` is two steps. */
 export interface InputReference {
   steps: Step[]
-  /** Of each step. */
+  /** Position of each step in the text, in characters from 0. */
   positions: number[]
 }
 

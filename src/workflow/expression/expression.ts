@@ -1,5 +1,5 @@
 // Templates: JSON whose strings may hold `${{ CEL }}`. Finds the expressions, checks them against a workflow, fills them in.
-// One pass: what an expression yields is data, whatever it looks like. The language itself is cel.ts.
+// One pass: what an expression yields is data, even if it looks like an expression. The language itself is cel.ts.
 
 import { EvaluationError } from '@marcbachmann/cel-js'
 import { closest } from 'fastest-levenshtein'
@@ -132,7 +132,7 @@ function taskFaults({ id, position, readsInside }: TaskReference, names: Express
   return faults
 }
 
-/** Of names that exist in some places only. */
+/** Faults of a name that exists in some places only, such as `item` or `response`, and is used elsewhere. */
 function placeFaults({ name, position }: PlacedName, { hasItem, hasResponse }: ExpressionNames): NameFault[] {
   if (name === 'response' ? hasResponse : hasItem) return []
   const where = name === 'response' ? 'where an answer is judged' : 'in a map over items'

@@ -43,7 +43,7 @@ export function limitScope(
   return characters <= MAX_HANDED_CHARACTERS ? { ok: true, scope } : tooMuch(`${characters} characters`)
 }
 
-/** Of other tasks it holds those that this one depends on. */
+/** What the expressions of a task or item see, as JSON for the executor. Of the other tasks only those are in it that this one depends on. */
 export function scopeValue(run: Run, { task, item }: Spot, load: LoadPayload): JsonObject {
   const { definition, graph } = run.workflow
   const tasks = definition.tasks[task]!.depends_on.map((id) => {

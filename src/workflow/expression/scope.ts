@@ -28,6 +28,7 @@ export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null 
   }
 }
 
+/** What expressions see as `run`. */
 export function identityOf(run: Run) {
   return { id: run.id, workflow: run.workflow.definition.name, version: run.version, attempt: attemptOf(run) }
 }

@@ -11,7 +11,7 @@ export const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/
 /** Which secrets a call needs, and how they are marked in its `with`. Crosses RPC between releases (R9). */
 export interface SecretsAsked {
   tenant: string
-  /** Of the marks of this call alone. */
+  /** Stands in every mark of this call, and in no other text. */
   nonce: string
   /** Each once. */
   names: string[]
@@ -30,7 +30,7 @@ export class SecretMarks {
 
   /**
    * What stands in a rendered text until the executor puts the value there. Where a URL has its host no mark can be part of
-   * one (the `:`), so whoever asks a rendered URL for its host gets none and never a made-up one.
+   * one (the `:`), so a rendered URL with a mark for its host has no host, instead of a made-up one.
    */
   mark(name: string): string {
     this.#nonce ??= this.#mint()

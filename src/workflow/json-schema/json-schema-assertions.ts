@@ -38,6 +38,7 @@ function typeWords(type: string): string {
   return withArticle(type === 'integer' ? 'int' : type)
 }
 
+/** What is wrong with a number by `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum` and `multipleOf`. */
 export function numberFaults(schema: JsonObject, value: number): Reason[] {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema
   const reasons: Reason[] = []
@@ -50,7 +51,7 @@ export function numberFaults(schema: JsonObject, value: number): Reason[] {
   return reasons
 }
 
-/** As decimals, the way both were written: in binary 0.3 is no multiple of 0.1. */
+/** Whether a number is a multiple of another. Computed in decimals, as both were written: in binary 0.3 is not a multiple of 0.1. */
 function isMultiple(value: number, divisor: number): boolean {
   if (Number.isSafeInteger(value) && Number.isSafeInteger(divisor)) return value % divisor === 0
   const [a, b] = [decimal(value), decimal(divisor)]
@@ -71,6 +72,7 @@ function decimal(number: number): Decimal {
   return { digits: BigInt(whole + fraction), exponent: Number(exponent) - fraction.length }
 }
 
+/** What is wrong with a text by `minLength` and `maxLength`. */
 export function textFaults({ minLength, maxLength }: JsonObject, value: string): Reason[] {
   if (minLength === undefined && maxLength === undefined) return []
   // Characters as JSON Schema counts them: code points.
@@ -79,6 +81,7 @@ export function textFaults({ minLength, maxLength }: JsonObject, value: string):
   return boundFaults(length, minLength, maxLength, 'string')
 }
 
+/** What is wrong with a list or an object by the number of its items or members; [] for other values. */
 export function countFaults(schema: JsonObject, value: Json): Reason[] {
   if (Array.isArray(value)) return boundFaults(value.length, schema.minItems, schema.maxItems, 'array')
   const { minProperties, maxProperties } = schema

@@ -1,5 +1,5 @@
 // Whether a value fits a JSON Schema (draft 2020-12), and every place where it does not. Interprets the schema, so nothing is
-// made into code. Bounded in steps and depth whatever schema and value are: both come from outside, and what cannot be judged
+// made into code. Bounded in steps and depth for every schema and value: both come from outside, and what cannot be judged
 // within the bound does not fit. For schemas that json-schema-check.ts has passed.
 //
 // `format` and `content...` are annotations here, as the draft has it by default.
@@ -101,6 +101,7 @@ class Validation {
     this.#prepared = prepared
   }
 
+  /** The faults of a value by a schema, with JSON Pointers that begin with `at`; one fault if a bound of steps or depth is reached. */
   faultsOf(schema: Schema, value: Json, at: string): Fault[] {
     this.#at = at
     const faults = new Entries<Fault>()
@@ -135,7 +136,7 @@ class Validation {
 
   #evaluate(schema: JsonObject, value: Json, faults: Faults, seen: Evaluated | null): boolean {
     let holds = this.#assert(schema, value, faults)
-    // Whoever asks only whether the value fits needs no second reason.
+    // If only the answer counts, one reason is enough.
     const goesOn = () => holds || (faults !== null && !faults.isFull)
     if (goesOn() && Array.isArray(value)) holds = this.#items(schema, value, faults, seen) && holds
     if (goesOn() && isJsonObject(value)) holds = this.#members(schema, value, faults, seen) && holds

@@ -59,6 +59,7 @@ export function* subschemasOf(schema: Schema): Generator<Subschema> {
   }
 }
 
+/** Whether a value can be a schema: an object, true or false. */
 export function isSchema(value: unknown): value is Schema {
   return typeof value === 'boolean' || isJsonObject(value)
 }

@@ -58,6 +58,7 @@ class Parser {
     this.#source = source
   }
 
+  /** Reads the whole pattern. Throws Refusal for what this matcher does not take. */
   all(): Node {
     const node = this.#choice()
     if (this.#at < this.#source.length) throw new Error(`a pattern was read to ${this.#at} only`)
@@ -102,7 +103,7 @@ class Parser {
     if (this.#takes('\\b')) return { kind: 'assertion', assertion: 'boundary' }
     if (this.#takes('\\B')) return { kind: 'assertion', assertion: 'no_boundary' }
     if (this.#takes('(')) return this.#group()
-    // One character, an escape, or a class: whatever one character of a text has to match.
+    // One character, an escape, or a class: each matches one character of a text.
     const characters =
       /\[(?:\\[\s\S]|[^\]\\])*\]|\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|\\u\{[^}]*\}|\\u.{4}|\\x..|\\c.|\\[pP]\{[^}]*\}|\\[\s\S]|[\s\S]/uy
     characters.lastIndex = this.#at
@@ -140,6 +141,7 @@ class Assembly {
   readonly #classes = new Map<string, (codePoint: number) => boolean>()
   #built = 0
 
+  /** The states of a whole pattern, and the first of them. Throws Refusal when they become too many. */
   of(node: Node): { states: readonly State[]; start: number } {
     const start = this.#before(0, node)
     return { states: this.#states, start }
@@ -202,6 +204,10 @@ function tooLarge(): Refusal {
   return new Refusal(`has more than ${MAX_STATES.toLocaleString('en-US')} states once its repetitions are written out`)
 }
 
+/**
+ * A regular expression as a machine of states, which reads a text once: it takes no longer for hostile patterns, unlike one that backtracks.
+ * @see Thompson, "Regular Expression Search Algorithm" (1968)
+ */
 export class Pattern {
   readonly #states: readonly State[]
   readonly #start: number

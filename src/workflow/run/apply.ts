@@ -74,7 +74,7 @@ export function accept(event: AcceptedEvent): Run {
     firstUnsettled: 0,
   }
   for (const root of graph.roots) release(run, root)
-  // A task whose rule waits for nothing is ready whatever it depends on.
+  // A task whose rule waits for nothing is ready at once, although it has dependencies.
   event.workflow.plans.forEach(({ rule }, index) => {
     if (rule === 'always' && graph.dependencies[index]!.length > 0) release(run, index)
   })

@@ -23,7 +23,7 @@ import type { Json } from '../json.ts'
 
 const FORMAT = 1
 
-/** A held value inside a tuple: `[json]` is the value itself, `{n, bytes}` names a payload. */
+/** A stored value inside a tuple: `[json]` is the value itself, `{n, bytes}` names a payload. */
 type Encoded = [Json] | { n: number; bytes: number }
 type Tuple = [tag: string, ...fields: unknown[]]
 
@@ -32,7 +32,7 @@ export function encodeCommit(at: number, events: readonly RunEvent[]): string {
   return JSON.stringify([FORMAT, at, ...events.map(toTuple)])
 }
 
-/** What only the surroundings of a history know: the definition is kept once a version, the id is the row's key. */
+/** What a history does not hold itself: the definition is kept once for each version, and the id is the key of the row. */
 export interface Restored {
   runId: string
   workflow: CompiledWorkflow
@@ -290,7 +290,7 @@ function fromTuple([tag, ...f]: Tuple, at: number, { runId, workflow }: Restored
   }
 }
 
-/** Fields at the end of a tuple that say nothing are left out. */
+/** Drops absent fields at the end of a tuple; absent fields before them become null, so that the others keep their places. */
 function withoutTrailingGaps(fields: readonly unknown[]): unknown[] {
   const said = fields.slice(0, fields.findLastIndex((field) => field !== undefined) + 1)
   return said.map((field) => field ?? null)
@@ -332,10 +332,12 @@ function decodeValue(encoded: unknown): StoredValue {
   return new PayloadRef(n, bytes)
 }
 
+/** Whether this is the first event of a run. */
 export function isAccepted(event: RunEvent | null | undefined): event is AcceptedEvent {
   return event?.type === 'RunAccepted'
 }
 
+/** Whether this event can be folded into a run that exists: it is known to this release, and not the first one. */
 export function isLater(event: RunEvent | null): event is LaterEvent {
   return event !== null && event.type !== 'RunAccepted'
 }

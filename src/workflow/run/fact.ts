@@ -4,7 +4,7 @@ import type { LaterEvent, TaskIndex } from '../event.ts'
 
 type Untimed<E> = E extends unknown ? Omit<E, 'at'> : never
 
-/** A signal with the tasks that get it, which whoever takes it has found (`takersOf`) in the run as it stands. */
+/** A signal with the tasks that get it. The Runner has found them (`takersOf`) in the run as it stands. */
 export type SignalFact = Untimed<Extract<LaterEvent, { type: 'SignalReceived' }>> & { takers: readonly TaskIndex[] }
 
 /** What the world can report of a run that was accepted. */

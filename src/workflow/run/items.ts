@@ -42,6 +42,7 @@ export interface Items {
   outputBytes: number
 }
 
+/** The items of a map that begins with this list: none of them has begun. `total` is the length of the list. */
 export function itemsOf(list: StoredValue, total: number): Items {
   return {
     list,
@@ -73,6 +74,7 @@ export type ItemEvent = Extract<LaterEvent, { item?: number }> & { item: number 
 
 type ItemSpot = Required<Spot>
 
+/** Whether the event is about one item of a map, and not about a task. */
 export function isItemEvent(event: LaterEvent): event is ItemEvent {
   return 'item' in event && event.item !== undefined
 }
@@ -145,7 +147,7 @@ export function closeItems(run: Run, task: TaskIndex, status: TaskStatus, at: nu
   items.progress.pending = 0
 }
 
-/** Ids of the runs that were a task which has ended, or items of it: whoever of them goes on is of no more use. */
+/** Ids of the runs that an ended task, or items of it, had as attempts. Those that still go on are to be cancelled: nothing needs their results. */
 export function runsCutOff(run: Run, task: TaskIndex): string[] {
   const { childRun, items, finishedAt } = run.tasks[task]!
   const own = childRun === null ? [] : [childRun]

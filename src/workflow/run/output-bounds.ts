@@ -1,11 +1,11 @@
-// How large the output of a task may be, whoever makes it.
+// How large the output of a task may be, no matter whether the executor or the scheduler makes it.
 
 import { type Json, MAX_VALUE_BYTES } from '../json.ts'
 
 /** UTF-8 bytes of its JSON text. */
 export const MAX_OUTPUT_BYTES = MAX_VALUE_BYTES
 
-/** Deeper than any answer meant for people; shallow enough for whatever walks it by recursion, RPC and JSON.stringify too. */
+/** Deeper than any answer meant for people, and shallow enough for all code that walks it by recursion, such as RPC and JSON.stringify. */
 export const MAX_OUTPUT_DEPTH = 256
 
 /** Whether lists and objects stand within each other more than `depth` times. */

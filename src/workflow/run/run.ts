@@ -182,10 +182,12 @@ export interface Run {
   firstUnsettled: TaskIndex
 }
 
+/** Whether a task with this status has ended. */
 export function isSettled(status: TaskStatus): boolean {
   return status !== 'pending' && status !== 'waiting' && status !== 'running'
 }
 
+/** Whether a run with this status has ended. */
 export function isFinal(status: RunStatus): boolean {
   return status !== 'queued' && status !== 'running' && status !== 'paused'
 }

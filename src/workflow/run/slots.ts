@@ -15,10 +15,12 @@ export class Slots {
     this.capacity = capacity
   }
 
+  /** How many slots nobody holds. */
   get free(): number {
     return this.capacity - this.#holders.size
   }
 
+  /** Keys (spot.ts) of the tasks and items that hold a slot. */
   get holders(): ReadonlySet<number> {
     return this.#holders
   }

@@ -1,5 +1,5 @@
-// A spot: a task, or one item of a task that is a map. Both are tried in the same way, so whatever is about attempts is given a
-// spot. Here is what a spot is called, by a number, and what its definition says.
+// A spot: a task, or one item of a task that is a map. Both are tried in the same way, so code about attempts is given a
+// spot. This file says which number stands for a spot, and what its definition says.
 
 import type { ItemPlan, TaskPlan } from '../definition/definition.ts'
 import type { TaskIndex } from '../event.ts'
@@ -15,6 +15,7 @@ export interface Spot {
 /** Beyond the number of tasks that a definition may have. */
 const MAX_TASKS = 2 ** 14
 
+/** The spot of a task, or of one of its items if `item` is given. */
 export function spotAt(task: TaskIndex, item?: number): Spot {
   return item === undefined ? { task } : { task, item }
 }

@@ -24,6 +24,7 @@ export type Tries = Pick<
   | 'childRun'
 >
 
+/** The state of a task or item that was never tried. */
 export function noTries(): Tries {
   return {
     startedAt: null,
@@ -68,7 +69,7 @@ export function beginAttempt(tries: Tries, token: number, { attempt, at }: { att
 /** Ends the attempt that is executing, if one is: a task can be cancelled or timed out while none is. */
 export function endAttempt(tries: Tries, status: AttemptStatus, at: number, error: TaskError | null): void {
   tries.token = 0
-  // Whatever else an attempt comes to, it was made.
+  // Every other end shows that the attempt was made, so the row of failures to make one is broken.
   if (status !== 'interrupted') tries.unreached = 0
   const attempt = tries.attempts.at(-1)
   if (attempt?.status !== 'running') return

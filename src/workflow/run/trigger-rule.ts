@@ -38,6 +38,7 @@ const ACCEPTING: ReadonlySet<TriggerRule> = new Set([
   'always',
 ])
 
+/** Whether a task with this rule may start although a dependency failed. */
 export function acceptsFailure(rule: TriggerRule): boolean {
   return ACCEPTING.has(rule)
 }
