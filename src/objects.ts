@@ -1,5 +1,5 @@
 // The Durable Objects, by what they keep, and their names. The tenant is the first part of every name, so no object serves two (R8).
-// A stub that broke stays broken: whoever repeats a call takes a new one for it.
+// A stub that broke stays broken, so a call that is repeated needs a new one.
 
 import type { Env } from './env.ts'
 
@@ -28,7 +28,7 @@ export function addressOfRunner(name: string | undefined): Address {
   return { tenant, shard: Number(shard) }
 }
 
-/** The Gate of what is called. Made-up targets make objects, so whoever passes what a client says asks the list first. */
+/** The Gate of a target. A made-up target would make an object, so a name that a client gives is looked up in the list first. */
 export function gateOf(env: Pick<Env, 'GATE'>, tenant: string, target: string) {
   return env.GATE.get(env.GATE.idFromName(`${tenant}:host:${target}`))
 }
@@ -40,14 +40,17 @@ export function addressOfGate(name: string | undefined): GateAddress {
   return { tenant, target }
 }
 
+/** The Registry of a tenant. */
 export function registryOf(env: Pick<Env, 'REGISTRY'>, tenant: string) {
   return env.REGISTRY.get(env.REGISTRY.idFromName(tenant))
 }
 
+/** The Metrics object of a tenant. */
 export function metricsOf(env: Pick<Env, 'METRICS'>, tenant: string) {
   return env.METRICS.get(env.METRICS.idFromName(tenant))
 }
 
+/** The Vault of a tenant. */
 export function vaultOf(env: Pick<Env, 'VAULT'>, tenant: string) {
   return env.VAULT.get(env.VAULT.idFromName(tenant))
 }

@@ -1,4 +1,4 @@
-// startRun: the one way a run begins, whoever asks (the API now; webhooks, queues, cron and streams later).
+// startRun: the one way a run begins, for the API and for every trigger to come.
 // It mints the run's id, finds the Runner that the id belongs to, and never leaves open whether there is a run: it says
 // what became of the start, or names the id to ask for.
 
@@ -24,9 +24,10 @@ const REPEAT_WITHIN_MS = 50
 /** A start before it has an id. */
 export type Start = Omit<StartRequest, 'runId'>
 
-/** The same of a run that is to be made again. */
+/** A retry before the new run has an id. */
 export type Retry = Omit<RetryRequest, 'runId'>
 
+/** What became of a start. */
 export type Started =
   | StartAnswer
   /** The Runner has too much to do, or cannot be told what to start, and did not take the start: nothing was recorded. */
@@ -44,7 +45,7 @@ export async function startRun(env: Env, tenant: string, start: Start): Promise<
   const shard = hash32(start.idempotency?.key ?? ulid) % SHARDS
   const runId = runIdOf(shard, ulid)
   const waitUntil = Date.now() + start.waitMs
-  return begun(env, tenant, shard, runId, (runner) => {
+  return beginRun(env, tenant, shard, runId, (runner) => {
     return runner.start({ ...start, runId, waitMs: Math.max(0, waitUntil - Date.now()) }) as Promise<StartAnswer>
   })
 }
@@ -56,11 +57,11 @@ export async function startRun(env: Env, tenant: string, start: Start): Promise<
  */
 export async function retryRun(env: Env, tenant: string, shard: number, retry: Retry): Promise<Started | RetryRefused> {
   const runId = runIdOf(shard, mintUlid())
-  return begun(env, tenant, shard, runId, (runner) => runner.retry({ ...retry, runId }) as Promise<RetryAnswer>)
+  return beginRun(env, tenant, shard, runId, (runner) => runner.retry({ ...retry, runId }) as Promise<RetryAnswer>)
 }
 
 /** Asks a Runner for a new run, again with the same id if it breaks. */
-async function begun<Answer>(
+async function beginRun<Answer>(
   env: Env,
   tenant: string,
   shard: number,

@@ -10,8 +10,9 @@ export const WATCH_ROUTE = '/runs/:id/watch'
 /** By this a Worker asks for events and for what tasks have so far. One that does not ask, of an older release, gets numbers alone. */
 const EVENTS = 'events'
 
-/** What the Worker asks to learn whether a silent socket still leads to the Runner, and what the platform answers for it. */
+/** What the Worker sends to learn whether a silent socket still leads to the Runner. */
 export const PING = 'ping'
+/** What the platform answers to PING, without waking the Runner. */
 export const PONG = 'pong'
 
 const PARTIAL = 'partial '
@@ -36,6 +37,7 @@ export interface PartialOfTask extends Partial {
   attempt: number
 }
 
+/** What the Worker hears from the Runner. */
 export type Message =
   | ({ kind: 'news' } & News)
   /** JSON text of a PartialOfTask, which clients get as it is. */
@@ -53,20 +55,22 @@ export function wantsEvents(query: Readonly<Record<string, unknown>>): boolean {
   return query[EVENTS] !== undefined
 }
 
-/** The number of the last event, and then a line for each event: JSON text holds no line breaks. */
+/** The message about a commit: the number of the last event, and then a line for each event, as JSON text holds no line breaks. */
 export function newsText({ last, hasEnded, items }: News): string {
   return [hasEnded ? `${last}${ENDED}` : numberText(last), ...items].join('\n')
 }
 
-/** The same for those who did not ask for events. */
+/** The text for a Worker that did not ask for events: the number alone. */
 export function numberText(last: number): string {
   return String(last)
 }
 
+/** The message that shows what a task has said so far. */
 export function partialText(partial: PartialOfTask): string {
   return PARTIAL + JSON.stringify(partial)
 }
 
+/** What a message of the Runner means. A message of a newer release that is not known here means nothing. */
 export function readMessage(message: string): Message {
   if (message.startsWith(PARTIAL)) return { kind: 'partial', text: message.slice(PARTIAL.length) }
   const [head = '', ...items] = message.split('\n')

@@ -1,4 +1,4 @@
-// The HTTP surface put together: who is let in, which route serves, and how whatever goes wrong is answered.
+// The HTTP surface put together: who is let in, which route serves, and how every failure is answered.
 // Nothing that is thrown leaves as anything but a problem.
 
 import { type Context, Hono } from 'hono'
@@ -52,6 +52,7 @@ const patterns = routes.map(({ method, path }) => ({ method, pattern: patternOf(
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
+/** The Worker's `fetch`, with every route mounted. */
 export const app = new Hono<{ Bindings: Env }>()
 
 for (const { method, path, respond } of routes) {
@@ -61,7 +62,7 @@ for (const { method, path, respond } of routes) {
   )
 }
 
-app.notFound((c) => surround(c, '_unrouted', () => unrouted(c)))
+app.notFound((c) => surround(c, '_unrouted', () => answerUnrouted(c)))
 
 /**
  * What stands around every answer, in this order: request id, host and origin, key, the route itself, problems, CORS.
@@ -92,18 +93,18 @@ async function surround(
   return response
 }
 
-/** Whether whoever calls this path needs no key, by any method. */
+/** Whether this path can be called without a key, by any method. */
 function isOpenPath(path: string): boolean {
   return openPaths.has(path) || openPatterns.some((pattern) => pattern.test(path))
 }
 
 /** The path as logs may have it: a link that answers a task is a key, so what it is made of is left out. */
-function loggedPath(path: string): string {
+function pathForLogs(path: string): string {
   return path.replace(/^(\/v1\/callbacks\/).+/, '$1***')
 }
 
 /** Calls that no route serves. */
-function unrouted(c: App): Response {
+function answerUnrouted(c: App): Response {
   const { method, path } = c.req
   const allow = allowedMethods(path)
   if (method === 'OPTIONS' && allow !== null) {
@@ -133,7 +134,7 @@ function toProblem(error: unknown, method: string, path: string, requestId: stri
   }
   // One line, without body, key or query: those may hold secrets.
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-  const place = { method, path: loggedPath(path) }
+  const place = { method, path: pathForLogs(path) }
   console.error(JSON.stringify({ event: 'api_fault', request_id: requestId, ...place, message, stack }))
   return new ApiProblem('internal_error', 'The service has a bug; its log has this request id')
 }

@@ -4,7 +4,7 @@
 import type { Env } from '../env.ts'
 import { ApiProblem } from './http/problem.ts'
 
-/** Whoever was let in. */
+/** A caller that was let in. */
 export interface Principal {
   readonly tenant: string
 }
@@ -18,6 +18,7 @@ const BEARER = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i
 
 const encoder = new TextEncoder()
 
+/** Whether calls need a key. Everything but exactly `none` means that they do. */
 export function authMode(env: Env): 'required' | 'none' {
   return env.AUTH === 'none' ? 'none' : 'required'
 }
@@ -43,6 +44,7 @@ export async function authenticate(headers: Headers, env: Env): Promise<Principa
   return DEFAULT
 }
 
+/** The problem of a deployment that has no key yet, with what to do about it. */
 export function authNotConfigured(headers: Record<string, string> = {}): ApiProblem {
   const detail = 'Set the secret ADMIN_KEY (wrangler secret put ADMIN_KEY); until then nobody is let in'
   return new ApiProblem('auth_not_configured', detail, { headers })

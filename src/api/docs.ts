@@ -10,10 +10,12 @@ const script = between('<script>', '</script>')
 
 let policy: string | undefined
 
+/** The page on which the API can be read and tried. */
 export function docsPage(): Promise<Response> {
   return htmlResponse(page)
 }
 
+/** The page that explains every code of the service; each code is an anchor. */
 export function errorsPage(): Promise<Response> {
   return htmlResponse(`<!doctype html>
 <html lang="en">
@@ -27,7 +29,7 @@ export function errorsPage(): Promise<Response> {
 <main>
 <h1>Codes</h1>
 <p>A code never changes its meaning; the words beside it may. <a href="/docs">All routes</a></p>
-${KINDS.map(([kind, title]) => section(kind, title)).join('\n')}
+${KINDS.map(([kind, title]) => sectionHtml(kind, title)).join('\n')}
 </main>
 </body>
 </html>
@@ -43,10 +45,10 @@ const KINDS: readonly (readonly [CodeEntry['kind'], string])[] = [
 ]
 
 /** The table's own words, which hold no markup. */
-function section(kind: CodeEntry['kind'], title: string): string {
+function sectionHtml(kind: CodeEntry['kind'], title: string): string {
   const entries = Object.entries<CodeEntry>(CODES).filter(([, entry]) => entry.kind === kind)
-  const rows = entries.map(([code, entry]) => row(code, entry))
-  if (kind === 'task') rows.unshift(row('http_<status>', HTTP_STATUS))
+  const rows = entries.map(([code, entry]) => rowHtml(code, entry))
+  if (kind === 'task') rows.unshift(rowHtml('http_<status>', HTTP_STATUS))
   return `<h2>${title}</h2>\n<table>\n${rows.join('\n')}\n</table>`
 }
 
@@ -57,13 +59,13 @@ const HTTP_STATUS = {
   meaning: 'The server answered with a status that the task does not expect.',
 } as const
 
-function row(code: string, entry: CodeEntry): string {
+function rowHtml(code: string, entry: CodeEntry): string {
   const { meaning } = entry
   const note = entry.kind === 'problem' ? entry.status : entry.kind === 'task' && entry.retryable ? 'retryable' : ''
-  return `<tr id="${escaped(code)}"><th><code>${escaped(code)}</code></th><td>${note}</td><td>${escaped(meaning)}</td></tr>`
+  return `<tr id="${escapeHtml(code)}"><th><code>${escapeHtml(code)}</code></th><td>${note}</td><td>${escapeHtml(meaning)}</td></tr>`
 }
 
-function escaped(text: string): string {
+function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }
 

@@ -16,7 +16,10 @@ const ANSWER_HEADERS =
 /** How long a browser may remember a preflight, in seconds. */
 const PREFLIGHT_SECONDS = 600
 
-/** @throws ApiProblem `host_not_allowed` */
+/**
+ * Refuses hosts and origins other than this machine when calls need no key.
+ * @throws ApiProblem `host_not_allowed`
+ */
 export function checkHost(request: Request, env: Env): void {
   if (authMode(env) !== 'none') return
   if (!LOCAL_URL.test(request.url)) {
@@ -52,11 +55,11 @@ export function preflightHeaders(request: Request, env: Env, methods: string): R
 }
 
 const NONE: ReadonlySet<string> = new Set()
-let parsed: { text: string; origins: ReadonlySet<string> } = { text: '', origins: NONE }
+let lastParsed: { text: string; origins: ReadonlySet<string> } = { text: '', origins: NONE }
 
 function corsOrigins({ CORS_ORIGINS: text = '' }: Env): ReadonlySet<string> {
-  if (text === parsed.text) return parsed.origins
+  if (text === lastParsed.text) return lastParsed.origins
   const origins = text.split(',').map((origin) => origin.trim())
-  parsed = { text, origins: new Set(origins.filter((origin) => origin !== '')) }
-  return parsed.origins
+  lastParsed = { text, origins: new Set(origins.filter((origin) => origin !== '')) }
+  return lastParsed.origins
 }

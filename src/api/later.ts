@@ -39,7 +39,7 @@ const LATER: readonly (readonly [methods: string, path: string])[] = [
 
 const patterns = LATER.map(([methods, path]) => ({ methods: new Set(methods.split(' ')), pattern: patternOf(path) }))
 
-/** Whether the contract has this call. HEAD goes with GET. */
+/** Whether the contract has this call although this release has not. HEAD counts as GET. */
 export function isLater(method: string, path: string): boolean {
   const asked = method === 'HEAD' ? 'GET' : method
   return patterns.some(({ methods, pattern }) => methods.has(asked) && pattern.test(path))

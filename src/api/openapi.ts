@@ -52,9 +52,10 @@ const RETRY_AFTER: ReadonlySet<ProblemCode> = new Set([
   'watchers_exhausted',
 ])
 
-/** Where it is asked whether the service can serve. */
+/** The path at which operators ask whether the service can serve. */
 const READINESS = '/readyz'
 
+/** The OpenAPI 3.1 document of these routes, as JSON text. */
 export function openApiText(routes: readonly Route[]): string {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {}
   for (const route of routes) {

@@ -6,6 +6,7 @@ import { CODES, type ProblemCode } from '../workflow/codes.ts'
 import { NAME_PATTERN, TASK_ID_PATTERN } from '../workflow/definition/schema.ts'
 import { SECRET_NAME } from '../workflow/expression/secret-marks.ts'
 
+/** An instant, as `timeText` writes it. */
 export const timestamp = z.iso
   .datetime({ precision: 3 })
   .meta({ description: 'RFC 3339, UTC, milliseconds.', examples: ['2026-10-23T12:00:00.000Z'] })
@@ -16,7 +17,7 @@ export const milliseconds = z
   .min(0)
   .meta({ examples: [42] })
 
-/** Whatever JSON there is. */
+/** Any JSON value. */
 export const anyJson = z.unknown()
 
 export const ProblemFaultSchema = z
@@ -27,6 +28,7 @@ export const ProblemFaultSchema = z
   })
   .meta({ id: 'Fault', description: 'One thing that is wrong, or that should be looked at, and where.' })
 
+/** Every code that a problem can have. */
 export const PROBLEM_CODES = Object.keys(CODES).filter(
   (code) => CODES[code as keyof typeof CODES].kind === 'problem',
 ) as [ProblemCode, ...ProblemCode[]]
@@ -56,6 +58,7 @@ export const ProblemSchema = z
   })
   .meta({ id: 'Problem', description: 'Why a call was refused (RFC 9457).' })
 
+/** The warnings of an answer. */
 export const warnings = z
   .array(ProblemFaultSchema)
   .meta({ description: 'What the caller should look at, although the call succeeded.' })

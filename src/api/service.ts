@@ -5,7 +5,7 @@ import { metricsOf } from '../objects.ts'
 import { authMode, authNotConfigured, isAuthConfigured } from './auth.ts'
 import { docsPage, errorsPage } from './docs.ts'
 import { preferredType } from './http/accept.ts'
-import { repeating } from './http/repeating.ts'
+import { withRepeats } from './http/repeats.ts'
 import { tellRequests } from './http/request-counts.ts'
 import { type Route, route } from './http/route.ts'
 import { openApiText } from './openapi.ts'
@@ -21,7 +21,7 @@ const METRICS_TYPES = {
   [OPEN_METRICS]: `${OPEN_METRICS}; version=1.0.0; charset=utf-8`,
 } as const
 
-function health(path: '/healthz' | '/health'): Route {
+function healthRoute(path: '/healthz' | '/health'): Route {
   return route({
     method: 'GET',
     path,
@@ -30,7 +30,7 @@ function health(path: '/healthz' | '/health'): Route {
     access: 'open',
     answers: { 200: { description: 'It does.', content: z.strictObject({ status: z.literal('ok') }) } },
     problems: [],
-    handle: () => unstored('{"status":"ok"}'),
+    handle: () => uncachedResponse('{"status":"ok"}'),
   })
 }
 
@@ -45,7 +45,7 @@ const ready = route({
   problems: ['auth_not_configured'],
   handle({ env }) {
     if (!isAuthConfigured(env)) throw authNotConfigured({ 'Retry-After': NOT_READY_SECONDS })
-    return unstored(JSON.stringify({ auth: authMode(env) }))
+    return uncachedResponse(JSON.stringify({ auth: authMode(env) }))
   },
 })
 
@@ -70,7 +70,7 @@ const metrics = route({
     const format = preferredType(request.headers, [PLAIN, OPEN_METRICS]) ?? PLAIN
     const init = { headers: { Accept: format } }
     const metrics = () => metricsOf(env, tenant).fetch('https://metrics/metrics', init)
-    const { status, body } = await repeating(metrics)
+    const { status, body } = await withRepeats(metrics)
     if (status !== 200) throw new Error(`the Metrics object answered ${status}`)
     return new Response(body, { headers: { 'Content-Type': METRICS_TYPES[format], Vary: 'Accept' } })
   },
@@ -114,9 +114,9 @@ export function serviceRoutes(routes: () => readonly Route[]): readonly Route[] 
       return new Response(text, { headers: { 'Content-Type': 'application/json' } })
     },
   })
-  return [health('/healthz'), health('/health'), ready, metrics, openApi, docs, errors]
+  return [healthRoute('/healthz'), healthRoute('/health'), ready, metrics, openApi, docs, errors]
 }
 
-function unstored(body: string): Response {
+function uncachedResponse(body: string): Response {
   return new Response(body, { headers: { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' } })
 }

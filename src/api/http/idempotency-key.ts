@@ -20,7 +20,7 @@ export async function readIdempotency(headers: Headers, canonical: () => string)
 export function readIdempotencyKey(headers: Headers): string | null {
   const header = headers.get('Idempotency-Key')
   if (header === null) return null
-  const key = header.startsWith('"') ? unquoted(header) : header
+  const key = header.startsWith('"') ? unquote(header) : header
   if (key !== null && /^[\x21-\x7e]{1,255}$/.test(key)) return key
   throw new ApiProblem(
     'invalid_idempotency_key',
@@ -28,7 +28,7 @@ export function readIdempotencyKey(headers: Headers): string | null {
   )
 }
 
-function unquoted(text: string): string | null {
+function unquote(text: string): string | null {
   const inner = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1]
   return inner?.replaceAll(/\\(.)/g, '$1') ?? null
 }

@@ -45,11 +45,14 @@ export function positionOf<P extends Position>(
   return position
 }
 
+/** Whether a cursor's position is a text, for lists that are ordered by names or ids. */
 export const isText = (position: unknown): position is string => typeof position === 'string'
+/** Whether a cursor's position is a number from 0, for lists that are ordered by number. */
 export const isIndex = (position: unknown): position is number =>
   Number.isSafeInteger(position) && Number(position) >= 0
 
 /**
+ * The answer with one page of a list, and with the Link header if another page follows.
  * @param items JSON texts
  * @param next position at which the next page begins; null at the end
  */
@@ -78,7 +81,7 @@ function encodeCursor(value: readonly [number, string, Position]): string {
   return toBase64Url(new TextEncoder().encode(JSON.stringify(value)))
 }
 
-/** What the cursor holds; an empty list if it is none of ours. */
+/** What the cursor holds; an empty list if this service did not make it. */
 function decodeCursor(cursor: string): unknown[] {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(fromBase64Url(cursor)))

@@ -1,5 +1,6 @@
 // How long a client wants to wait for a run: the Prefer header (RFC 7240), and what of it was honoured.
 
+/** What a client has asked for with Prefer. */
 export interface Preference {
   /** Answer at once, without waiting. */
   respondAsync: boolean

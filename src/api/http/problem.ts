@@ -13,7 +13,7 @@ interface Extras {
   run?: unknown
 }
 
-/** Thrown by whatever serves a request, and nowhere else; app.ts renders it. */
+/** A refusal of a request. Only code that serves requests throws it; app.ts renders it. */
 export class ApiProblem extends Error {
   readonly code: ProblemCode
   readonly status: number
@@ -28,7 +28,10 @@ export class ApiProblem extends Error {
   }
 }
 
-/** @param url of the request: `type` leads to the table of codes of whatever host was called */
+/**
+ * The answer that a problem becomes (RFC 9457).
+ * @param url of the request: `type` leads to the table of codes at the host that was called
+ */
 export function renderProblem(problem: ApiProblem, url: string, requestId: string): Response {
   const { code, status, extras } = problem
   const body = {

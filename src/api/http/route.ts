@@ -9,6 +9,7 @@ import type { Principal } from '../auth.ts'
 import { readJson } from './body.ts'
 import { readQuery } from './query.ts'
 
+/** A method that a route can have. */
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
 /** A request that was let in, and what the path says. */
@@ -20,10 +21,10 @@ export interface Arrival {
   readonly params: Readonly<Record<string, string>>
 }
 
-/** Who may call: whoever has a key, or everybody. */
+/** Who may call: only callers with a key, or everybody. */
 type Access = 'key' | 'open'
 
-/** What a handler gets: a request whose parts have been checked; of whoever needs no key no tenant is known. */
+/** What a handler gets: a request whose parts have been checked. The tenant is known only on routes that need a key. */
 type CallOf<Who extends Access, Path extends string, Query, Body> = Who extends 'key'
   ? Call<Path, Query, Body> & { readonly tenant: string }
   : Call<Path, Query, Body>
@@ -42,6 +43,7 @@ type ParamsOf<Path extends string> = Path extends `${string}{${infer Name}}${inf
   ? { readonly [N in Name]: string } & ParamsOf<Rest>
   : unknown
 
+/** A header that the document lists of answers. */
 export type AnswerHeader =
   | 'ETag'
   | 'Idempotent-Replayed'
@@ -50,6 +52,7 @@ export type AnswerHeader =
   | 'Preference-Applied'
   | 'Retry-After'
   | 'Run-Status'
+/** A header that the document lists of requests. */
 export type RequestHeader =
   | 'Accept'
   | 'Idempotency-Key'
@@ -68,6 +71,7 @@ export interface Answer {
   headers?: readonly AnswerHeader[]
 }
 
+/** How the body of a request is read and checked. */
 export interface BodyRule<Body, Params = Readonly<Record<string, string>>> {
   /** What the document shows. */
   schema: z.ZodType
@@ -111,6 +115,10 @@ export interface Route extends Omit<Declaration<Access, string, z.ZodObject, unk
 const EMPTY_QUERY = z.strictObject({})
 type NoQuery = typeof EMPTY_QUERY
 
+/**
+ * Makes a route of its declaration: query and body are checked before `handle` is called.
+ * The types of query, body and path parameters are inferred from the declaration and do not leave it.
+ */
 export function route<
   const Who extends Access,
   const Path extends string,

@@ -13,7 +13,7 @@ import { canonicalText, soundness } from '../../workflow/sound.ts'
 import { timeText } from '../../workflow/time.ts'
 import { readIdempotency } from '../http/idempotency-key.ts'
 import { ApiProblem, faultyBody } from '../http/problem.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { type Route, route } from '../http/route.ts'
 import { timestamp } from '../schemas.ts'
 import { instantSchema, laterTrigger, RUN_FILTER } from './run-filter.ts'
@@ -109,12 +109,12 @@ const request = route({
     const requestedAt = Date.now()
     const job = { id: `bulk_${ulid(requestedAt)}`, action, filter: listFilterOf(filter), shown: filter, requestedAt }
     if (dryRun) {
-      const counts = await ofAllShards((shard) => runnerOf(env, tenant, shard).countBulk(job))
+      const counts = await askAllShards((shard) => runnerOf(env, tenant, shard).countBulk(job))
       const matched = counts.reduce((sum, each) => sum + each, 0)
       return Response.json({ action, filter, dry_run: true, matched })
     }
     const others = Array.from({ length: SHARDS }, (_, shard) => shard).filter((shard) => shard !== HOME)
-    const outcome = await repeating(() => runnerOf(env, tenant, HOME).requestBulk(job, others, idempotency))
+    const outcome = await withRepeats(() => runnerOf(env, tenant, HOME).requestBulk(job, others, idempotency))
     if (outcome === 'too_many') {
       throw new ApiProblem('bulk_limit', 'Twenty bulk jobs are under way; wait for one to end', {
         headers: { 'Retry-After': '5' },
@@ -154,7 +154,7 @@ const read = route({
 
 /** The job as all Runners together have it; null if its home does not know it. */
 async function readJob(env: Env, tenant: string, id: string): Promise<z.input<typeof BulkJobSchema> | null> {
-  const parts = await ofAllShards((shard) => runnerOf(env, tenant, shard).bulk(id))
+  const parts = await askAllShards((shard) => runnerOf(env, tenant, shard).bulk(id))
   const home = parts[HOME]
   if (home == null) return null
   const known = parts.filter((part) => part !== null)
@@ -174,8 +174,8 @@ async function readJob(env: Env, tenant: string, id: string): Promise<z.input<ty
   }
 }
 
-function ofAllShards<Answer>(ask: (shard: number) => PromiseLike<Answer>): Promise<Awaited<Answer>[]> {
-  return Promise.all(Array.from({ length: SHARDS }, (_, shard) => repeating(() => ask(shard))))
+function askAllShards<Answer>(ask: (shard: number) => PromiseLike<Answer>): Promise<Awaited<Answer>[]> {
+  return Promise.all(Array.from({ length: SHARDS }, (_, shard) => withRepeats(() => ask(shard))))
 }
 
 /** The runs that an action is for. */
@@ -220,4 +220,5 @@ function listFilterOf({ all, since, until, ...rest }: Filter): ListFilter {
   }
 }
 
+/** The routes of this file, for app.ts. */
 export const bulkRoutes: readonly Route[] = [request, read]

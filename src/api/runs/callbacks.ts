@@ -9,7 +9,7 @@ import { MAX_VALUE_BYTES } from '../../workflow/json.ts'
 import { parseRunId, RUN_ID_FORM } from '../../workflow/run-id.ts'
 import { DEFAULT_TENANT } from '../auth.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { type Route, route } from '../http/route.ts'
 import { anyJson } from '../schemas.ts'
 import { checkSignal, SignalSchema, signalId } from './signal-bodies.ts'
@@ -33,7 +33,7 @@ const answer = route({
   async handle({ env, params: { token }, body: data }) {
     const target = targetOf(token)
     const id = signalId(crypto.randomUUID().replaceAll('-', ''))
-    const outcome = await repeating(() => runner(env, target).answerCallback(target, id, data))
+    const outcome = await withRepeats(() => runner(env, target).answerCallback(target, id, data))
     switch (outcome.kind) {
       case 'signal':
         return Response.json({ id: outcome.id, delivered_to: outcome.deliveredTo }, { status: 202 })
@@ -58,7 +58,7 @@ const show = route({
   problems: ['callback_not_found', 'callback_used', 'unavailable'],
   async handle({ env, params: { token } }) {
     const target = targetOf(token)
-    const view = await repeating(() => runner(env, target).callback(target))
+    const view = await withRepeats(() => runner(env, target).callback(target))
     if (view.kind !== 'callback') throw refusal(view)
     const text = `This link answers the task "${view.task}" of the workflow "${view.workflow}" with the event "${view.event}", once. Send the answer as JSON by POST; opening the link changes nothing.\n`
     return new Response(text, { headers: { 'Content-Type': `${PLAIN}; charset=utf-8`, 'Cache-Control': 'no-store' } })
@@ -82,4 +82,5 @@ function refusal({ kind }: CallbackRefusal): ApiProblem {
   return new ApiProblem(kind, 'The link has been used, or its task waits no longer')
 }
 
+/** The routes of this file, for app.ts. */
 export const callbackRoutes: readonly Route[] = [answer, show]

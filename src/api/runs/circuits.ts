@@ -6,7 +6,7 @@ import { gateOf, metricsOf } from '../../objects.ts'
 import { timeText } from '../../workflow/time.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { route } from '../http/route.ts'
 import { pageOf, timestamp } from '../schemas.ts'
 import { jsonResponse } from '../workflows/workflow-answers.ts'
@@ -49,7 +49,7 @@ const list = route({
   async handle({ env, tenant, path, query: { limit, cursor } }) {
     const listing = { path, filters: {}, limit }
     const after = positionOf(listing, cursor, isText)
-    const page = await repeating(() => metricsOf(env, tenant).circuits(after, limit))
+    const page = await withRepeats(() => metricsOf(env, tenant).circuits(after, limit))
     return pageResponse(listing, page.items.map(circuitText), page.next)
   },
 })
@@ -65,13 +65,13 @@ const reset = route({
   problems: ['circuit_not_found'],
   async handle({ env, tenant, params: { circuit: name } }) {
     // Asked first, so that made-up names make no objects.
-    if (!(await repeating(() => metricsOf(env, tenant).hasCircuit(name)))) {
+    if (!(await withRepeats(() => metricsOf(env, tenant).hasCircuit(name)))) {
       throw new ApiProblem(
         'circuit_not_found',
         'No circuit of this name has opened; GET /v1/circuits lists those that have',
       )
     }
-    return jsonResponse(circuitText(await repeating(() => gateOf(env, tenant, name).reset())), 200)
+    return jsonResponse(circuitText(await withRepeats(() => gateOf(env, tenant, name).reset())), 200)
   },
 })
 
@@ -86,4 +86,5 @@ function circuitText({ name, state, openings, retryAt, cause, changedAt }: Circu
   })
 }
 
+/** The routes of this file, for app.ts. */
 export const circuitRoutes = [list, reset]

@@ -1,8 +1,8 @@
 // A watch as a WebSocket: each event one text message, `{"id": 7, "event": "run.started", "data": {...}}`.
 //
 // The platform does not tell how much of what was sent a client has taken. So a connection carries a bounded amount and is then
-// closed, behind what it carried: whoever reads it sees the close after all of it and connects again, and whoever does not
-// read holds no more than that.
+// closed, behind what it carried. A client that reads sees the close after all of it and connects again; for a client that does
+// not read no more than that amount is held.
 
 import { HEARTBEAT_MS, PARTIAL_EVENT } from './event-stream.ts'
 import type { Watch } from './watch.ts'
@@ -16,6 +16,7 @@ const UNSUPPORTED = 1003
 const RESTART = 1012
 const TRY_AGAIN = 1013
 
+/** How long a socket may be silent, in ms, and how much it carries, in characters. */
 export interface SocketBounds {
   heartbeatMs: number
   maxLength: number
@@ -23,10 +24,12 @@ export interface SocketBounds {
 
 const BOUNDS: SocketBounds = { heartbeatMs: HEARTBEAT_MS, maxLength: MAX_LENGTH }
 
+/** Whether the request asks to become a WebSocket (RFC 6455, section 4.1). */
 export function wantsSocket(headers: Headers): boolean {
   return headers.get('Upgrade')?.toLowerCase() === 'websocket'
 }
 
+/** The answer that makes the request a WebSocket; the watch ends with it. */
 export function socketResponse(watch: Watch, bounds: SocketBounds = BOUNDS): Response {
   const { 0: theirs, 1: ours } = new WebSocketPair()
   ours.accept()

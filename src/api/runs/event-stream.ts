@@ -5,7 +5,7 @@ import type { Watch } from './watch.ts'
 /** The longest silence of a stream or socket, in ms: proxies close silent connections, and only a write finds a dead one. */
 export const HEARTBEAT_MS = 15_000
 
-/** What tasks have so far. */
+/** The name of the event that shows what a task has said so far. */
 export const PARTIAL_EVENT = 'task.partial'
 
 /** How long a browser waits before it connects again, in ms. */
@@ -24,6 +24,7 @@ export const STREAM_HEADERS: Readonly<Record<string, string>> = {
   Vary: 'Accept',
 }
 
+/** A body of Server-Sent Events, to the end of the watch. Cancelling it closes the watch. */
 export function eventStream(watch: Watch, heartbeatMs = HEARTBEAT_MS): ReadableStream<Uint8Array> {
   let isCancelled = false
   return new ReadableStream<Uint8Array>(

@@ -14,7 +14,7 @@ import { sourceOf, Watch } from './watch.ts'
 
 const JSON_TYPE = 'application/json'
 
-function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route {
+function historyRoute(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route {
   return route({
     method: 'GET',
     path,
@@ -56,7 +56,7 @@ function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route 
       if (type === EVENT_STREAM) {
         refusePaging(request.url)
         const watch = await Watch.after(sourceOf(env, tenant, id), lastEventId(request.headers) ?? after)
-        return streamed(watch, request.method)
+        return streamResponse(watch, request.method)
       }
       const listing = { path: listed, filters: { after: after === 0 ? undefined : after }, limit }
       const from = positionOf(listing, cursor, isIndex) ?? after
@@ -68,7 +68,7 @@ function history(path: '/v1/runs/{id}/history' | '/v1/runs/{id}/events'): Route 
   })
 }
 
-async function streamed(watch: Watch, method: string): Promise<Response> {
+async function streamResponse(watch: Watch, method: string): Promise<Response> {
   if (watch.isOver) return new Response(null, { status: 204, headers: { 'Cache-Control': 'no-store' } })
   // Nobody reads the body of a HEAD, so nobody would end its watch.
   if (method === 'HEAD') return new Response(null, { headers: STREAM_HEADERS })
@@ -82,4 +82,8 @@ function refusePaging(url: string): void {
   if (given.length > 0) throw new ApiProblem('invalid_parameter', `A stream has no ${given.join(' and no ')}`)
 }
 
-export const historyRoutes: readonly Route[] = [history('/v1/runs/{id}/history'), history('/v1/runs/{id}/events')]
+/** The routes of this file, for app.ts. */
+export const historyRoutes: readonly Route[] = [
+  historyRoute('/v1/runs/{id}/history'),
+  historyRoute('/v1/runs/{id}/events'),
+]

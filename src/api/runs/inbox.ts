@@ -9,6 +9,7 @@ const MAX_PARTIALS_LENGTH = 32 * 1024
 /** Events that are held for a client that does not read, in characters; one message may have 16 KiB. */
 const MAX_LENGTH = 64 * 1024
 
+/** The messages of one watch that wait to be handed out. */
 export class Inbox {
   /** Number of the last event that the run is known to have; 0 if none. */
   known = 0
@@ -44,7 +45,7 @@ export class Inbox {
     }
   }
 
-  /** The events after a number that are held, and forgets them; none if the first of them is not. */
+  /** Takes the events after this number out of the inbox. Empty if the next event is not held. */
   take(after: number): readonly string[] {
     // What lies beyond a gap is kept: a page may close it.
     if (this.#items.length === 0 || this.#after > after) return []
@@ -53,7 +54,7 @@ export class Inbox {
     return items
   }
 
-  /** JSON texts of what tasks have so far that came since the last commit, and forgets them. */
+  /** Takes out the JSON texts of what tasks have said since the last commit. */
   takePartials(): readonly string[] {
     const partials = this.#partials
     this.#forgetPartials()

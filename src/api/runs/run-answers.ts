@@ -6,7 +6,7 @@ import { runnerOf } from '../../objects.ts'
 import { parseRunId } from '../../workflow/run-id.ts'
 import { appliedText, type Preference } from '../http/prefer.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 
 /** What a client that polls should wait, in seconds. */
 const POLL_AFTER = '1'
@@ -23,7 +23,7 @@ export async function askRunner<Answer extends PromiseLike<{ kind: string }>>(
 ): Promise<Exclude<Awaited<Answer>, RunNotFound>> {
   const id = parseRunId(runId)
   if (id === null) throw new ApiProblem('run_not_found', 'No run can have such an id')
-  const answer = await repeating(() => ask(runnerOf(env, tenant, id.shard)))
+  const answer = await withRepeats(() => ask(runnerOf(env, tenant, id.shard)))
   if (answer.kind === 'run_not_found') throw new ApiProblem('run_not_found', `There is no run ${runId}`)
   return answer as Exclude<Awaited<Answer>, RunNotFound>
 }

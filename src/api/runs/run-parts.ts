@@ -136,4 +136,5 @@ const explanation = route({
   },
 })
 
+/** The routes of this file, for app.ts. */
 export const runPartRoutes: readonly Route[] = [tasks, task, items, output, graph, explanation]

@@ -37,7 +37,7 @@ const RetryRunSchema = z
   })
   .meta({ id: 'RetryRun', description: 'How a run is made again.', examples: [{ from: 'failed' }] })
 
-/** The same for each form of `from`, so that the faults of a list are told where they are in it. */
+/** RetryRunSchema with only one form of `from`, so that the faults of a list carry the place of the id in it. */
 const FORMS = {
   word: RetryRunSchema.extend({ from: wordSchema.default('failed') }),
   ids: RetryRunSchema.extend({ from: idsSchema }),
@@ -126,4 +126,5 @@ const retry = route({
   },
 })
 
+/** The routes of this file, for app.ts. */
 export const retryRoutes: readonly Route[] = [retry]

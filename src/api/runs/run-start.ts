@@ -23,7 +23,7 @@ const MAX_BODY_BYTES = 2 * MAX_VALUE_BYTES
 
 const MAX_AHEAD_MS = 365 * 24 * 3_600_000
 
-function starting(path: '/v1/run' | '/v1/runs'): Route {
+function startRoute(path: '/v1/run' | '/v1/runs'): Route {
   return route({
     method: 'POST',
     path,
@@ -120,4 +120,5 @@ function faultsOfValues({ workflow, start_at }: JsonObject): Fault[] {
   return faults
 }
 
-export const startRoutes: readonly Route[] = [starting('/v1/run'), starting('/v1/runs')]
+/** The routes of this file, for app.ts. */
+export const startRoutes: readonly Route[] = [startRoute('/v1/run'), startRoute('/v1/runs')]

@@ -17,7 +17,7 @@ import { PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { readPreference } from '../http/prefer.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { integerParameter } from '../http/query.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { type Route, route } from '../http/route.ts'
 import { askRunner, runResponse } from './run-answers.ts'
 import { instantSchema, laterTrigger, RUN_FILTER } from './run-filter.ts'
@@ -80,7 +80,7 @@ const cancel = route({
   problems: ['run_not_found', 'run_finished', 'run_compensating'],
   async handle({ env, tenant, params }) {
     const run = await askRunner(env, tenant, params.id, (runner) => runner.cancel(params.id))
-    return steered(run, 202)
+    return steeringResponse(run, 202)
   },
 })
 
@@ -117,7 +117,7 @@ const pause = route({
   problems: ['run_not_found', 'run_finished'],
   async handle({ env, tenant, params }) {
     const run = await askRunner(env, tenant, params.id, (runner) => runner.pause(params.id))
-    return steered(run, 200)
+    return steeringResponse(run, 200)
   },
 })
 
@@ -133,12 +133,12 @@ const resume = route({
   problems: ['run_not_found', 'run_finished', 'run_not_paused'],
   async handle({ env, tenant, params }) {
     const run = await askRunner(env, tenant, params.id, (runner) => runner.resume(params.id))
-    return steered(run, 200)
+    return steeringResponse(run, 200)
   },
 })
 
 /** What became of a request to steer a run; whatever refuses it shows the run as it is. */
-function steered(run: RunAnswer | RunFinished | RunCompensating | RunNotPaused, status: 200 | 202): Response {
+function steeringResponse(run: RunAnswer | RunFinished | RunCompensating | RunNotPaused, status: 200 | 202): Response {
   const shown = () => ({ run: JSON.parse(run.body) })
   switch (run.kind) {
     case 'run':
@@ -194,10 +194,10 @@ const list = route({
     const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
     const pages = await Promise.all(
       shards.map((shard) =>
-        repeating(() => runnerOf(env, tenant, shard).list(filter satisfies ListFilter, before, limit)),
+        withRepeats(() => runnerOf(env, tenant, shard).list(filter satisfies ListFilter, before, limit)),
       ),
     )
-    const { items, next } = merged(pages, limit)
+    const { items, next } = mergePages(pages, limit)
     return pageResponse(listing, items, next)
   },
 })
@@ -206,7 +206,7 @@ const list = route({
  * One page of the pages of all shards, newest first. A shard that has not been searched to its end may have more below its
  * horizon, so nothing below the highest horizon is shown: the next page begins there.
  */
-function merged(pages: readonly RunPage[], limit: number): { items: string[]; next: string | null } {
+function mergePages(pages: readonly RunPage[], limit: number): { items: string[]; next: string | null } {
   const horizon = pages.reduce<string | null>((highest, page) => {
     if (page.horizon === null || (highest !== null && highest >= page.horizon)) return highest
     return page.horizon
@@ -223,4 +223,5 @@ function isUlid(position: unknown): position is string {
   return typeof position === 'string' && ULID.test(position)
 }
 
+/** The routes of this file, for app.ts. */
 export const runRoutes: readonly Route[] = [list, get, cancel, pause, resume, remove]

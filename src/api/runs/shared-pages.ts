@@ -8,7 +8,7 @@ import type { EventPage } from '../../../durable/runner/runner-rpc.ts'
 const FRESH_MS = 1_000
 const PATIENCE_MS = 50
 
-/** Runs of which a page is held, and the longest page, in characters. */
+/** For how many runs a page is held, and how long a page may be, in characters. */
 const MAX_RUNS = 64
 const MAX_LENGTH = 128 * 1024
 

@@ -10,7 +10,7 @@ import { anyJson } from '../schemas.ts'
 import { askRunner } from './run-answers.ts'
 import { checkSignal, SignalSchema, signalId } from './signal-bodies.ts'
 
-function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/events/{signal}'): Route {
+function signalRoute(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/events/{signal}'): Route {
   return route({
     method: 'POST',
     path,
@@ -38,13 +38,13 @@ function signalling(path: '/v1/runs/{id}/signals/{signal}' | '/v1/runs/{id}/even
       const key = readIdempotencyKey(request.headers)
       const id = key === null ? crypto.randomUUID().replaceAll('-', '') : await sha256(key)
       const signal = { runId, id: signalId(id), name, data }
-      return answered(name, await askRunner(env, tenant, runId, (runner) => runner.signal(signal)))
+      return signalResponse(name, await askRunner(env, tenant, runId, (runner) => runner.signal(signal)))
     },
   })
 }
 
-/** The answer to whoever told a run something. */
-function answered(name: string, answer: Exclude<SignalAnswer, { kind: 'run_not_found' }>): Response {
+/** The answer to a client that has sent a signal. */
+function signalResponse(name: string, answer: Exclude<SignalAnswer, { kind: 'run_not_found' }>): Response {
   switch (answer.kind) {
     case 'signal':
       return Response.json(
@@ -75,7 +75,8 @@ function answered(name: string, answer: Exclude<SignalAnswer, { kind: 'run_not_f
   }
 }
 
+/** The routes of this file, for app.ts. */
 export const signalRoutes: readonly Route[] = [
-  signalling('/v1/runs/{id}/signals/{signal}'),
-  signalling('/v1/runs/{id}/events/{signal}'),
+  signalRoute('/v1/runs/{id}/signals/{signal}'),
+  signalRoute('/v1/runs/{id}/events/{signal}'),
 ]

@@ -16,7 +16,7 @@ import { Inbox } from './inbox.ts'
 import { askRunner } from './run-answers.ts'
 import { sharedPage } from './shared-pages.ts'
 
-/** What happens next for whoever watches. */
+/** What happens next for the client of a watch. */
 export type Update =
   /** JSON texts of events, in order, without a gap to those before. */
   | { kind: 'events'; items: readonly string[] }
@@ -61,6 +61,7 @@ const LINGER_MS = 1_000
 /** The longest pause between two reads, in ms. */
 const MAX_PAUSE_MS = 50
 
+/** One client's view of one run: events in order, each once, across broken sockets and reads. */
 export class Watch {
   readonly #source: WatchSource
   /** Number of the last event that was handed out. */
@@ -121,40 +122,40 @@ export class Watch {
     while (!this.#isClosed) {
       const items = this.#takeEvents()
       if (items.length > 0) return { kind: 'events', items }
-      if (this.#hasEnded) return this.#ended('ended')
+      if (this.#hasEnded) return this.#endWith('ended')
       if (this.#inbox.known <= this.#sent && this.#socket !== null) {
         const partials = this.#inbox.takePartials()
         if (partials.length > 0) return { kind: 'partials', items: partials }
-        if (!(await this.#moved(idleMs))) {
+        if (!(await this.#waitForNews(idleMs))) {
           this.#ask()
           return { kind: 'idle' }
         }
         continue
       }
-      if (this.#calls >= MAX_CALLS) return this.#ended('lost')
+      if (this.#calls >= MAX_CALLS) return this.#endWith('lost')
       try {
         await this.#pause()
         this.#page = await this.#read()
         if (this.#socket === null && !this.#page.hasEnded) await this.#listen()
         this.#failures = 0
       } catch (error) {
-        if (error instanceof ApiProblem && error.code === 'run_not_found') return this.#ended('purged')
+        if (error instanceof ApiProblem && error.code === 'run_not_found') return this.#endWith('purged')
         if (!isExpected(error)) reportFault(error)
-        if (++this.#failures > MAX_FAILURES) return this.#ended('lost')
+        if (++this.#failures > MAX_FAILURES) return this.#endWith('lost')
         await scheduler.wait(FIRST_WAIT_MS * 2 ** (this.#failures - 1) * (0.5 + Math.random() / 2))
       }
     }
     return { kind: 'lost' }
   }
 
-  /** Leaves. Whoever waits for the next update gets `lost`. */
+  /** Leaves. A call of `next` that is under way gives `lost`. */
   close(): void {
     this.#isClosed = true
     this.#drop(this.#socket)
     this.#wake()
   }
 
-  #ended(kind: 'ended' | 'purged' | 'lost'): Update {
+  #endWith(kind: 'ended' | 'purged' | 'lost'): Update {
     this.close()
     return { kind }
   }
@@ -211,7 +212,7 @@ export class Watch {
   }
 
   /** Whether the run has moved, or its socket has closed, within so long, in ms. */
-  async #moved(idleMs: number): Promise<boolean> {
+  async #waitForNews(idleMs: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>()
     this.#wake = () => resolve(true)
     const timer = setTimeout(() => resolve(false), idleMs)

@@ -1,5 +1,5 @@
-// What whoever registers a definition should know although it can be registered: what it names that is not there, or that its
-// calls may not reach. All of it may change before a run needs it, so none of it is a fault.
+// Warnings about a definition that can be registered: names in it that do not exist (yet), and hosts that its calls may not
+// reach. All of it may change before a run needs it, so none of it is a fault.
 
 import type { MissingWorkflow } from '../../../durable/registry/registry-rpc.ts'
 import type { Env } from '../../env.ts'
@@ -26,7 +26,7 @@ interface Work {
   at: string
 }
 
-/** A warning for each place that names a secret which is not there. Whoever names none asks nobody. */
+/** A warning for each place that names a secret which does not exist. The Vault is asked only if there is such a place. */
 export async function secretWarnings(
   env: Env,
   tenant: string,
@@ -45,7 +45,7 @@ export async function secretWarnings(
     })
 }
 
-/** A warning for each key of a model's server that is written out: whoever may read the definition reads it there. */
+/** A warning for each API key that is written out: everybody who may read the definition can read the key. */
 export function literalKeyWarnings(definition: WorkflowDefinition): Warning[] {
   return worksOf(definition).flatMap(({ type, config, at }): Warning[] => {
     if (type !== 'inference' || typeof config.api_key !== 'string' || hasExpressions(config.api_key)) return []
@@ -73,7 +73,7 @@ export async function egressWarnings(definition: WorkflowDefinition): Promise<Wa
 }
 
 /** The workflows that a definition starts, each once; those whose names only a run knows are not among them. */
-export function startedBy(definition: WorkflowDefinition): WorkflowRef[] {
+export function workflowsStartedBy(definition: WorkflowDefinition): WorkflowRef[] {
   const started = new Map(startsOf(definition).map(({ text, ref }) => [text, ref]))
   return [...started.values()].slice(0, MAX_NAMED)
 }

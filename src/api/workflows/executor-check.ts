@@ -8,7 +8,7 @@ import { taskType } from '../../workflow/definition/task-types.ts'
 import { isJsonObject } from '../../workflow/json.ts'
 
 /**
- * A configuration that the executor has something to say of; none if it has not, or if its schema refuses it already.
+ * The configuration as a list of one, if the executor checks its type; empty if it does not, or if the schema refuses it already.
  * @param at JSON Pointer to it
  */
 export function toCheck(type: unknown, config: unknown, at: string): TaskToCheck[] {
@@ -17,12 +17,12 @@ export function toCheck(type: unknown, config: unknown, at: string): TaskToCheck
   return found.with.inDefinition.safeParse(config).success ? [{ type: String(type), with: config, at }] : []
 }
 
-/** What its plugins find, by one call. Whoever has nothing to check makes none. */
-export async function checkedByExecutor(tasks: readonly TaskToCheck[]): Promise<Findings> {
+/** What the executor's plugins find in these configurations, in one call; without configurations no call is made. */
+export async function checkByExecutor(tasks: readonly TaskToCheck[]): Promise<Findings> {
   return tasks.length === 0 ? { faults: [], warnings: [] } : executorOf(exports).check(tasks)
 }
 
-/** Of these origins those that the egress policy of the executor refuses. Whoever calls nobody asks nobody. */
+/** Which of these origins the executor's egress policy refuses; without origins no call is made. */
 export async function refusedOrigins(origins: readonly string[]): Promise<RefusedOrigin[]> {
   return origins.length === 0 ? [] : executorOf(exports).refused(origins)
 }

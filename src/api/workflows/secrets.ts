@@ -11,7 +11,7 @@ import { checkShape } from '../../workflow/faults.ts'
 import { timeText } from '../../workflow/time.ts'
 import { isText, PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { ApiProblem, detailOf, faultyBody } from '../http/problem.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { type Route, route } from '../http/route.ts'
 import { pageOf, timestamp } from '../schemas.ts'
 import { jsonResponse } from './workflow-answers.ts'
@@ -75,11 +75,11 @@ const put = route({
   },
   problems: ['secrets_not_configured', 'too_many_secrets'],
   async handle({ env, tenant, params: { secret }, body: { value } }) {
-    const kept = configured(await repeating(() => vaultOf(env, tenant).put(secret, value)))
+    const kept = requireConfigured(await withRepeats(() => vaultOf(env, tenant).put(secret, value)))
     if (kept.kind === 'too_many') {
       throw new ApiProblem('too_many_secrets', 'A tenant may have 200 secrets; delete one that is not needed')
     }
-    const text = JSON.stringify(shown(kept.secret))
+    const text = JSON.stringify(secretJson(kept.secret))
     return kept.isNew ? jsonResponse(text, 201, { Location: `/v1/secrets/${secret}` }) : jsonResponse(text)
   },
 })
@@ -97,8 +97,8 @@ const list = route({
   async handle({ env, tenant, path, query: { limit, cursor } }) {
     const listing = { path, filters: {}, limit }
     const after = positionOf(listing, cursor, isText)
-    const page = configured(await repeating(() => vaultOf(env, tenant).list(after, limit)))
-    const texts = page.items.map((secret) => JSON.stringify(shown(secret)))
+    const page = requireConfigured(await withRepeats(() => vaultOf(env, tenant).list(after, limit)))
+    const texts = page.items.map((secret) => JSON.stringify(secretJson(secret)))
     return pageResponse(listing, texts, page.next)
   },
 })
@@ -115,7 +115,7 @@ const remove = route({
   problems: ['secrets_not_configured', 'secret_not_found'],
   async handle({ env, tenant, params: { secret } }) {
     // Not repeated by itself: the repeat would not find what the first try deleted, and say so.
-    const removed = SECRET_NAME.test(secret) ? configured(await vaultOf(env, tenant).remove(secret)) : null
+    const removed = SECRET_NAME.test(secret) ? requireConfigured(await vaultOf(env, tenant).remove(secret)) : null
     if (removed?.kind !== 'removed') throw new ApiProblem('secret_not_found', 'There is no secret of this name')
     return new Response(null, { status: 204 })
   },
@@ -147,25 +147,25 @@ const rotate = route({
   },
   problems: ['secrets_not_configured'],
   async handle({ env, tenant }) {
-    const { rotated, unreadable } = configured(await repeating(() => vaultOf(env, tenant).rotate()))
+    const { rotated, unreadable } = requireConfigured(await withRepeats(() => vaultOf(env, tenant).rotate()))
     return jsonResponse(JSON.stringify({ rotated, unreadable }))
   },
 })
 
-/** Of these names those that there is no secret of (yet). */
+/** Which of these names have no secret. */
 export function missingSecrets(env: Env, tenant: string, names: readonly string[]): Promise<string[]> {
-  return repeating(() => vaultOf(env, tenant).missing(names))
+  return withRepeats(() => vaultOf(env, tenant).missing(names))
 }
 
 /** @throws ApiProblem `secrets_not_configured` */
-function configured<Answer extends object>(answer: Answer | NotConfigured): Exclude<Answer, NotConfigured> {
+function requireConfigured<Answer extends object>(answer: Answer | NotConfigured): Exclude<Answer, NotConfigured> {
   if ('kind' in answer && answer.kind === 'not_configured') {
     throw new ApiProblem('secrets_not_configured', (answer as NotConfigured).why)
   }
   return answer as Exclude<Answer, NotConfigured>
 }
 
-/** @throws ApiProblem with every fault, none of which tells the value */
+/** @throws ApiProblem with every fault; no fault shows the value */
 function checkBody(given: unknown, { secret }: { secret: string }): z.output<typeof BodySchema> {
   const checked = checkShape(BodySchema, given)
   if (!SECRET_NAME.test(secret)) {
@@ -177,8 +177,9 @@ function checkBody(given: unknown, { secret }: { secret: string }): z.output<typ
   throw faultyBody(checked.faults)
 }
 
-function shown({ name, createdAt, updatedAt, key }: SecretInfo) {
+function secretJson({ name, createdAt, updatedAt, key }: SecretInfo) {
   return { name, created_at: timeText(createdAt), updated_at: timeText(updatedAt), key }
 }
 
+/** The routes of this file, for app.ts. */
 export const secretRoutes: readonly Route[] = [list, put, remove, rotate]

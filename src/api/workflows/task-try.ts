@@ -19,15 +19,16 @@ import { didYouMeanOrAll, quoted } from '../../workflow/nearest.ts'
 import { soundness } from '../../workflow/sound.ts'
 import { spanMs } from '../../workflow/span.ts'
 import { ApiProblem, faultyBody } from '../http/problem.ts'
-import { checkedByExecutor, toCheck } from './executor-check.ts'
+import { checkByExecutor, toCheck } from './executor-check.ts'
 import { MAX_TRY_MS, TrySchema } from './task-type-schemas.ts'
 
-/** Whose tasks compute a value, here as in a run. */
-const PURE = 'transform'
+/** The type whose tasks only compute a value, here as in a run. */
+const COMPUTED = 'transform'
 
 /** What the task takes itself to be a part of. */
 const RUN = { id: 'try', workflow: 'try', version: 1, attempt: 1 }
 
+/** A task that is to be tried, checked. */
 export interface Try {
   with: JsonObject
   input: Json
@@ -44,10 +45,11 @@ interface Tried {
   duration_ms: number
 }
 
+/** Whether a task of this type does something by itself, so that it can be tried without a workflow. */
 export function canBeTried(name: string): boolean {
   const types: TaskTypes = TASK_TYPES
   const type = types[name]
-  return type?.with !== undefined && (type.isBuiltIn !== true || name === PURE)
+  return type?.with !== undefined && (type.isBuiltIn !== true || name === COMPUTED)
 }
 
 /** @throws ApiProblem if there is nothing to try, or with every fault of the body and of its `with` */
@@ -56,22 +58,25 @@ export async function checkTry(value: unknown, name: string): Promise<Try> {
   const unsound = soundness(value)
   const checked = checkShape(TrySchema, value)
   const faults = [...unsound, ...(checked.ok ? [] : checked.faults)]
-  // What nests too deep, or holds text that is none, is not looked into.
+  // A value that nests too deep, or holds broken text, is not looked into.
   if (isJsonObject(value) && soundness(value.with).length === 0) faults.push(...(await faultsOfWith(value, name)))
   if (!checked.ok || faults.length > 0) throw faultyBody(faults)
   const { with: config, input = null, tasks = {}, timeout } = checked.value
   return { with: config, input, tasks, timeoutMs: timeout === undefined ? MAX_TRY_MS : spanMs(timeout) }
 }
 
-/** Of a body that may have other faults: what it does not say in the right form makes up no faults of `with`. */
+/** The faults of `with` in a body that may have other faults. A part of another form than expected adds no faults here. */
 async function faultsOfWith({ with: config, tasks = {} }: JsonObject, name: string): Promise<Fault[]> {
   if (!isJsonObject(config)) return []
-  const { faults: found } = await checkedByExecutor(toCheck(name, config, '/with'))
+  const { faults: found } = await checkByExecutor(toCheck(name, config, '/with'))
   return isJsonObject(tasks) ? [...checkLoneTask(name, config, namesOf(tasks), TASK_TYPES), ...found] : found
 }
 
-/** @param attempt has been checked */
-export async function tried(tenant: string, name: string, attempt: Try): Promise<Tried> {
+/**
+ * Makes one attempt, and says how it ended. What the task calls is called in earnest.
+ * @param attempt has passed checkTry
+ */
+export async function tryTask(tenant: string, name: string, attempt: Try): Promise<Tried> {
   const begunAt = Date.now()
   const ending = await endingOf(tenant, name, attempt)
   return { ...ending, duration_ms: Date.now() - begunAt }
@@ -103,7 +108,7 @@ function namesOf(tasks: JsonObject): ExpressionNames {
 
 async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omit<Tried, 'duration_ms'>> {
   const scope = scopeOf(attempt)
-  if (type === PURE) {
+  if (type === COMPUTED) {
     const computed = evaluateTransform(attempt.with.value!, scope)
     return computed.ok ? { status: 'succeeded', output: computed.output, error: null } : failure(computed.error)
   }
@@ -123,7 +128,7 @@ async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omi
     ...(known?.takesScope === true || known?.with?.ofResponse !== undefined ? { scope: scopeValueOf(attempt) } : {}),
   })
   try {
-    return shown(await started.result())
+    return triedFrom(await started.result())
   } finally {
     started[Symbol.dispose]()
   }
@@ -142,7 +147,7 @@ function scopeValueOf({ input, tasks }: Try): JsonObject {
   return { input, tasks: Object.fromEntries(ended), run: RUN }
 }
 
-function shown(result: TaskResult): Omit<Tried, 'duration_ms'> {
+function triedFrom(result: TaskResult): Omit<Tried, 'duration_ms'> {
   const logs = result.logs === undefined ? {} : { logs: result.logs }
   if (result.kind === 'succeeded') return { status: 'succeeded', output: result.output, error: null, ...logs }
   if (result.kind === 'snoozed') return { status: 'snoozed', output: null, error: null, ...logs }

@@ -25,6 +25,7 @@ const TaskTypeSchema = z
 
 export const TaskTypePageSchema = pageOf(TaskTypeSchema, 'TaskTypePage')
 
+/** The longest attempt, in ms. */
 export const MAX_TRY_MS = 30_000
 
 const json = z.unknown() as unknown as z.ZodType<Json>

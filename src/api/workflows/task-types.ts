@@ -5,7 +5,7 @@ import { ABOUT, codesOf } from '../../tasks/about.ts'
 import { TASK_TYPES, type TaskTypeName } from '../../tasks/schemas.ts'
 import type { TaskType } from '../../workflow/definition/task-types.ts'
 import { type Route, route } from '../http/route.ts'
-import { canBeTried, checkTry, tried } from './task-try.ts'
+import { canBeTried, checkTry, tryTask } from './task-try.ts'
 import { TaskTypePageSchema, TriedSchema, TrySchema } from './task-type-schemas.ts'
 
 /** What a try may hand over: `with`, whose code or body may be as large as in a definition, and input and outputs. */
@@ -23,17 +23,17 @@ const list = route({
   problems: [],
   handle: () => {
     listing ??= JSON.stringify({
-      items: Object.keys(TASK_TYPES).map((name) => about(name as TaskTypeName)),
+      items: Object.keys(TASK_TYPES).map((name) => describeType(name as TaskTypeName)),
       next_cursor: null,
     })
     return new Response(listing, { headers: { 'Content-Type': 'application/json' } })
   },
 })
 
-/** The same for as long as this code runs, so it is made once. */
+/** The answer, made at the first request: it does not change while this code runs. */
 let listing: string | undefined
 
-function about(name: TaskTypeName) {
+function describeType(name: TaskTypeName) {
   const type: TaskType = TASK_TYPES[name]
   const words = ABOUT[name]
   const makesAttempts = type.isBuiltIn !== true
@@ -62,7 +62,8 @@ const tryOut = route({
   body: { schema: TrySchema, maxBytes: MAX_TRY_BYTES, check: (value, { type }) => checkTry(value, type) },
   answers: { 200: { description: 'The attempt, whatever its outcome.', content: TriedSchema } },
   problems: ['task_type_not_found', 'task_type_not_tried', 'not_available'],
-  handle: async ({ tenant, params: { type }, body }) => Response.json(await tried(tenant, type, body)),
+  handle: async ({ tenant, params: { type }, body }) => Response.json(await tryTask(tenant, type, body)),
 })
 
+/** The routes of this file, for app.ts. */
 export const taskTypeRoutes: readonly Route[] = [list, tryOut]

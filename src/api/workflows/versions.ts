@@ -8,9 +8,9 @@ import { timeText } from '../../workflow/time.ts'
 import { GRAPH_CONTENT, GRAPH_FORMS, graphForm, graphResponse, graphType } from '../http/graph-answers.ts'
 import { isIndex, PAGE_QUERY, pageResponse, positionOf } from '../http/page.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { type Route, route } from '../http/route.ts'
-import { fetchVersion, knownName, present, workflowResponse } from './workflow-answers.ts'
+import { fetchVersion, knownName, requireFound, workflowResponse } from './workflow-answers.ts'
 import { VersionPageSchema, WorkflowSchema } from './workflow-schemas.ts'
 
 const list = route({
@@ -27,7 +27,7 @@ const list = route({
     const name = knownName(params.name)
     const listing = { path, filters: {}, limit }
     const before = positionOf(listing, cursor, isIndex)
-    const page = present(await repeating(() => registryOf(env, tenant).versions(name, before, limit)), name)
+    const page = requireFound(await withRepeats(() => registryOf(env, tenant).versions(name, before, limit)), name)
     const texts = page.items.map(({ version, createdAt }) =>
       JSON.stringify({ version, created_at: timeText(createdAt) }),
     )
@@ -78,4 +78,5 @@ function versionNumber(name: string, text: string): number {
   throw new ApiProblem('version_not_found', `Versions of ${knownName(name)} are numbers, from 1`)
 }
 
+/** The routes of this file, for app.ts. */
 export const versionRoutes: readonly Route[] = [list, get, graph]

@@ -9,7 +9,7 @@ import { NAME_PATTERN } from '../../workflow/definition/schema.ts'
 import { timeText } from '../../workflow/time.ts'
 import { etagOf, isFresh } from '../http/etag.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 
 /** @throws ApiProblem `workflow_not_found`, also for what can be no name, which no object need be asked about */
 export function knownName(name: string): string {
@@ -25,11 +25,11 @@ export async function fetchVersion(
   version: number | 'latest' | 'live',
 ): Promise<StoredVersion> {
   const known = knownName(name)
-  return present(await repeating(() => registryOf(env, tenant).get(known, version)), known)
+  return requireFound(await withRepeats(() => registryOf(env, tenant).get(known, version)), known)
 }
 
 /** @throws ApiProblem if the Registry has no such thing */
-export function present<Found extends object>(found: Found | Missing, name: string): Exclude<Found, Missing> {
+export function requireFound<Found extends object>(found: Found | Missing, name: string): Exclude<Found, Missing> {
   if (!isMissing(found)) return found as Exclude<Found, Missing>
   if (found.kind === 'workflow_not_found') throw new ApiProblem(found.kind, `There is no workflow ${name}`)
   throw new ApiProblem(found.kind, `${name} has no such version; its newest is ${found.latest}`)
@@ -46,14 +46,15 @@ export function workflowResponse(request: Request, stored: StoredVersion): Respo
   return jsonResponse(workflowText(stored, []), 200, headers)
 }
 
+/** A workflow as the API shows it: the definition as it was registered, with the figures of its version behind. */
 export function workflowText(stored: StoredVersion, warnings: readonly Warning[]): string {
   const { definition, version, live, latest, paused, createdAt } = stored
-  const added = { version, live, latest, paused, created_at: timeText(createdAt), ...shown(warnings) }
+  const added = { version, live, latest, paused, created_at: timeText(createdAt), ...warningsMember(warnings) }
   return withMembers(definition, added)
 }
 
-/** Absent when there are none. */
-export function shown(warnings: readonly Warning[]): { warnings?: readonly Warning[] } {
+/** The member `warnings` of an answer; no member if there are none. */
+export function warningsMember(warnings: readonly Warning[]): { warnings?: readonly Warning[] } {
   return warnings.length === 0 ? {} : { warnings }
 }
 
@@ -63,6 +64,7 @@ export function withMembers(text: string, members: object): string {
   return added === '{}' ? text : `${text.slice(0, -1)},${added.slice(1)}`
 }
 
+/** @param body JSON text */
 export function jsonResponse(body: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(body, { status, headers: { 'Content-Type': 'application/json', ...headers } })
 }

@@ -11,22 +11,22 @@ import { etagOf, readIfMatch } from '../http/etag.ts'
 import { isText, PAGE_QUERY, pageResponse, pagingOf, positionOf } from '../http/page.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { integerParameter } from '../http/query.ts'
-import { repeating } from '../http/repeating.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { type Route, route } from '../http/route.ts'
 import { checkDefinition } from './definition-check.ts'
 import {
   egressWarnings,
   literalKeyWarnings,
   secretWarnings,
-  startedBy,
+  workflowsStartedBy,
   workflowWarnings,
 } from './definition-warnings.ts'
 import {
   fetchVersion,
   jsonResponse,
   knownName,
-  present,
-  shown,
+  requireFound,
+  warningsMember,
   withMembers,
   workflowResponse,
   workflowText,
@@ -65,7 +65,7 @@ const register = route({
     const { name } = definition
     const ifMatch = readIfMatch(request.headers)
     const text = JSON.stringify(definition)
-    const starts = startedBy(definition)
+    const starts = workflowsStartedBy(definition)
     const named = await Promise.all([secretWarnings(env, tenant, definition, text), egressWarnings(definition)])
     const warningsWith = (missing: readonly MissingWorkflow[]) =>
       [...found, ...literalKeyWarnings(definition), ...named.flat(), ...workflowWarnings(definition, missing)].slice(
@@ -74,10 +74,10 @@ const register = route({
       )
     if (query.dry_run === 'true') {
       await checkIfMatch(env, tenant, name, ifMatch)
-      const missing = starts.length === 0 ? [] : await repeating(() => registryOf(env, tenant).missing(starts))
-      return jsonResponse(withMembers(text, shown(warningsWith(missing))))
+      const missing = starts.length === 0 ? [] : await withRepeats(() => registryOf(env, tenant).missing(starts))
+      return jsonResponse(withMembers(text, warningsMember(warningsWith(missing))))
     }
-    const registered = await repeating(() => registryOf(env, tenant).register(name, text, ifMatch, starts))
+    const registered = await withRepeats(() => registryOf(env, tenant).register(name, text, ifMatch, starts))
     if (registered.kind === 'version_conflict') throw versionConflict(name, registered.latest)
     const { kind, stored, missing } = registered
     return jsonResponse(workflowText(stored, warningsWith(missing)), kind === 'created' ? 201 : 200, {
@@ -118,7 +118,7 @@ const list = route({
     if (version !== undefined) throw new ApiProblem('invalid_parameter', '"version" needs "name"')
     const listing = { path, filters: {}, limit }
     const after = positionOf(listing, cursor, isText)
-    const { items, next } = await repeating(() => registryOf(env, tenant).list(after, limit))
+    const { items, next } = await withRepeats(() => registryOf(env, tenant).list(after, limit))
     const texts = items.map(({ updatedAt, ...item }) => JSON.stringify({ ...item, updated_at: timeText(updatedAt) }))
     return pageResponse(listing, texts, next)
   },
@@ -157,10 +157,10 @@ const remove = route({
   },
 })
 
-const pause = pausing('pause', 'Refuse new starts of a workflow')
-const resume = pausing('resume', 'Take starts of a workflow again')
+const pause = pauseRoute('pause', 'Refuse new starts of a workflow')
+const resume = pauseRoute('resume', 'Take starts of a workflow again')
 
-function pausing(verb: 'pause' | 'resume', summary: string): Route {
+function pauseRoute(verb: 'pause' | 'resume', summary: string): Route {
   return route({
     method: 'POST',
     path: `/v1/workflows/{name}/${verb}`,
@@ -172,7 +172,10 @@ function pausing(verb: 'pause' | 'resume', summary: string): Route {
     problems: ['workflow_not_found'],
     async handle({ env, tenant, params }) {
       const name = knownName(params.name)
-      const stored = present(await repeating(() => registryOf(env, tenant).setPaused(name, verb === 'pause')), name)
+      const stored = requireFound(
+        await withRepeats(() => registryOf(env, tenant).setPaused(name, verb === 'pause')),
+        name,
+      )
       return jsonResponse(workflowText(stored, []), 200, { ETag: etagOf(stored) })
     },
   })
@@ -181,7 +184,7 @@ function pausing(verb: 'pause' | 'resume', summary: string): Route {
 /** What `register` would say of If-Match, for a registration that only checks. */
 async function checkIfMatch(env: Env, tenant: string, name: string, ifMatch: number | '*' | null): Promise<void> {
   if (ifMatch === null) return
-  const found = await repeating(() => registryOf(env, tenant).get(name, 'latest'))
+  const found = await withRepeats(() => registryOf(env, tenant).get(name, 'latest'))
   const latest = 'kind' in found ? 0 : found.version
   if (latest === 0 || (ifMatch !== '*' && ifMatch !== latest)) throw versionConflict(name, latest)
 }
@@ -191,4 +194,5 @@ function versionConflict(name: string, latest: number): ApiProblem {
   return new ApiProblem('version_conflict', what)
 }
 
+/** The routes of this file, for app.ts. */
 export const workflowRoutes: readonly Route[] = [register, list, get, remove, pause, resume]

@@ -9,7 +9,7 @@ const MAX_REPEATS = 2
  * Makes a call, and again when an object was reset or moved under it (a deploy).
  * @param call takes a new stub each time, since one that broke stays broken
  */
-export async function repeating<Answer extends PromiseLike<unknown>>(call: () => Answer): Promise<Awaited<Answer>> {
+export async function withRepeats<Answer extends PromiseLike<unknown>>(call: () => Answer): Promise<Awaited<Answer>> {
   for (let repeats = 0; ; repeats++) {
     try {
       return await call()
