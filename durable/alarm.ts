@@ -2,6 +2,7 @@
 // It is never moved later or deleted: an alarm too early costs one look, an alarm too late costs a promise (R7).
 // Knows nothing about runs.
 
+/** The alarm of one Durable Object: never moved later, never deleted. Call `restore` before anything else. */
 export class Alarm {
   readonly #storage: DurableObjectStorage
   /** Where the alarm stands; Infinity when none is set. */

@@ -3,6 +3,7 @@
 type Bindings = SqlStorageValue[]
 type Row = Record<string, SqlStorageValue>
 
+/** The SQL of one object. Each method adds to the rows read and written, which `take` gives. */
 export class Rows {
   readonly #sql: SqlStorage
   #read = 0
@@ -12,10 +13,12 @@ export class Rows {
     this.#sql = sql
   }
 
+  /** Runs a statement whose rows nobody needs. */
   run(query: string, ...bindings: Bindings): void {
     this.#count(this.#sql.exec(query, ...bindings))
   }
 
+  /** All rows of a query, in memory at once. */
   all<R extends object>(query: string, ...bindings: Bindings): R[] {
     const cursor = this.#sql.exec<Row>(query, ...bindings)
     const rows = cursor.toArray()
@@ -28,7 +31,7 @@ export class Rows {
     return this.all<R>(query, ...bindings)[0] ?? null
   }
 
-  /** One row at a time; whoever stops early has read no more than that. Nothing may be written in between. */
+  /** One row at a time: a caller that stops early has read no more than that. Nothing may be written in between. */
   *each<R extends object>(query: string, ...bindings: Bindings): Generator<R, void> {
     const cursor = this.#sql.exec<Row>(query, ...bindings)
     try {

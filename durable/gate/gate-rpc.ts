@@ -6,7 +6,7 @@ import type { BreakerPolicy } from '../../src/workflow/definition/breaker.ts'
 
 /** A circuit as Runners are told of it. */
 export interface CircuitView {
-  /** Grows with every transition: whoever holds a newer view drops this one. */
+  /** Grows with every transition: a Runner that holds a newer view drops this one. */
   revision: number
   state: Circuit['state']
   /** While it is not closed: when asking for a trial makes sense, ms since the epoch. */
@@ -20,7 +20,7 @@ export interface CircuitRecord {
   state: Circuit['state']
   /** How often it has opened since it was last closed. */
   openings: number
-  /** Of an open circuit: when the first trial may be made, ms since the epoch. */
+  /** When the first trial of an open circuit may be made, ms since the epoch; null while it is not open. */
   retryAt: number | null
   changedAt: number
   /** Code of the error that opened it last; null if it was reset or its trials succeeded. */

@@ -19,6 +19,7 @@ const MIGRATIONS = [
   'CREATE TABLE gate (one INTEGER PRIMARY KEY CHECK (one = 1), data TEXT NOT NULL, is_untold INTEGER NOT NULL)',
 ] as const
 
+/** What a Gate remembers, as one row; the object has no table before the first `save`. */
 export class GateState {
   readonly #sql: SqlStorage
   readonly #rows: Rows
@@ -32,6 +33,7 @@ export class GateState {
     if (this.#hasTable) migrate(sql, MIGRATIONS)
   }
 
+  /** What was saved last; null if nothing ever was. */
   load(): Stored | null {
     if (!this.#hasTable) return null
     const row = this.#rows.one<{ data: string; is_untold: number }>('SELECT data, is_untold FROM gate')
@@ -50,6 +52,7 @@ export class GateState {
     this.#isUntold = isUntold
   }
 
+  /** Writes the row, and makes the table before that if there is none. Writes 1 row. */
   save(stored: Stored): void {
     if (!this.#hasTable) migrate(this.#sql, MIGRATIONS)
     this.#hasTable = true

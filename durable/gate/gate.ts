@@ -34,6 +34,7 @@ const REPEAT_MS = 5_000
 /** Runners that have reported this lately are told of an opening. */
 const RECENT_MS = 60_000
 
+/** The Durable Object of one target: keeps its circuit, grants trials and retries, and tells Runners of transitions. */
 export class Gate extends DurableObject<Env> {
   readonly #state: GateState
   readonly #alarm: Alarm
@@ -119,7 +120,7 @@ export class Gate extends DurableObject<Env> {
     return this.#view(shard, now)
   }
 
-  /** Closes the circuit, whatever it knows; a closed one forgets its window. Safe to repeat. */
+  /** Closes the circuit from any state; a circuit that is closed already forgets its window. Safe to repeat. */
   async reset(): Promise<CircuitRecord> {
     const now = Date.now()
     if (this.#circuit.state !== 'closed') this.#become(CLOSED, null, now)
@@ -154,7 +155,7 @@ export class Gate extends DurableObject<Env> {
     this.#revision++
     this.#changedAt = now
     this.#cause = circuit.state === 'closed' ? null : cause
-    // Whoever calls this target should hear of its opening; whoever has heard of it must hear of its end.
+    // Runners that call this target should hear that it opened; Runners that heard so must hear that it closed.
     if (wasClosed) for (const [shard, at] of this.#heard) if (at > now - RECENT_MS) this.#told.add(shard)
     this.#state.setUntold(true)
     this.#save()
@@ -175,7 +176,7 @@ export class Gate extends DurableObject<Env> {
       ...shards.map((shard) => runnerOf(env, tenant, shard).circuitChanged(target, view)),
     ]
     const faults = (await Promise.allSettled(tells)).filter((told) => told.status === 'rejected')
-    // What has changed meanwhile is being told by whoever changed it.
+    // If the circuit has changed meanwhile, the call that changed it tells of the change.
     if (revision !== this.#revision) return
     if (faults.length > 0) {
       logFault('gate_tell', faults[0]!.reason)

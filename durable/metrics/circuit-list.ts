@@ -1,5 +1,5 @@
 // The circuits of a tenant that have ever opened, as their Gates told last: what is listed and what is scraped. Bounded, since
-// targets are named by whoever writes workflows: circuits that have been closed the longest are forgotten first.
+// authors of workflows name the targets: circuits that have been closed the longest are forgotten first.
 
 import type { CircuitRecord } from '../gate/gate-rpc.ts'
 import type { Rows } from '../rows.ts'
@@ -14,6 +14,7 @@ export const CIRCUIT_LIST_TABLE = `CREATE TABLE circuits (
   name TEXT PRIMARY KEY, is_closed INTEGER NOT NULL, changed_at INTEGER NOT NULL, revision INTEGER NOT NULL, data TEXT NOT NULL
 ) WITHOUT ROWID`
 
+/** The table of a tenant's circuits, in the Metrics object. */
 export class CircuitList {
   readonly #rows: Rows
 
@@ -41,6 +42,7 @@ export class CircuitList {
     )
   }
 
+  /** Whether a circuit of this name is listed. */
   has(name: string): boolean {
     return this.#rows.one('SELECT 1 AS found FROM circuits WHERE name = ?', name) !== null
   }

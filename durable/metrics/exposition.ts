@@ -49,6 +49,7 @@ export interface Figures {
   circuits: readonly CircuitRecord[]
 }
 
+/** The figures as text, in one of the two formats that Prometheus reads. */
 export function render(figures: Figures, isOpenMetrics: boolean): string {
   const lines = familiesOf(figures).flatMap((family) => linesOf(family, isOpenMetrics))
   return `${[...lines, ...(isOpenMetrics ? ['# EOF'] : [])].join('\n')}\n`

@@ -30,6 +30,7 @@ const MIGRATIONS = [
 /** OpenMetrics is asked for by name; everything else gets the text format that every scraper reads. */
 const OPEN_METRICS = 'application/openmetrics-text'
 
+/** The Durable Object that sums the figures of a tenant's Runners and lists its circuits. */
 export class Metrics extends DurableObject<Env> {
   readonly #rows: Rows
   readonly #circuits: CircuitList
@@ -50,6 +51,7 @@ export class Metrics extends DurableObject<Env> {
     })
   }
 
+  /** Answers a scrape: asks the Runners that have new figures, and gives the sums as text. */
   override fetch(request: Request): Promise<Response> {
     return this.#router.fetch(request)
   }
@@ -71,6 +73,7 @@ export class Metrics extends DurableObject<Env> {
     return { items, next: rows.length > limit ? items.at(-1)!.name : null }
   }
 
+  /** Whether a circuit of this name is listed, so that it can be reset. */
   async hasCircuit(name: string): Promise<boolean> {
     return this.#circuits.has(name)
   }

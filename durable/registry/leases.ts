@@ -1,6 +1,7 @@
 // Which Runners may still start what a name meant a moment ago. In memory only: a lease is shorter than any restart is worth
-// remembering, and whoever restarts waits one lease out instead.
+// remembering, and an object that restarts waits for the length of one lease instead.
 
+/** The leases that this instance has given, by name and shard. */
 export class Leases {
   readonly #durationMs: number
   // Two generations: when the younger is as old as a lease lasts, everything in the older has run out and is dropped whole.
@@ -12,6 +13,7 @@ export class Leases {
     this.#durationMs = durationMs
   }
 
+  /** Notes that the Runner of a shard holds a lease on the name from `now` on (ms since the epoch); a later one replaces it. */
   grant(name: string, shard: number, now: number): void {
     if (now - this.#youngerSince >= this.#durationMs) {
       this.#older = this.#younger
@@ -22,7 +24,7 @@ export class Leases {
     this.#younger.set(name, holders.set(shard, now + this.#durationMs))
   }
 
-  /** Shards that hold an unexpired lease on the name, each with its end. They are forgotten: whoever takes them, recalls them. */
+  /** Takes the unexpired leases on the name: shards, each with the end of its lease. They are forgotten here, so the caller has to recall them. */
   take(name: string, now: number): Map<number, number> {
     const holders = new Map([...(this.#older.get(name) ?? []), ...(this.#younger.get(name) ?? [])])
     this.#older.delete(name)

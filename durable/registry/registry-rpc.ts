@@ -40,13 +40,13 @@ export type Missing = { kind: 'workflow_not_found' } | { kind: 'version_not_foun
 export interface MissingWorkflow {
   ref: WorkflowRef
   why: Missing
-  /** The name that is most like it; null if none is. */
+  /** The name that is most like it; null if no name is near. */
   nearest: string | null
 }
 
 export type Registered =
   | { kind: 'created' | 'unchanged'; stored: StoredVersion; missing: MissingWorkflow[] }
-  /** `If-Match` named another version than the newest; `latest` is 0 when there is none. */
+  /** `If-Match` named another version than the newest; `latest` is 0 when there is no version. */
   | { kind: 'version_conflict'; latest: number }
 
 /** What a Runner needs to start a run. */

@@ -36,6 +36,7 @@ const MARGIN_MS = 50
 const MAX_COMPARED_NAMES = 1_000
 const MAX_PROPOSALS = 20
 
+/** The Durable Object that keeps a tenant's workflows. Every method may be repeated. */
 export class Registry extends DurableObject<Env> {
   readonly #versions: Versions
   readonly #leases = new Leases(LEASE_MS)
@@ -85,11 +86,12 @@ export class Registry extends DurableObject<Env> {
     return { kind: 'created', stored, missing: this.#missing(starts) }
   }
 
-  /** Of these workflows those that cannot be started. Writes nothing. */
+  /** Those of the given workflows that cannot be started, with the nearest known name. Writes nothing. */
   async missing(refs: readonly WorkflowRef[]): Promise<MissingWorkflow[]> {
     return this.#missing(refs)
   }
 
+  /** A version of a workflow: by number, the newest (`latest`), or the one that a start of the name takes (`live`). Writes nothing. */
   async get(name: string, version: number | 'latest' | 'live'): Promise<StoredVersion | Missing> {
     const workflow = this.#versions.workflow(name)
     if (workflow === null) return { kind: 'workflow_not_found' }

@@ -1,5 +1,5 @@
 // The Registry's tables: workflows, their immutable versions, and the texts of large ones in parts.
-// Synchronous throughout, so whatever is read here is still true when it is written: no caller can come between.
+// Synchronous throughout, so what is read here is still true when something is written because of it: no caller can come between.
 //
 // A deleted workflow keeps its row in `workflows` with `live` NULL, because a version number is never given twice.
 
@@ -40,6 +40,7 @@ export interface NewVersion {
   fingerprint: string
 }
 
+/** The rows of a Registry. Every method is synchronous. */
 export class Versions {
   readonly #storage: DurableObjectStorage
   readonly #rows: Rows
@@ -59,7 +60,7 @@ export class Versions {
     return this.#rows.one('SELECT 1 FROM workflows WHERE name = ?', name) !== null
   }
 
-  /** Null when there is none, or none any more. */
+  /** The row of a workflow; null if there never was one of this name, or if it was deleted. */
   workflow(name: string): WorkflowRow | null {
     return this.#rows.one<WorkflowRow>('SELECT * FROM workflows WHERE name = ? AND live IS NOT NULL', name)
   }
@@ -70,12 +71,13 @@ export class Versions {
     return this.#rows.all<WorkflowRow>(query, after, limit)
   }
 
+  /** The row of a version; null if there is no such version, or the workflow was deleted. The definition is read by `definition`. */
   version(name: string, version: number): VersionRow | null {
     const query = 'SELECT version, created_at, fingerprint FROM versions WHERE name = ? AND version = ?'
     return this.#rows.one<VersionRow>(query, name, version)
   }
 
-  /** Newest first, from the one before `before`. */
+  /** Rows of the versions of a name, newest first, from the one before `before`. */
   versions(name: string, before: number, limit: number): VersionRow[] {
     const query = `SELECT version, created_at, fingerprint FROM versions WHERE name = ? AND version < ?
       ORDER BY version DESC LIMIT ?`

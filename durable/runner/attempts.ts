@@ -31,6 +31,7 @@ interface UnderWay {
   abort(why: 'cancelled' | 'timed_out'): void
 }
 
+/** The attempts of one instance of a Runner, from their start to their report. */
 export class Attempts {
   readonly #executor: Pick<Executor, 'start'>
   readonly #outgoing: Pick<Outgoing, 'begin' | 'end' | 'drop' | 'giveBack'>
@@ -39,7 +40,7 @@ export class Attempts {
   readonly #report: (runId: string, fact: Fact) => void
   readonly #broken: (runId: string, error: unknown) => void
   readonly #tell: (runId: string, partial: PartialOfTask) => number
-  /** By run and token. */
+  /** Attempts under way, by run and token. */
   readonly #underWay = new Map<string, Map<number, UnderWay>>()
   #count = 0
 
@@ -49,7 +50,7 @@ export class Attempts {
    * @param tenant whose secrets these attempts may be given
    * @param report called once for each attempt that ends and was not aborted
    * @param broken called for an attempt that could not be made because of a bug
-   * @param tell what attempts have so far, to whoever watches the run; nothing of it is kept. Gives how many heard it
+   * @param tell passes what attempts have so far to the watchers of the run; nothing of it is kept. Gives how many heard it
    */
   constructor(
     executor: Pick<Executor, 'start'>,
@@ -69,6 +70,7 @@ export class Attempts {
     this.#tell = tell
   }
 
+  /** How many attempts are under way. */
   get count(): number {
     return this.#count
   }
@@ -78,10 +80,12 @@ export class Attempts {
     return this.#underWay.keys()
   }
 
+  /** Whether the attempt with this token is under way here. */
   isUnderWay(runId: string, token: number): boolean {
     return this.#underWay.get(runId)?.has(token) === true
   }
 
+  /** Whether the run has an attempt under way here. */
   hasRun(runId: string): boolean {
     return this.#underWay.has(runId)
   }
@@ -189,6 +193,7 @@ export class Attempts {
     this.#abort(runId, why, (attempt) => attempt.task === task)
   }
 
+  /** Stops everything that a run has under way, as cancelled. */
   abortAll(runId: string): void {
     this.#abort(runId, 'cancelled', () => true)
   }
@@ -217,7 +222,7 @@ export class Attempts {
   }
 }
 
-/** The same on every attempt of a task, so that the server called can tell a repeat (R6). */
+/** The Idempotency-Key of a task's calls: every attempt sends the same one, so that the server called can tell a repeat (R6). */
 function idempotencyKey({ id, workflow }: Run, { task, item }: Spot): string {
   const { undoes } = workflow.plans[task]!
   const { tasks } = workflow.definition

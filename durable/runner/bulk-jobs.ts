@@ -32,6 +32,7 @@ interface JobRow {
   untold: string
 }
 
+/** The bulk jobs of a Runner: which there are, and how far this shard is with each. */
 export class BulkJobs {
   readonly #rows: Rows
   #isWorking: boolean
@@ -54,6 +55,7 @@ export class BulkJobs {
     this.#notBefore = now + PAUSE_MS
   }
 
+  /** Whether a job is still to be told to other shards. */
   get hasUntold(): boolean {
     return this.#hasUntold
   }
@@ -82,6 +84,7 @@ export class BulkJobs {
     return 'accepted'
   }
 
+  /** How far this shard is with a job; null if it does not have it, or has forgotten it. */
   progress(id: string): BulkProgress | null {
     const row = this.#row(id)
     if (row === null) return null
@@ -122,7 +125,7 @@ export class BulkJobs {
     )
   }
 
-  /** What has to be told to whom. */
+  /** The jobs that other shards still have to be told of, each with those shards. */
   untoldJobs(): { job: BulkJob; shards: number[] }[] {
     return this.#untold().map(({ job, untold }) => ({
       job: JSON.parse(job) as BulkJob,
@@ -171,7 +174,7 @@ export function boundedFilter({ id, action, filter, requestedAt }: BulkJob): Bou
   }
 }
 
-/** What finds the run that a job has begun for another, should a crash cut the page off. No caller can send it: it holds blanks. */
+/** The key of the run with which a job makes run `of` again: after a crash it finds the run that was begun. No caller can send it: it holds blanks. */
 export function retryKey(jobId: string, of: string): string {
   return `bulk ${jobId} ${of}`
 }

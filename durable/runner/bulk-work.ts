@@ -13,6 +13,7 @@ import type { Retries } from './retries.ts'
 import type { BulkAnswer, BulkJob, StartRequest } from './runner-rpc.ts'
 import type { Steps } from './steps.ts'
 
+/** What this Runner does for bulk jobs: takes them, acts on its own runs, and tells the other shards. */
 export class BulkWork {
   readonly #jobs: BulkJobs
   readonly #keys: IdempotencyKeys

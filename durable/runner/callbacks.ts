@@ -1,5 +1,5 @@
 // Links by which people without a key answer a task that waits: `<tenant>.<run>.<task>.<wait>.<signature>`. The signature is an
-// HMAC-SHA-256 under a secret that this object alone has, made at first use; so a link of one tenant is none of another (R8).
+// HMAC-SHA-256 under a secret that this object alone has, made at first use; so a link of one tenant is of no use in another (R8).
 // A link is shown while its task waits and is good for that wait alone. Whether it was used, the run itself says.
 
 import { fromBase64Url, toBase64Url } from '../../src/bytes.ts'
@@ -19,6 +19,7 @@ export type Links = ReadonlyMap<TaskIndex, string>
 
 export const NO_LINKS: Links = new Map()
 
+/** Makes and checks the links of one Runner's waiting tasks. */
 export class Callbacks {
   readonly #rows: Rows
   readonly #tenant: () => string
@@ -74,7 +75,7 @@ export class Callbacks {
   }
 }
 
-/** The bytes of a signature; null if the text is none. */
+/** The bytes of a signature; null if the text does not have its form. */
 function signatureIn(text: string): Uint8Array<ArrayBuffer> | null {
   return /^[A-Za-z0-9_-]{43}$/.test(text) ? fromBase64Url(text) : null
 }

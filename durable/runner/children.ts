@@ -52,6 +52,7 @@ export interface ChildActions {
   loader(runId: string): LoadPayload
 }
 
+/** Starts the runs that are attempts of tasks and items, and tells their parents how they end. */
 export class Children {
   readonly #starts: Starts
   readonly #records: Records
@@ -158,7 +159,7 @@ export class Children {
     if (parent !== undefined) this.#tell(parent, run.id, endOf(run, this.#actions.loader(run.id)))
   }
 
-  /** The same of a run that was ended unread, by the summary that its row had. */
+  /** Tells the parent of a run that has just been ended unread, as `hasEnded` does; the parent is found in the summary that the row had. */
   hasBroken(runId: string, summary: string, error: TaskError): void {
     const { parent } = JSON.parse(summary) as { parent?: Place }
     if (parent !== undefined) this.#tell(parent, runId, { status: 'failed', error })
@@ -188,7 +189,7 @@ export class Children {
     if (found !== null) this.#actions.tell(parent.run_id, endOfChild(found.spot, found.token, runId, end))
   }
 
-  /** The task or item that waits for this run; null if none does any more. */
+  /** The task or item that waits for this run; null if nothing waits for it any more. */
   #spotOf({ run_id, task_id, item }: Place, runId: string): { spot: Spot; token: number } | null {
     const brief = this.#history.brief(run_id)
     if (brief === null || isFinal(brief.status)) return null

@@ -2,8 +2,8 @@
 // hop; what calls say is told to the Gate in the background, and its answer is taken over. A Runner may open its own circuit;
 // only the Gate lets anybody through one that is not closed (src/workflow/decide/circuit.ts, durable/gate/gate.ts).
 //
-// A circuit that is not closed is a row here (it outlives this instance), and so is each run that one holds back: whoever
-// closes it finds them. Runs of a circuit that has no row are still to be looked at, whatever cut that off. Everything about closed circuits is memory: lost, it only makes a circuit open later.
+// A circuit that is not closed is a row here (it outlives this instance), and so is each run that one holds back: when
+// it closes, they are found. Runs of a circuit that has no row are still to be looked at, whatever cut that off. Everything about closed circuits is memory: lost, it only makes a circuit open later.
 
 import {
   afterCall,
@@ -80,7 +80,7 @@ interface Known {
 export interface CircuitActions {
   gateOf(target: string): Pick<DurableObjectStub<Gate>, 'report' | 'trials' | 'endTrial'>
   shard(): number
-  /** Before runs are looked at: whatever must be true of a Runner that commits. */
+  /** Awaited before runs are looked at: resolves once this Runner may commit. */
   ready(): Promise<void>
   /** Steps a run whose circuit may let it through now. */
   look(runId: string): void
@@ -89,6 +89,7 @@ export interface CircuitActions {
   fault(error: unknown): void
 }
 
+/** The circuits that one Runner knows: answers what they hold back, reports calls to their Gates, and lets runs go on when one closes. */
 export class Circuits {
   readonly #rows: Rows
   readonly #actions: CircuitActions
@@ -223,7 +224,7 @@ export class Circuits {
   #raise(target: string, known: Known, barrier: Barrier): void {
     if (known.barrier === null) this.#barriers++
     known.barrier = barrier
-    // What was not looked at yet it holds back again, and whoever closes it finds it.
+    // Runs that were not looked at yet are held back again, and are found when the circuit closes.
     this.#released.delete(target)
     known.own = CLOSED
     known.unreported = known.hasOpened ? known.unreported : []
@@ -285,11 +286,11 @@ export class Circuits {
   async #askGate(target: string, known: Known, leaseMs: number): Promise<void> {
     const gate = this.#actions.gateOf(target)
     const { view, trials } = await gate.trials(this.#actions.shard(), leaseMs)
-    // Whatever was opened here is past its time, so the Gate's word counts, also if it never heard of the opening.
+    // A circuit that this Runner opened itself is past its time, so the Gate's word counts, also if it never heard of the opening.
     known.hasOpened = false
     this.#learn(target, known, view)
     if (trials.length === 0) return
-    // The view can be older than what was pushed meanwhile; then its trials belong to a circuit that is no more.
+    // The view can be older than what was pushed meanwhile; then its trials belong to an opening that has passed.
     if (known.barrier?.state === 'half_open' && known.revision === view.revision) known.barrier.trials.push(...trials)
     await this.#look(target, () => (known.barrier?.trials.length ?? 0) === 0)
     const unused = known.barrier?.trials.splice(0) ?? []
@@ -302,7 +303,7 @@ export class Circuits {
     this.#background(
       told.then((view) => {
         this.#learn(target, known, view)
-        // One of several trials has succeeded: whoever waits here may be the next.
+        // One of several trials has succeeded: a run that waits here may make the next one.
         if (known.barrier?.state === 'half_open' && this.#hasWaits(target)) void this.#ask(target, known, MAX_LEASE_MS)
       }),
     )
@@ -392,7 +393,7 @@ export class Circuits {
     return known
   }
 
-  /** Of those that are closed, if there is one: a circuit that is forgotten lets calls through again. */
+  /** Forgets one circuit, a closed one if there is one: a circuit that is forgotten lets calls through again. */
   #forgetOne(): void {
     const closed = [...this.#known].find(([, { barrier }]) => barrier === null)
     const [target] = closed ?? [...this.#known][0]!

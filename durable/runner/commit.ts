@@ -60,6 +60,7 @@ export interface Committed {
 /** @param budget pays for what is evaluated to know */
 type Admit = (run: Run, load: LoadPayload, now: number, budget: StepBudget) => RunAdmission | null
 
+/** Writes what happens to one run: events, due time, large values and figures, in the transaction of its caller. */
 export class Committer {
   readonly #history: History
   readonly #counts: RunCounts
@@ -158,7 +159,7 @@ export class Committer {
     return new PayloadRef(n, output.bytes)
   }
 
-  /** Keeps a large value outside the history, where only who needs it reads it. */
+  /** Gives what keeps a large value outside the history, where it is read only when it is needed. */
   #keeper(record: RunRecord): (value: Json) => StoredValue {
     return (value) => {
       if (value === null || typeof value === 'number' || typeof value === 'boolean') return value
@@ -221,7 +222,7 @@ export class Committer {
   }
 }
 
-/** Whether a task ends while attempts of it may be under way. A task that fails has none, but a map may have. */
+/** Whether a task ends while attempts of it may be under way. A task that fails has no attempt any more, but items of a map may have. */
 function mayCutOff(
   event: RunEvent,
 ): event is Extract<RunEvent, { type: 'TaskCancelled' | 'TaskTimedOut' | 'TaskFailed' }> {

@@ -61,6 +61,7 @@ export interface RouteCounts {
   duration: Histogram
 }
 
+/** The counts of a workflow of which no run has ended. */
 export function noCounts(): WorkflowCounts {
   return {
     runs: {},
@@ -74,10 +75,12 @@ export function noCounts(): WorkflowCounts {
   }
 }
 
+/** A histogram that has counted nothing. */
 export function emptyHistogram(): Histogram {
   return { buckets: new Array(BUCKETS.length + 1).fill(0), sumMs: 0 }
 }
 
+/** Counts one duration, in ms. Changes the histogram. */
 export function observe(histogram: Histogram, milliseconds: number): void {
   const seconds = milliseconds / 1_000
   const bucket = BUCKETS.findIndex((bound) => seconds <= bound)
@@ -85,6 +88,7 @@ export function observe(histogram: Histogram, milliseconds: number): void {
   histogram.sumMs += milliseconds
 }
 
+/** Adds one to the figure of this key. Changes `counts`. */
 export function increment(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1
 }
@@ -158,6 +162,7 @@ export class RunCounts {
     this.#counts = this.#stored()
   }
 
+  /** The figures of all workflows of this Runner, by name; those beyond MAX_WORKFLOWS share the name OTHER. */
   all(): Counts {
     return Object.fromEntries(this.#counts)
   }

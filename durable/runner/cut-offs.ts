@@ -1,5 +1,5 @@
 // Runs whose task or item has ended without them, so that they are to be cancelled: a run has children, those have maps of runs, and
-// one cancel or time-out at the top ends all that is below. As many as a turn bears are cancelled in the turn that says so; the
+// one cancel or time-out at the top ends all that is below. Each turn cancels a bounded number of runs: the first ones in the turn that finds them, the
 // rest stand in `cut_offs`, written in that turn, so a crash forgets none, and go a page a turn while requests are answered.
 
 import type { Rows } from '../rows.ts'
@@ -14,6 +14,7 @@ export interface CutOffActions {
   wake(): void
 }
 
+/** Cancels runs that nothing needs any more, a bounded number in each turn. */
 export class CutOffs {
   readonly #rows: Rows
   readonly #actions: CutOffActions

@@ -5,6 +5,7 @@ import type { Env } from '../../src/env.ts'
 import { type Address, metricsOf } from '../../src/objects.ts'
 import { logFault } from '../fault-log.ts'
 
+/** The mark of one Runner at its tenant's Metrics object. */
 export class FiguresMark {
   readonly #env: Pick<Env, 'METRICS'>
   readonly #address: () => Address
@@ -15,6 +16,7 @@ export class FiguresMark {
     this.#address = address
   }
 
+  /** Whether the Metrics object knows already that there will be new figures here. */
   get isSet(): boolean {
     return this.#isSet
   }

@@ -63,6 +63,7 @@ export type RunBrief = Pick<RunRow, 'workflow' | 'due_at' | 'in_flight' | 'is_un
   status: RunStatus
 }
 
+/** The rows of a Runner's runs. It keeps nothing in memory; records.ts does. */
 export class History {
   readonly #rows: Rows
 
@@ -134,10 +135,10 @@ export class History {
   }
 
   /**
-   * The run as its history makes it (R1); null when there is none, and of one that was ended unread: its history may be what
-   * killed two instances, and a run that is told to have failed must never go on.
+   * The run as its history makes it (R1). Null if there is no such run, or if it was ended unread: its history may be what
+   * killed two instances, and a run that was shown as failed must never go on.
    * @param workflowOf finds the definition of a version that this Runner has
-   * @throws if the history cannot be folded; whoever loads charges that to the run (R7)
+   * @throws if the history cannot be folded; the caller charges that to the run (R7)
    */
   load(runId: string, workflowOf: (name: string, version: number) => CompiledWorkflow): RunRecord | null {
     const row = this.#row(runId)
@@ -181,9 +182,9 @@ export class History {
   }
 
   /**
-   * The events of a run after number `after`, read as they are asked for: whoever stops early has read little more. Those that
-   * are new stand in the text that memory holds, so whoever follows a run reads no rows; whoever reads a long history page by
-   * page begins each page at the row that holds it. Nothing may be written in between.
+   * The events of a run after number `after`, read as they are asked for, so a caller that stops early has read little more. New
+   * events stand in the text that memory holds, so following a run reads no rows; each page of a long history begins at the
+   * row that holds its first event. Nothing may be written in between.
    */
   *eventsAfter({ run, head, headFrom, rowStarts }: RunRecord, after: number): Generator<RunEvent | null, void> {
     const restored = { runId: run.id, workflow: run.workflow }
@@ -271,6 +272,7 @@ export class History {
     )
   }
 
+  /** How many runs have not ended. Reads the index of live runs. */
   liveRuns(): number {
     return this.#rows.one<{ live: number }>('SELECT COUNT(*) AS live FROM runs WHERE due_at IS NOT NULL')!.live
   }
@@ -282,12 +284,14 @@ export class History {
       .map(({ id }) => id)
   }
 
+  /** Writes a value that is kept outside the history: payload `n` of the run, as JSON text. One row for each part. */
   savePayload(runId: string, n: number, text: string): void {
     inParts(text).forEach((part, index) => {
       this.#rows.run('INSERT INTO payloads (run_id, n, part, data) VALUES (?, ?, ?, ?)', runId, n, index, part)
     })
   }
 
+  /** Reads a payload of a run back. Throws if it is not there. */
   loadPayload(runId: string, ref: PayloadRef): Json {
     const parts = this.#rows.all<{ data: string }>(
       'SELECT data FROM payloads WHERE run_id = ? AND n = ? ORDER BY part',
@@ -309,14 +313,17 @@ export class History {
     )
   }
 
+  /** The run that the last instance was loading when it ended, and how many instances in a row have tried; null if there is no such run. */
   suspect(): { run_id: string; starts: number } | null {
     return this.#rows.one('SELECT run_id, starts FROM suspect')
   }
 
+  /** Names the run that is about to be loaded, so that the next instance knows what may have ended this one. */
   setSuspect(runId: string, starts: number): void {
     this.#rows.run('INSERT OR REPLACE INTO suspect (one, run_id, starts) VALUES (1, ?, ?)', runId, starts)
   }
 
+  /** Recovery has loaded every run, and this instance still lives. */
   clearSuspect(): void {
     this.#rows.run('DELETE FROM suspect')
   }

@@ -6,6 +6,7 @@ import type { Rows } from '../rows.ts'
 /** How long a key is remembered, in ms (api.md, 24 h). */
 export const KEY_LIFETIME_MS = 24 * 3_600_000
 
+/** The keys that this Runner's starts and bulk jobs were made with. */
 export class IdempotencyKeys {
   readonly #rows: Rows
 
@@ -13,6 +14,7 @@ export class IdempotencyKeys {
     this.#rows = rows
   }
 
+  /** What was started with this key, and the hash of that request's body; null if the key is unknown or its time is over. */
   find(key: string, now: number): { bodyHash: string; runId: string } | null {
     return this.#rows.one(
       'SELECT body_hash AS bodyHash, run_id AS runId FROM idempotency WHERE key = ? AND expires_at > ?',

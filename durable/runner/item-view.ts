@@ -18,7 +18,7 @@ export function itemsFrom(run: Run, task: TaskIndex, status: TaskStatus | null, 
   return found
 }
 
-/** Of an item that has not begun the map knows: it may still begin, or never will. */
+/** The status of an item. One that has not begun is pending while its map goes on, and skipped once the map has ended. */
 function statusOf(run: Run, task: TaskIndex, index: number): TaskStatus {
   const { items, finishedAt } = run.tasks[task]!
   return items!.begun.get(index)?.status ?? (finishedAt === null ? 'pending' : 'skipped')

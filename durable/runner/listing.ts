@@ -75,7 +75,7 @@ function horizonOf(rows: Rows, filter: ListFilter, prefix: string, from: string)
     MAX_SCANNED,
   )!
   if (last === null || seen < MAX_SCANNED) return null
-  // Ids follow the clock of whoever minted them, so rows are nearly, not strictly, in the order of `created_at`.
+  // Ids follow the clock of the Worker that minted them, so rows are nearly, not strictly, in the order of `created_at`.
   if (filter.since !== undefined && createdAt < filter.since - CLOCK_SLACK_MS) return null
   return last.slice(prefix.length)
 }

@@ -1,4 +1,4 @@
-// Whom an attempt calls, and what is heard of that call: the circuit of its target learns how it ended, and the budget of its
+// Which server an attempt calls, and what is heard of that call: the circuit of its target learns how it ended, and the budget of its
 // host says whether it may be made again. Sits between the attempts and what this Runner knows of the world outside.
 
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
@@ -29,7 +29,7 @@ export interface OutgoingCall {
   startedAt: number
 }
 
-/** Whom a task calls, and through which circuit; null if it calls nobody, or nobody that could be named. */
+/** The call that a task makes, and the circuit that it goes through; null if the task calls no server, or none that can be named. */
 function callOf(run: Run, spot: Spot, config: Json, trial: Trial | null, now: number): OutgoingCall | null {
   const types: TaskTypes = TASK_TYPES
   const host = types[configOf(run, spot).type]?.hostOf?.(config as JsonObject) ?? null
@@ -69,6 +69,7 @@ function isFirstCall({ attempts }: Pick<Tries, 'attempts'>): boolean {
   return before === undefined || wasPoll(before)
 }
 
+/** Follows the calls of attempts for the circuits of their targets and the retry budgets of their hosts. */
 export class Outgoing {
   readonly #circuits: Circuits
   readonly #budgets: RetryBudgets

@@ -30,6 +30,7 @@ const MAX_EVENTS_LENGTH = 1024 * 1024
 
 const RUN_NOT_FOUND: RunNotFound = { kind: 'run_not_found' }
 
+/** Answers questions about a Runner's runs. A run that was ended unread is known by its row alone, and has no tasks or events to show. */
 export class Reading {
   readonly #history: History
   readonly #records: Records
@@ -45,6 +46,7 @@ export class Reading {
     this.#waiters = waiters
   }
 
+  /** A run as it stands; waits up to `waitMs` for its end first. */
   async run(runId: string, waitMs: number): Promise<RunAnswer | RunNotFound> {
     const before = this.#records.cached(runId)?.run ?? this.#history.brief(runId)
     if (before === null) return RUN_NOT_FOUND
@@ -98,6 +100,7 @@ export class Reading {
     return { kind: 'explanation', body: unreadExplanationBody(brief.summary, form) }
   }
 
+  /** A page of a run's tasks, of one status or all, from position `after` on. */
   async tasks(runId: string, status: TaskStatus | null, after: number, limit: number): Promise<TextPage | RunNotFound> {
     const links = await this.#linksOf(runId)
     const record = this.#readable(runId)
@@ -106,6 +109,7 @@ export class Reading {
     return pageOf(rest, limit, taskTexts(record.run, this.#look(runId, Date.now(), links)))
   }
 
+  /** One task of a run, by its id. */
   async task(runId: string, taskId: string): Promise<{ kind: 'task'; body: string } | RunNotFound | TaskNotFound> {
     const links = await this.#linksOf(runId)
     const found = this.#task(runId, taskId)
@@ -131,6 +135,7 @@ export class Reading {
     return pageOf(rest, limit, itemTexts(run, index, this.#look(runId, Date.now(), NO_LINKS)))
   }
 
+  /** The output of one task alone, however large. */
   output(runId: string, taskId: string): { kind: 'output'; body: string } | RunNotFound | TaskNotFound {
     const found = this.#task(runId, taskId)
     if ('kind' in found) return found
@@ -182,18 +187,18 @@ export class Reading {
     return index === undefined ? { kind: 'task_not_found' } : { record, index }
   }
 
-  /** Of a run that was ended unread nothing can be told; it is there all the same. */
+  /** An empty page for a run that was ended unread: it exists, but nothing of it can be shown. */
   #emptyPage(runId: string): TextPage | RunNotFound {
     return this.#history.brief(runId) === null ? RUN_NOT_FOUND : { kind: 'page', items: [], next: null }
   }
 
-  /** Made before the answer, since signing is asynchronous; of nearly all runs there are none, and nothing is waited for. */
+  /** The links of a run's waiting tasks, made before the answer since signing is asynchronous. Nearly all runs have no links, and nothing is awaited for them. */
   async #linksOf(runId: string): Promise<Links> {
     const run = this.#readable(runId)?.run
     return run?.workflow.hasCallbacks === true ? this.#callbacks.linksOf(run) : NO_LINKS
   }
 
-  /** The run itself; null when there is none, or when it was ended unread. */
+  /** The run itself; null if there is no such run, or if it was ended unread. */
   record(runId: string): RunRecord | null {
     return this.#readable(runId)
   }

@@ -19,6 +19,7 @@ const WORKFLOW_PER_CHARACTER = 6
 /** What an item of a map that has begun costs beside its part of the history. */
 const ITEM_SIZE = 350
 
+/** The cache of runs in memory. Its size stays below MAX_SIZE, as far as the busy runs let it. */
 export class Records {
   readonly #history: History
   readonly #workflowOf: (name: string, version: number) => CompiledWorkflow
@@ -43,7 +44,7 @@ export class Records {
     return this.#records.get(runId)?.record ?? null
   }
 
-  /** The run, folded from its history if it is not in memory; null when there is none. */
+  /** The run, folded from its history if it is not in memory; null if there is no such run, or if it was ended unread. */
   get(runId: string): RunRecord | null {
     const cached = this.#records.get(runId)
     if (cached !== undefined) {
@@ -93,7 +94,7 @@ export class Records {
     this.#size -= held.size
   }
 
-  /** @param latest stays: whoever has just loaded it most likely asks for it again in this turn */
+  /** @param latest the run that was just loaded stays: most likely it is asked for again in this turn */
   #evict(latest: string): void {
     for (const runId of this.#records.keys()) {
       if (this.#size <= MAX_SIZE) return

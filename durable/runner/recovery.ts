@@ -23,6 +23,7 @@ export interface RecoveryActions {
   fault(error: unknown, runId: string): void
 }
 
+/** Makes a new instance take up what the one before left in flight. */
 export class Recovery {
   readonly #storage: DurableObjectStorage
   readonly #history: History

@@ -8,12 +8,13 @@ import type { Rows } from '../rows.ts'
 const BATCH = 100
 
 export interface RemovalActions {
-  /** A run is gone: whoever holds it in memory has to drop it. */
+  /** A run is gone, and has to be dropped from memory. */
   drop(runId: string): void
   /** `step` has to be called soon. */
   wake(): void
 }
 
+/** Deletes the rows of runs, a bounded number in each turn. */
 export class Removal {
   readonly #rows: Rows
   readonly #actions: RemovalActions

@@ -56,6 +56,7 @@ interface EndedRow {
   finished_at: string | null
 }
 
+/** Finds what has been kept long enough, in passes over the rows; says when the next pass is due. */
 export class Retention {
   readonly #rows: Rows
   readonly #keys: IdempotencyKeys

@@ -14,6 +14,7 @@ import type { Turns } from './turns.ts'
 
 const RUN_NOT_FOUND = { kind: 'run_not_found' } as const
 
+/** Makes runs that have ended again, as new runs. */
 export class Retries {
   readonly #starts: Starts
   readonly #history: History
@@ -40,7 +41,7 @@ export class Retries {
 
   /** Resolves once the new run is recorded or refused. */
   async accept(request: RetryRequest): Promise<Accepted | Refused | RetryRefused> {
-    // Before all else: a repeat finds its run, whatever became of the one before it.
+    // Before all else: a repeat finds its run, even if the one before it was deleted since.
     const earlier = this.#starts.earlier(request)
     if (earlier !== null) return earlier
     const brief = this.#history.brief(request.of)

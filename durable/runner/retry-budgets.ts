@@ -16,6 +16,7 @@ interface Budget {
   refusedUntil: number
 }
 
+/** The retry budgets of the hosts that this Runner calls. In memory alone: a new instance begins without earned retries. */
 export class RetryBudgets {
   readonly #gateOf: (host: string) => Pick<DurableObjectStub<Gate>, 'giveRetry'>
   readonly #fault: (error: unknown) => void

@@ -37,7 +37,7 @@ export class RunAdmission implements Admission {
   /** Targets that hold tasks of this run, with the longest time in ms that an attempt may take. */
   readonly held = new Map<string, number>()
 
-  /** @param budget pays for learning whom a task would call */
+  /** @param budget pays for finding out which server a task would call */
   constructor(
     run: Run,
     load: LoadPayload,
@@ -52,6 +52,7 @@ export class RunAdmission implements Admission {
     this.#barrierOf = barrierOf
   }
 
+  /** What holds a task or item back that would call out now; null lets it, and takes a trial if its circuit needs one. */
   hold(spot: Spot): Hold | null {
     const known = triesOf(this.#run, spot).circuit
     const target = known ?? circuitOf(this.#run, spot, this.#load, this.#budget)?.target ?? null
@@ -66,11 +67,12 @@ export class RunAdmission implements Admission {
     return { target, until: Math.max(barrier.askAt, this.#now + ASK_MS) }
   }
 
+  /** Whether a waiting task or item need not wait for its circuit any more: it is closed, or there is a trial to spare. */
   isFree(spot: Spot): boolean {
     const target = triesOf(this.#run, spot).circuit
     const barrier = target === null ? null : this.#barrierOf(target)
     if (target === null || barrier === null) return true
-    // As many tasks as there are trials: whoever is woken and finds none would be recorded as waiting once more.
+    // As many tasks as there are trials: a task that is woken and finds no trial would be recorded as waiting once more.
     const free = this.#free.get(target) ?? new Set()
     this.#free.set(target, free)
     const key = spotKey(spot)

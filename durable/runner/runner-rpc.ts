@@ -48,7 +48,7 @@ export interface RetryRequest {
   runId: string
   of: string
   from: RetryFrom
-  /** Of the same workflow; null for the run's own. */
+  /** Version of the same workflow that the new run is of; null for that of the run before. */
   version: number | null
   trace?: TraceContext
   idempotency: StartRequest['idempotency']
@@ -165,13 +165,13 @@ export interface TextPage {
   next: number | null
 }
 
-/** One action on all runs that a filter finds. The same in every shard. */
+/** One action on all runs that a filter finds. Every shard gets the job in the same words. */
 export interface BulkJob {
   /** Minted by the caller: a repeat with the same id is the same job. */
   id: string
   action: 'cancel' | 'delete' | 'retry'
   filter: ListFilter
-  /** The filter as it was asked, for whoever reads the job. */
+  /** The filter as the request had it, for answers that show the job. */
   shown: object
   /** Runs created after this are left alone, ms since the epoch. */
   requestedAt: number

@@ -1,6 +1,6 @@
 // Runner: one Durable Object a shard (`tenant:shard`); executes many runs. This file is what it can be asked; how its parts are
-// put together is runner-parts.ts, what moves runs is steps.ts, and what wakes it waking.ts. What happens next in a run none
-// of them decides (src/workflow).
+// put together is runner-parts.ts, what moves runs is steps.ts, and what wakes it waking.ts. What happens next in a run is
+// decided by src/workflow alone.
 
 import { DurableObject } from 'cloudflare:workers'
 import { AutoRouter, type IRequest } from 'itty-router'
@@ -44,6 +44,7 @@ import type {
 import { RUNNER_MIGRATIONS } from './runner-tables.ts'
 import type { Accepted } from './starts.ts'
 
+/** The Durable Object that executes the runs of one shard of a tenant. */
 export class Runner extends DurableObject<Env> {
   readonly #parts: RunnerParts
   /** A WebSocket begins as an HTTP request; everything else that a Runner is asked is RPC. */
@@ -61,7 +62,7 @@ export class Runner extends DurableObject<Env> {
     ctx.blockConcurrencyWhile(() => waking.restore())
   }
 
-  /** Wakes the runs that are due. Whatever happens, an alarm stands afterwards if a run is live (R4, R7). */
+  /** Wakes the runs that are due. An alarm stands afterwards if a run is live, even if something throws (R4, R7). */
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
     return this.#parts.waking.fired(info)
   }
@@ -90,6 +91,7 @@ export class Runner extends DurableObject<Env> {
     return answer.kind === 'run' ? { ...answer, replayed } : { kind: 'run_deleted' }
   }
 
+  /** A run as it stands; waits up to `waitMs` for its end first. */
   async get(runId: string, waitMs: number): Promise<RunAnswer | RunNotFound> {
     return this.#parts.reading.run(runId, waitMs)
   }
@@ -99,10 +101,12 @@ export class Runner extends DurableObject<Env> {
     return this.#parts.reading.at(runId, number)
   }
 
+  /** The graph of a run's workflow, with the status of each task, in the form asked for. */
   async graph(runId: string, form: GraphForm): Promise<{ kind: 'graph'; body: string } | RunNotFound> {
     return this.#parts.reading.graph(runId, form)
   }
 
+  /** The explanation of a run, in the form asked for. Reads its whole history. */
   async explain(runId: string, form: ExplanationForm): Promise<{ kind: 'explanation'; body: string } | RunNotFound> {
     return this.#parts.reading.explain(runId, form)
   }
@@ -148,10 +152,12 @@ export class Runner extends DurableObject<Env> {
     return (await callbacks.isOurs(target)) ? signals.show(target) : { kind: 'callback_not_found' }
   }
 
+  /** A page of a run's tasks, of one status or all, from position `after` on. */
   async tasks(runId: string, status: TaskStatus | null, after: number, limit: number): Promise<TextPage | RunNotFound> {
     return this.#parts.reading.tasks(runId, status, after, limit)
   }
 
+  /** One task of a run, by its id. */
   async task(runId: string, taskId: string): Promise<{ kind: 'task'; body: string } | RunNotFound | TaskNotFound> {
     return this.#parts.reading.task(runId, taskId)
   }
@@ -166,10 +172,12 @@ export class Runner extends DurableObject<Env> {
     return this.#parts.reading.items(runId, taskId, status, after, limit)
   }
 
+  /** The output of one task alone, however large. */
   async output(runId: string, taskId: string): Promise<{ kind: 'output'; body: string } | RunNotFound | TaskNotFound> {
     return this.#parts.reading.output(runId, taskId)
   }
 
+  /** A page of a run's history: at most `limit` events after number `after`. */
   async events(runId: string, after: number, limit: number): Promise<EventPage | RunNotFound> {
     return this.#parts.reading.events(runId, after, limit)
   }
@@ -179,10 +187,12 @@ export class Runner extends DurableObject<Env> {
     return this.#router.fetch(request)
   }
 
+  /** Closes the socket of a watcher that sends something: watchers only listen. */
   override async webSocketMessage(socket: WebSocket): Promise<void> {
     socket.close(1003, 'a watcher is told, and says nothing')
   }
 
+  /** A page of this shard's runs, newest first, older than the ULID `before`. */
   async list(filter: ListFilter, before: string | null, limit: number): Promise<RunPage> {
     const { prefix, rows } = this.#parts
     return listRuns(rows, filter, prefix(), before, limit)
@@ -190,7 +200,7 @@ export class Runner extends DurableObject<Env> {
 
   /**
    * Takes a bulk job, or finds the one that the same id or key has begun.
-   * @param others the shards that this one has to tell of it, none when it was told itself
+   * @param others the shards that this one has to tell of the job; empty if another shard told this one
    */
   async requestBulk(
     job: BulkJob,
@@ -221,7 +231,7 @@ export class Runner extends DurableObject<Env> {
     this.#parts.workflows.recall(name)
   }
 
-  /** A Gate says how a circuit stands that this Runner calls through: whoever waited for it to close goes on. */
+  /** A Gate says how a circuit stands that this Runner calls through: runs that waited for it to close go on. */
   async circuitChanged(target: string, view: CircuitView): Promise<void> {
     this.#parts.circuits.learn(target, view)
   }

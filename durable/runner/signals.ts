@@ -1,4 +1,4 @@
-// Signals as they reach a Runner: which are taken, which refused, and what a repeat is told. Who gets one, the core decides.
+// Signals as they reach a Runner: which are taken, which refused, and what a repeat is told. The core decides which tasks get one.
 
 import { hasRoom, hearsSignals, takersOf } from '../../src/workflow/decide/signals.ts'
 import type { LoadPayload, RunEvent } from '../../src/workflow/event.ts'
@@ -12,13 +12,14 @@ import type { History, RunRecord } from './history.ts'
 import type { Reading } from './reading.ts'
 import type { CallbackRefusal, CallbackTarget, CallbackView, SignalAnswer, SignalRequest } from './runner-rpc.ts'
 
+/** Takes the signals and the answers by links that come for this Runner's runs. */
 export class Signals {
   readonly #history: History
   readonly #reading: Reading
   readonly #loader: (runId: string) => LoadPayload
   readonly #commit: (runId: string, facts: readonly Fact[]) => Committed | null
 
-  /** @param commit records facts of a run after whatever was reported of it before, and what follows from them */
+  /** @param commit records facts of a run, and what follows from them, after everything that was reported of it before */
   constructor(
     history: History,
     reading: Reading,

@@ -11,8 +11,8 @@ import type { RetryRefused, RunAnswer, StartAnswer, StartRequest } from './runne
 import type { Lease, Workflows } from './workflows.ts'
 
 /**
- * Leases that one start may ask for. Each is over before it can be used while the Registry takes as long to answer as a lease lasts; whoever
- * starts is told to come again then, since a lease that is counted from its answer would let a start slip past a pause.
+ * Leases that one start may ask for. Each is over before it can be used while the Registry takes as long to answer as a lease lasts; the
+ * caller is told to come again then, since a lease that is counted from its answer would let a start slip past a pause.
  */
 const MAX_LEASES = 5
 
@@ -59,6 +59,7 @@ interface PendingStart {
   fail(error: unknown): void
 }
 
+/** Gathers starts until the Runner commits them, and makes each happen once. */
 export class Starts {
   readonly #workflows: Workflows
   readonly #keys: IdempotencyKeys
@@ -73,6 +74,7 @@ export class Starts {
     this.#planFlush = planFlush
   }
 
+  /** Whether no start waits to be committed. */
   get isEmpty(): boolean {
     return this.#pending.length === 0
   }
@@ -83,12 +85,12 @@ export class Starts {
     return this.#accept(request, null, null) as Promise<Accepted | Refused>
   }
 
-  /** The same for a start that takes something over. */
+  /** Like `accept`, for a run that makes another one again: `add` gives what it takes over, in the turn that records it. */
   acceptRetry(request: StartRequest, add: Addition): Promise<Accepted | Refused | RetryRefused> {
     return this.#accept(request, add, null) as Promise<Accepted | Refused | RetryRefused>
   }
 
-  /** The same for a run that is a task of another. */
+  /** Like `accept`, for a run that is a task of another one, which bounds its time and may refuse it. */
   acceptChild(request: StartRequest, surroundings: Surroundings): Promise<Accepted | Refused | RefusedChild> {
     return this.#accept(request, null, surroundings) as Promise<Accepted | Refused | RefusedChild>
   }
@@ -178,7 +180,7 @@ export class Starts {
   }
 }
 
-/** The Registry could not be asked. Whoever starts a run from outside is told so by the error; for a child nobody else would ask again. */
+/** The Registry could not be asked. A start from outside fails with the error, and its caller can repeat it; for a child the Runner has to ask again itself. */
 function registryFailure(error: unknown): { kind: 'overloaded' } {
   logFault('resolve', error)
   return { kind: 'overloaded' }

@@ -1,5 +1,5 @@
 // What an operator asks of one run: cancel, pause, resume, delete. Each is a fact among others, so it races with what the run
-// does by itself, and the order of history decides; the answer tells who came first.
+// does by itself, and the order of history decides; the answer tells what came first.
 
 import { isFinal } from '../../src/workflow/run/run.ts'
 import type { FiguresMark } from './figures-mark.ts'
@@ -17,6 +17,7 @@ import type {
 } from './runner-rpc.ts'
 import type { Steps } from './steps.ts'
 
+/** Cancels, pauses, resumes and deletes runs. */
 export class Steering {
   readonly #steps: Steps
   readonly #reading: Reading
@@ -35,7 +36,7 @@ export class Steering {
   }
 
   /**
-   * Ends a run: attempts that execute are aborted, whatever has not ended is cancelled, in one commit. Cancelling, ending and
+   * Ends a run: attempts that execute are aborted, and every task that has not ended is cancelled, in one commit. Cancelling, ending and
    * timing out race; the first in the history wins, and what was reported before the request comes before it.
    */
   async cancel(runId: string): Promise<RunAnswer | RunFinished | RunCompensating | RunNotFound> {

@@ -53,11 +53,12 @@ export interface StepParts {
   waking: Waking
 }
 
+/** Gathers facts, commits them, and does what the commits ask for. */
 export class Steps {
   readonly #parts: () => StepParts
   #facts = new Map<string, Fact[]>()
   #isFlushPlanned = false
-  /** Runs whose step was cut and of which another one is planned. */
+  /** Runs whose step was cut, and for which another step is planned. */
   readonly #goingOn = new Set<string>()
 
   constructor(parts: () => StepParts) {
@@ -69,12 +70,13 @@ export class Steps {
     return this.commit(runId, [...this.#taken(runId), ...facts], Date.now())
   }
 
-  /** Returns whether the request came before the end. */
+  /** Records that a run is to be cancelled. Returns whether the request came before the end. */
   requestCancel(runId: string, now: number): boolean {
     const committed = this.commit(runId, [...this.#taken(runId), { type: 'RunCancelRequested' }], now)
     return committed !== null && committed.record.run.cancelRequestedAt !== null
   }
 
+  /** Steps a run that is due, and ends it unread if it stays due all the same. */
   wake(runId: string, now: number): void {
     const committed = this.commit(runId, this.#taken(runId), now)
     // A run that is due and that nothing moves would be due for ever and keep all others waiting. It may be no longer due: what
@@ -91,6 +93,7 @@ export class Steps {
     this.commit(runId, this.#taken(runId), Date.now())
   }
 
+  /** Takes a fact of a run, to be committed soon with what else is reported. */
   report(runId: string, fact: Fact): void {
     const facts = this.#facts.get(runId)
     if (facts === undefined) this.#facts.set(runId, [fact])
@@ -125,7 +128,7 @@ export class Steps {
     children.hasBroken(runId, before.summary, error)
   }
 
-  /** What was reported of a run and is not committed yet; whoever takes it commits it. */
+  /** Takes what was reported of a run and is not committed yet. The caller has to commit it. */
   #taken(runId: string): Fact[] {
     const facts = this.#facts.get(runId) ?? []
     this.#facts.delete(runId)
@@ -251,7 +254,7 @@ export class Steps {
     }, 0)
   }
 
-  /** Whose task it is has ended: so does the run, if it has not. */
+  /** Cancels a run because the task that it was has ended. Does nothing if the run has ended itself. */
   cutOff(runId: string): void {
     const { history } = this.#parts()
     if (!isFinal(history.brief(runId)?.status ?? 'cancelled')) this.requestCancel(runId, Date.now())

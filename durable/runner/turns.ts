@@ -1,10 +1,10 @@
 // When what a commit has started is made: filling in its expressions costs time, and a commit may start hundreds of attempts. One
-// turn of a Runner gives so much of it, to all runs together; what is more comes in later turns, in which the runs take it in rotation, each
+// turn of a Runner has a budget for all its runs; what is left comes in later turns, in which the runs take turns, each
 // for about the same cost: so no run keeps the others waiting. Nothing here is durable: what a crash cuts off, recovery finds in the history.
 
 import { STEPS_OF_A_TURN, StepBudget } from '../../src/workflow/expression/step-budget.ts'
 
-/** A budget of which this much is left need not be filled up, so that what costs little plans no turn. */
+/** A budget that still has this much need not be filled up, so that what costs little plans no turn. */
 const FULL_ENOUGH = 0.9 * STEPS_OF_A_TURN
 
 /** What a run may cost until the next has its share. */
@@ -13,8 +13,9 @@ const SHARE = STEPS_OF_A_TURN / 16
 /** Something to be made; it pays for what it evaluates, and catches what it throws. */
 type Work = (budget: StepBudget) => void
 
+/** Shares the turns of a Runner out among its runs, in rotation. */
 export class Turns {
-  /** In rotation: by run, and of each run in order. */
+  /** Work that waits: runs in rotation, and the work of each run in order. */
   readonly #waiting = new Map<string, Work[]>()
   #budget = new StepBudget()
   #isNextPlanned = false

@@ -68,13 +68,14 @@ function triggerOf({ options }: Run): string {
   return options.parent === undefined ? 'api' : 'workflow'
 }
 
+/** The `parent` of a run as the API shows it; {} for a run that is not a task of another. */
 export function parentView({ options: { parent } }: Run): { [key: string]: Json } {
   if (parent === undefined) return {}
   const { run_id, task_id, item } = parent
   return { parent: { run_id, task_id, ...(item === undefined ? {} : { item }) } }
 }
 
-/** How a run is looked at. */
+/** What is needed to show a run: the time of the look, its payloads and its links. */
 export interface ViewContext {
   /** When, ms since the epoch. */
   readonly now: number
@@ -169,10 +170,12 @@ export function logsView(logs: StoredValue, omit: boolean, load: LoadPayload): {
   return omit ? { logs_omitted: true } : { logs: readValue(logs, load) }
 }
 
+/** The tokens that an attempt took, as the API shows them; {} if none were counted. */
 export function usageView({ usage }: { usage?: Usage }): { usage?: { [key: string]: Json } } {
   return usage === undefined ? {} : { usage: { ...usage } }
 }
 
+/** The attempts of a task or item as the API shows them, in order. */
 export function attemptsView(attempts: readonly Attempt[]): Json {
   return attempts.map((attempt) => ({
     number: attempt.number,
@@ -217,16 +220,19 @@ function largestOutputs(run: Run): ReadonlySet<TaskIndex> {
   return omitted
 }
 
+/** About how large a value is in an answer: bytes of a payload, else characters of JSON text. */
 export function sizeOf(value: StoredValue): number {
   if (value instanceof PayloadRef) return value.bytes
   if (value === null || typeof value !== 'object') return typeof value === 'string' ? value.length : 4
   return JSON.stringify(value).length
 }
 
+/** Milliseconds between two instants; null unless both have come. */
 export function duration(from: number | null, to: number | null): number | null {
   return from === null || to === null ? null : to - from
 }
 
+/** Positions of a run's tasks with this status, or of all if it is null. */
 export function tasksOf(run: Run, status: TaskStatus | null): TaskIndex[] {
   const all = run.tasks.map((_, index) => index)
   return status === null ? all : all.filter((index) => run.tasks[index]!.status === status)

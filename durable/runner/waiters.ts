@@ -1,8 +1,10 @@
-// Who waits for the end of which run. Requests wait here; nothing durable depends on them.
+// Which requests wait for the end of which run. Nothing durable depends on them.
 
+/** Requests that wait for the end of runs. */
 export class Waiters {
   readonly #waiters = new Map<string, Set<() => void>>()
 
+  /** Whether a request waits for the end of this run. */
   has(runId: string): boolean {
     return this.#waiters.has(runId)
   }

@@ -1,5 +1,5 @@
 // When a Runner is woken though nobody calls, and what it does then: recovers after a crash, moves the runs that are due, and
-// tidies up with what time is left. Keeps R4 and R7: whatever happens, an alarm stands afterwards if a run is live.
+// tidies up with what time is left. Keeps R4 and R7: an alarm stands afterwards if a run is live, even if something throws.
 
 import { NEVER_DUE } from '../../src/workflow/run/run.ts'
 import { Alarm } from '../alarm.ts'
@@ -55,6 +55,7 @@ export interface WakingParts {
   waitUntil(work: Promise<unknown>): void
 }
 
+/** Sets and answers the alarm of a Runner. */
 export class Waking {
   readonly #alarm: Alarm
   readonly #parts: () => WakingParts

@@ -1,5 +1,5 @@
-// Who watches which run: WebSockets of the Worker, one a watcher, tagged by the run. They are told of each commit: the number of
-// the run's last event, and its events where they are short (news.ts). Nothing is kept for them: who misses events reads a page.
+// Which sockets watch which run: WebSockets of the Worker, one for each watcher, tagged by the run. They are told of each commit: the number of
+// the run's last event, and its events where they are short (news.ts). Nothing is kept for them: a watcher that misses events reads a page.
 //
 // The sockets hibernate: an object that nothing else keeps awake sleeps with all of them open. So nothing here has a timer or a
 // promise, and what memory knows is made anew from the sockets that are there when an instance begins.
@@ -8,9 +8,9 @@ import { type News, newsText, numberText, PING, PONG } from '../../src/watch-pro
 
 /** Bounds of watchers: each costs a message a commit, or a message and a page. */
 export interface WatcherLimits {
-  /** Of one run. */
+  /** The most watchers of one run. */
   run: number
-  /** Of all runs of this object. The platform takes 32,768 sockets; the pages that they ask for are what it comes to. */
+  /** The most watchers of all runs of this object. The platform takes 32,768 sockets, but the pages that watchers ask for cost more than the sockets. */
   object: number
 }
 
@@ -26,6 +26,7 @@ type Sockets = Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets' | 'g
 /** Partial texts that this object sends a second, to all watchers of all its runs: commits come first. */
 const MAX_PARTIALS = 1_000
 
+/** The sockets that watch this Runner's runs. */
 export class Watchers {
   readonly #sockets: Sockets
   readonly #limits: WatcherLimits
@@ -67,7 +68,7 @@ export class Watchers {
   tell(runId: string, newsOf: () => News): void {
     if (!this.#watched.has(runId)) return
     const open = this.#open(runId)
-    // Who leaves is not noted; the run's next commit finds that nobody is there any more.
+    // A watcher that leaves is not noted; the run's next commit finds that no socket is left.
     if (open.length === 0) {
       this.#watched.delete(runId)
       return
@@ -79,7 +80,7 @@ export class Watchers {
       socket.send(hasEvents ? text : number)
       if (news.hasEnded && !hasEvents) socket.close(...ENDED)
     }
-    // Whoever is told of the end closes the socket when its client has the last event: closing them all here delays that one.
+    // The Worker closes a socket once its client has the last event: closing all of them here would delay that event.
     if (news.hasEnded) this.#watched.delete(runId)
   }
 
@@ -92,14 +93,14 @@ export class Watchers {
     const open = this.#open(runId).filter((socket) => this.#sockets.getTags(socket).includes(WITH_EVENTS))
     const now = Date.now()
     if (now - this.#partials.since >= 1_000) this.#partials = { since: now, sent: 0 }
-    // What is left out shows in the next one's offset; whoever is told of more listeners comes less often.
+    // Text that is left out shows in the next offset; an executor that is told of more listeners sends less often.
     if (this.#partials.sent + open.length > MAX_PARTIALS) return Math.max(open.length, MAX_PARTIALS / 10)
     this.#partials.sent += open.length
     for (const socket of open) socket.send(text)
     return open.length
   }
 
-  /** Nothing more will come of this run: whoever watches it reads what is left, and sees that it has ended or is gone. */
+  /** Closes the sockets of a run that will not move again: its watchers read what is left, and see that it has ended or is gone. */
   release(runId: string): void {
     if (!this.#watched.delete(runId)) return
     for (const socket of this.#open(runId)) socket.close(...ENDED)

@@ -47,6 +47,7 @@ const SWEPT = 50
 /** `leased`: what the name means may be started, as long as the lease holds. */
 type Answered = Exclude<Resolved, { kind: 'found' }> | { kind: 'leased' }
 
+/** The leases and definitions of a Runner. */
 export class Workflows {
   readonly #rows: Rows
   readonly #registry: () => DurableObjectStub<Registry>
@@ -119,7 +120,7 @@ export class Workflows {
     const resolved = await this.#registry().resolve(name, ref, this.#shard(), this.#heldVersions(name))
     if (resolved.kind !== 'found') return resolved
     if (resolved.definition !== undefined) this.#save(name, resolved.version, resolved.definition)
-    // A recall that overtook the answer may have been about it: nothing is leased, and whoever asked asks again.
+    // A recall that overtook the answer may have been about it: nothing is leased, and the caller asks again.
     if (recalls !== this.#recalls) return { kind: 'leased' }
     const leases = this.#leases.get(name) ?? new Map<VersionRef, Lease>()
     leases.set(ref, { version: resolved.version, until: askedAt + LEASE_MS - LEASE_MARGIN_MS })
@@ -127,7 +128,7 @@ export class Workflows {
     return { kind: 'leased' }
   }
 
-  /** The name has moved: whoever starts it next has to ask. */
+  /** Forgets the leases on a name that has moved: the next start of it has to ask. */
   recall(name: string): void {
     this.#recalls++
     this.#leases.delete(name)
@@ -180,7 +181,7 @@ export class Workflows {
   /**
    * One step of a sweep: deletes definitions that no run has. It leaves those that a run may have begun with since the sweep began,
    * and those that a start may count upon, by a lease or by an answer that is still to come: the Registry sends no definition
-   * that is here. Whatever else is started later gets its definition again, with its next lease.
+   * that is here. Any other version that is started later gets its definition again, with its next lease.
    * @param after the version that the step before looked at last; null for the first
    * @param isUsed whether a run has it, by `versionKey`
    */

@@ -29,7 +29,7 @@ interface SealingKey {
   key: CryptoKey
 }
 
-/** The keys of a tenant, or in words why there are none. */
+/** The keys of a tenant, or why it has no keys, in words. */
 export type KeyRing = { ok: true; current: SealingKey; previous: SealingKey | null } | { ok: false; why: string }
 
 const KEY_BYTES = 32
@@ -53,6 +53,7 @@ export async function keyRingOf(configured: Configured, tenant: string): Promise
   }
 }
 
+/** Encrypts a value for its place: unsealing it anywhere else fails. */
 export async function seal({ id, key }: SealingKey, tenant: string, place: Place, value: string): Promise<Sealed> {
   const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES))
   const ciphertext = await crypto.subtle.encrypt(parameters(nonce, tenant, place), key, encoder.encode(value))

@@ -40,11 +40,12 @@ const MIGRATIONS = [
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, ciphertext BLOB NOT NULL) WITHOUT ROWID`,
 ] as const
 
+/** The Durable Object that keeps a tenant's secrets. Every method may be repeated. */
 export class Vault extends DurableObject<Env> {
   readonly #rows: Rows
   /** Until when somebody may use a value of this name. */
   readonly #lentUntil = new Map<string, number>()
-  /** The same for what an earlier instance of this object has lent. */
+  /** Until when somebody may use a value that an earlier instance of this object has lent, under any name. */
   readonly #inheritedUntil: number
   #ring: Promise<KeyRing> | null = null
 
@@ -73,7 +74,7 @@ export class Vault extends DurableObject<Env> {
     return { kind: 'kept', isNew, secret }
   }
 
-  /** By name, from the one after `after`. */
+  /** A page of the secrets without their values, by name, from the one after `after`. */
   async list(after: string | null, limit: number): Promise<Page<SecretInfo, string> | NotConfigured> {
     const ring = await this.#keys()
     if (!ring.ok) return notConfigured(ring)
@@ -95,7 +96,7 @@ export class Vault extends DurableObject<Env> {
   }
 
   /**
-   * Seals with the current key whatever was sealed with the previous one; after that the previous key is not needed any more.
+   * Seals with the current key every value that was sealed with the previous one; after that the previous key is not needed any more.
    * Writes 1 row for each. Safe to repeat.
    * @returns how many were sealed anew, and the names of those that no configured key opens
    */
@@ -123,7 +124,7 @@ export class Vault extends DurableObject<Env> {
     return { kind: 'rotated', rotated, unreadable }
   }
 
-  /** Of these names those that there is no secret of. */
+  /** Those of the given names that no secret has. */
   async missing(names: readonly string[]): Promise<string[]> {
     return names.filter((name) => this.#rows.one('SELECT 1 FROM secrets WHERE name = ?', name) === null)
   }
