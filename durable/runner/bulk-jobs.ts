@@ -17,8 +17,16 @@ const MAX_KEPT = 100
 /** How long a job stands still whose step broke, in ms. */
 const PAUSE_MS = 60_000
 
-/** Runs of one page; a cancel reads and commits each, a deletion is one statement, a retry is a start. */
+/** Runs of one page at most; a cancel reads and commits each, a deletion is one statement, a retry is a start. */
 const PAGE = { cancel: 50, delete: 500, retry: 20 } as const
+
+/** What was done with a page. */
+export interface Acted {
+  /** How many of its runs have had their turn, from the first; the rest is another page. */
+  count: number
+  /** On how many of them it could not act. */
+  failed: number
+}
 
 interface JobRow {
   id: string
@@ -97,12 +105,12 @@ export class BulkJobs {
    * Acts on one page of the oldest job. What acts at once is one turn with what is written of it; what takes longer may be
    * cut off by a crash in between and is asked again, so it has to find what it did.
    * @param page runs that the filter finds below a position
-   * @param act acts on them, and tells of how many it could not
+   * @param act acts on them, or on the first of them
    */
   async step(
     now: number,
     page: (filter: BoundedFilter, before: string | null, limit: number) => RunPage,
-    act: (action: BulkJob['action'], ulids: readonly string[], now: number, jobId: string) => number | Promise<number>,
+    act: (action: BulkJob['action'], ulids: readonly string[], now: number, jobId: string) => Acted | Promise<Acted>,
   ): Promise<void> {
     const row = this.#next()
     if (row === null) {
@@ -113,14 +121,16 @@ export class BulkJobs {
     const { items, horizon } = page(boundedFilter(job), row.position, PAGE[job.action])
     const ulids = items.map(({ ulid }) => ulid)
     const outcome = act(job.action, ulids, now, job.id)
-    const failed = typeof outcome === 'number' ? outcome : await outcome
+    // What acts at once is not awaited, or it would be two turns.
+    const { count, failed } = outcome instanceof Promise ? await outcome : outcome
+    const position = count < ulids.length ? ulids[count - 1]! : horizon
     this.#rows.run(
       'UPDATE bulk SET position = ?, matched = matched + ?, done = done + ?, failed = failed + ?, finished_at = ? WHERE id = ?',
-      horizon,
-      items.length,
-      items.length - failed,
+      position,
+      count,
+      count - failed,
       failed,
-      horizon === null ? now : null,
+      position === null ? now : null,
       job.id,
     )
   }

@@ -4,7 +4,7 @@
 import { ulid } from 'ulid'
 import { logFault } from '../fault-log.ts'
 import type { Rows } from '../rows.ts'
-import { type BulkJobs, boundedFilter, retryKey } from './bulk-jobs.ts'
+import { type Acted, type BulkJobs, boundedFilter, retryKey } from './bulk-jobs.ts'
 import { type IdempotencyKeys, KEY_LIFETIME_MS } from './idempotency-keys.ts'
 import { countRuns, listRuns } from './listing.ts'
 import type { Removal } from './removal.ts'
@@ -12,6 +12,10 @@ import type { Retention } from './retention.ts'
 import type { Retries } from './retries.ts'
 import type { BulkAnswer, BulkJob, StartRequest } from './runner-rpc.ts'
 import type { Steps } from './steps.ts'
+
+/** Runs that are made again copy so many bytes of outputs in one step, or take so long; then others have their turn. */
+const MAX_RETRIED_BYTES = 4 * 1024 * 1024
+const MAX_RETRYING_MS = 200
 
 /** What this Runner does for bulk jobs: takes them, acts on its own runs, and tells the other shards. */
 export class BulkWork {
@@ -114,33 +118,55 @@ export class BulkWork {
     }
   }
 
-  /** @returns how many of the runs it could not act on */
-  #act(action: BulkJob['action'], ulids: readonly string[], now: number, jobId: string): number | Promise<number> {
+  #act(action: BulkJob['action'], ulids: readonly string[], now: number, jobId: string): Acted | Promise<Acted> {
     const runIds = ulids.map((id) => `${this.#prefix()}${id}`)
+    const count = runIds.length
     switch (action) {
       case 'delete':
         this.#removal.remove(runIds)
-        return 0
+        return { count, failed: 0 }
       case 'retry':
-        return this.#retryAll(runIds, jobId)
+        return this.#retryFirst(runIds, jobId)
       case 'cancel':
-        return runIds.filter((runId) => !this.#steps.requestCancel(runId, now)).length
+        return { count, failed: runIds.filter((runId) => !this.#steps.requestCancel(runId, now)).length }
     }
   }
 
-  /** Makes runs again, each once for a job: its key finds what was begun before a crash. */
-  async #retryAll(runIds: readonly string[], jobId: string): Promise<number> {
-    const outcomes = await Promise.allSettled(
-      runIds.map((of) =>
-        this.#retries.accept({
-          runId: `${this.#prefix()}${ulid()}`,
-          of,
-          from: 'failed',
-          version: null,
-          idempotency: { key: retryKey(jobId, of), bodyHash: '' },
-        }),
-      ),
-    )
-    return outcomes.filter((outcome) => outcome.status === 'rejected' || outcome.value.kind !== 'accepted').length
+  /**
+   * Makes runs again, each once for a job: its key finds what was begun before a crash. One after the other, at least one of them,
+   * until so much was copied that whatever else this shard has to do should come first.
+   */
+  async #retryFirst(runIds: readonly string[], jobId: string): Promise<Acted> {
+    const begunAt = Date.now()
+    const acted = { count: 0, failed: 0 }
+    let bytes = 0
+    for (const of of runIds) {
+      if (acted.count > 0 && (bytes > MAX_RETRIED_BYTES || Date.now() - begunAt > MAX_RETRYING_MS)) break
+      bytes += this.#payloadBytes(of)
+      acted.count++
+      if (!(await this.#retry(of, jobId))) acted.failed++
+    }
+    return acted
+  }
+
+  async #retry(of: string, jobId: string): Promise<boolean> {
+    try {
+      const outcome = await this.#retries.accept({
+        runId: `${this.#prefix()}${ulid()}`,
+        of,
+        from: 'failed',
+        version: null,
+        idempotency: { key: retryKey(jobId, of), bodyHash: '' },
+      })
+      return outcome.kind === 'accepted'
+    } catch (error) {
+      logFault('bulk', error, of)
+      return false
+    }
+  }
+
+  #payloadBytes(runId: string): number {
+    const row = this.#rows.one<{ payload_bytes: number }>('SELECT payload_bytes FROM runs WHERE id = ?', runId)
+    return row?.payload_bytes ?? 0
   }
 }

@@ -3,8 +3,11 @@
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Rows } from '../../durable/rows.ts'
+import { BulkJobs } from '../../durable/runner/bulk-jobs.ts'
+import { BulkWork } from '../../durable/runner/bulk-work.ts'
 import type { Runner } from '../../durable/runner/runner.ts'
-import type { BulkJob } from '../../durable/runner/runner-rpc.ts'
+import type { BulkJob, RetryRequest } from '../../durable/runner/runner-rpc.ts'
 import { aDefinition } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant } from '../support/runner.ts'
@@ -90,6 +93,69 @@ describe('a bulk job', () => {
     await runDurableObjectAlarm(runner())
     expect(await runner().bulk(job.id)).toMatchObject({ matched: 5, done: 5, failed: 0 })
     expect(await retried()).toBe(5)
+  })
+
+  test('that retries runs with large outputs makes a step of as many as copy a few megabytes, and goes on after them', async () => {
+    const { tenant, runner } = await aShard({ live: 0, ended: 0 })
+    fakeUpstream(() => new Response('', { status: 400 }))
+    for (let i = 0; i < 5; i++) await tenant.runner().start(tenant.start('wf'))
+    const MEGABYTE = 1_000_000
+    // From the newest: two small ones, a large one, two more.
+    const ids = (await sql(runner(), 'SELECT id FROM runs ORDER BY id DESC')).map(({ id }) => String(id))
+    await sql(runner(), `UPDATE runs SET payload_bytes = ${50 * MEGABYTE} WHERE id = '${ids[2]}'`)
+    const job = aJob('retry')
+    await runInDurableObject(runner(), async (_, { storage }) => {
+      const rows = new Rows(storage.sql)
+      const jobs = new BulkJobs(rows)
+      const retried: string[] = []
+      let underWay = 0
+      const retries = {
+        accept: async ({ of }: RetryRequest) => {
+          expect(++underWay).toBe(1)
+          await scheduler.wait(0)
+          underWay--
+          retried.push(of)
+          if (of === ids[1]) throw new Error('broken')
+          return { kind: of === ids[3] ? 'workflow_paused' : 'accepted' }
+        },
+      }
+      const unused = null as never
+      const work = new BulkWork(jobs, unused, unused, rows, () => 'run_00', unused, retries as never, unused, unused)
+      vi.spyOn(console, 'error').mockImplementation(() => {})
+      jobs.accept(job, [])
+      await work.step(Date.now())
+      expect(retried).toEqual(ids.slice(0, 3))
+      expect(jobs.progress(job.id)).toMatchObject({ matched: 3, done: 2, failed: 1, finishedAt: null })
+      await work.step(Date.now())
+      expect(retried).toEqual(ids)
+      expect(jobs.progress(job.id)).toMatchObject({ matched: 5, done: 3, failed: 2, finishedAt: expect.any(Number) })
+    })
+  })
+
+  test('that retries lets others have their turn after a fifth of a second', async () => {
+    const { tenant, runner } = await aShard({ live: 0, ended: 0 })
+    fakeUpstream(() => new Response('', { status: 400 }))
+    for (let i = 0; i < 3; i++) await tenant.runner().start(tenant.start('wf'))
+    const job = aJob('retry')
+    await runInDurableObject(runner(), async (_, { storage }) => {
+      const rows = new Rows(storage.sql)
+      const jobs = new BulkJobs(rows)
+      let now = Date.now()
+      vi.spyOn(Date, 'now').mockImplementation(() => now)
+      const retries = {
+        accept: async () => {
+          now += 150
+          return { kind: 'accepted' }
+        },
+      }
+      const unused = null as never
+      const work = new BulkWork(jobs, unused, unused, rows, () => 'run_00', unused, retries as never, unused, unused)
+      jobs.accept(job, [])
+      await work.step(now)
+      expect(jobs.progress(job.id)).toMatchObject({ matched: 2, finishedAt: null })
+      await work.step(now)
+      expect(jobs.progress(job.id)).toMatchObject({ matched: 3, done: 3 })
+    })
   })
 
   /** A tenant whose workflow `top` has the runs of another as its task. */
