@@ -19,6 +19,7 @@ import type { Run } from '../../src/workflow/run/run.ts'
 import { configOf, planOf, type Spot } from '../../src/workflow/run/spot.ts'
 import { triesOf } from '../../src/workflow/run/tries.ts'
 import { traceOfAttempt } from '../../src/workflow/trace.ts'
+import { logFault } from '../fault-log.ts'
 import type { Outgoing, Right } from './outgoing.ts'
 import type { Turns } from './turns.ts'
 
@@ -169,7 +170,11 @@ export class Attempts {
       .then(
         (result): Fact => toFact(spot, token, result, limit),
         // The executor did not answer, or was itself cut off (a deploy, a crash of its isolate): the attempt is made again.
-        (): Fact => ({ type: 'AttemptInterrupted', ...spot, token, isUnreached: true }),
+        // What cannot be sent today cannot be sent tomorrow, though: the platform names the error for it.
+        (error: unknown): Fact =>
+          error instanceof Error && error.name === 'DataCloneError'
+            ? { type: 'AttemptFailed', ...spot, token, error: unsent(run.id, error) }
+            : { type: 'AttemptInterrupted', ...spot, token, isUnreached: true },
       )
       .then((fact) => this.#outgoing.end(run, spot, outgoing, fact))
       .then((fact) => {
@@ -228,6 +233,12 @@ function idempotencyKey({ id, workflow }: Run, { task, item }: Spot): string {
   const { tasks } = workflow.definition
   if (undoes !== null) return `${id}/${tasks[undoes]!.id}/undo`
   return item === undefined ? `${id}/${tasks[task]!.id}` : `${id}/${tasks[task]!.id}/${item}`
+}
+
+/** A call, or its result, is no JSON because of a bug: no attempt would do better. */
+function unsent(runId: string, error: Error): TaskError {
+  logFault('dispatch', error, runId)
+  return { code: 'executor_error', message: 'The attempt could not be handed to what makes it', retryable: false }
 }
 
 interface Limit {

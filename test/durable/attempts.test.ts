@@ -7,6 +7,7 @@ import { Turns } from '../../durable/runner/turns.ts'
 import type { Executor } from '../../src/tasks/executor-rpc.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
 import { advance } from '../../src/workflow/decide/advance.ts'
+import type { Json } from '../../src/workflow/json.ts'
 import type { Fact } from '../../src/workflow/run/fact.ts'
 import type { Run } from '../../src/workflow/run/run.ts'
 import type { Spot } from '../../src/workflow/run/spot.ts'
@@ -17,7 +18,7 @@ afterEach(() => void vi.restoreAllMocks())
 interface Scripted {
   call: TaskCall
   end(result: TaskResult): void
-  breakOff(): void
+  breakOff(why?: Error): void
   aborted: number
   disposed: number
 }
@@ -30,7 +31,7 @@ function aFakeExecutor(): { executor: Pick<Executor, 'start'>; attempts: Scripte
       const scripted: Scripted = {
         call,
         end: resolve,
-        breakOff: () => reject(new Error('The destination execution context was gone')),
+        breakOff: (why = new Error('The destination execution context was gone')) => reject(why),
         aborted: 0,
         disposed: 0,
       }
@@ -59,7 +60,10 @@ const NO_CALLS = {
 
 const right = { target: 'https://upstream.test', trial: { id: 1, expiresAt: 9_000 } }
 
-function underWay(definition = aDefinition({ a: [] })): {
+function underWay(
+  definition = aDefinition({ a: [] }),
+  input: Json = null,
+): {
   run: Run
   attempts: Attempts
   outside: Scripted[]
@@ -81,7 +85,7 @@ function underWay(definition = aDefinition({ a: [] })): {
     },
     () => 0,
   )
-  const run = aRun(definition)
+  const run = Object.assign(aRun(definition), { input })
   advance(run, [], 0, () => null)
   for (const task of run.slots.holders) attempts.start(run, { task }, () => null, right)
   return { run, attempts, outside, reports, givenBack }
@@ -136,6 +140,15 @@ describe('an attempt', () => {
     expect(reports[0]![1]).toMatchObject({ type: 'AttemptInterrupted', task: 0, isUnreached: true })
   })
 
+  test('that cannot be sent has failed, and is not made again', async () => {
+    const { reports, outside } = underWay()
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    outside[0]!.breakOff(new DOMException('Symbol(x) could not be cloned.', 'DataCloneError'))
+    await vi.waitFor(() => expect(reports).toHaveLength(1))
+    const error = { code: 'executor_error', retryable: false }
+    expect(reports[0]![1]).toMatchObject({ type: 'AttemptFailed', task: 0, error })
+  })
+
   test('that was aborted is told so once, and is not heard any more', async () => {
     const { run, attempts, reports, outside } = underWay()
     attempts.abort(run.id, 0)
@@ -156,6 +169,33 @@ describe('an attempt', () => {
     expect(reports[0]![1]).toMatchObject({ type: 'AttemptFailed', error: { code: 'expression_error' } })
     expect(attempts.count).toBe(0)
     expect(givenBack).toEqual([{ spot: { task: 0 }, right }])
+  })
+})
+
+describe('an attempt with much to send', () => {
+  /** Its `with` names the input, of so many characters, so often. */
+  function withMany(times: number, characters: number) {
+    const definition = aDefinition({ a: [] })
+    const body = Array.from({ length: times }, () => '${{ input }}')
+    definition.tasks[0]!.with = { url: 'https://upstream.test/a', body }
+    return underWay(definition, 'x'.repeat(characters))
+  }
+
+  test('is made as long as its expressions yield a megabyte together', () => {
+    const { outside, reports } = withMany(10, 100_000)
+    expect(reports).toEqual([])
+    expect(outside[0]!.call.with.body).toEqual(Array(10).fill('x'.repeat(100_000)))
+  })
+
+  // Much more would break the call to the executor, which carries 32 MiB.
+  test.each([[11], [2_000]])('is never made beyond that: %d values of 100 KB', (times) => {
+    const { attempts, outside, reports } = withMany(times, 100_000)
+    expect(outside).toEqual([])
+    expect(attempts.count).toBe(0)
+    expect(reports[0]![1]).toMatchObject({
+      type: 'AttemptFailed',
+      error: { code: 'expression_limit', retryable: false },
+    })
   })
 })
 

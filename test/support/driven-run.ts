@@ -41,6 +41,10 @@ export class DrivenRun {
     return { type: 'AttemptInterrupted', ...this.#token(id) }
   }
 
+  unreached(id: string): Fact {
+    return { type: 'AttemptInterrupted', ...this.#token(id), isUnreached: true }
+  }
+
   #token(id: string) {
     const task = this.run.workflow.graph.indexOf.get(id)!
     return { task, token: this.run.tasks[task]!.token }

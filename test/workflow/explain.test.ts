@@ -229,6 +229,24 @@ describe('a run that failed', () => {
   })
 })
 
+describe('a run whose attempts could not be made', () => {
+  test('says how often that was, while it waits and when it has gone on', () => {
+    const run = drive({ a: [] })
+    run.at(10, run.unreached('a'))
+    const once =
+      '1 attempt of a could not be made, since what makes it did not answer; that spends none of its attempts.'
+    expect(textOf(run)).toContain(once)
+    expect(textOf(run).join('\n')).not.toContain('cut off')
+    run.at(10_000)
+    run.at(10_001, run.unreached('a'))
+    run.at(20_000)
+    run.at(20_001, run.done('a'))
+    expect(textOf(run)).toContain(
+      '2 attempts of a could not be made, since what makes them did not answer; that spends none of its attempts.',
+    )
+  })
+})
+
 describe('a run that was ended', () => {
   const shape = { a: [], b: [], c: ['a'] }
 

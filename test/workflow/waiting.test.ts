@@ -114,6 +114,14 @@ describe('a task that is tried again', () => {
     const run = started(definition)
     step(run, 10, { type: 'AttemptInterrupted', ...token(run, 'a') })
     expect(waitingOf(run, 'a')!.detail).toBe('attempt 1 was cut off by a restart or a pause and is made again')
+    const unmade = started(aDefinition({ a: [] }))
+    const detail = 'attempt 1 could not be made, since what makes it did not answer'
+    step(unmade, 10, { type: 'AttemptInterrupted', ...token(unmade, 'a'), isUnreached: true })
+    expect(waitingOf(unmade, 'a')!.detail).toBe(`${detail}; it is tried again`)
+    const due = waitingOf(unmade, 'a')!.until!
+    step(unmade, due)
+    step(unmade, due + 1, { type: 'AttemptInterrupted', ...token(unmade, 'a'), isUnreached: true })
+    expect(waitingOf(unmade, 'a')!.detail).toBe(`${detail}, 2 times in a row now; it is tried again`)
     const other = started(definition)
     const error: TaskError = { code: 'http_429', message: 'answered 429', retryable: true }
     step(other, 10, { type: 'AttemptFailed', ...token(other, 'a'), error, retryAfterMs: 5_000 })

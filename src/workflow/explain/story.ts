@@ -30,6 +30,7 @@ export function storyOf(run: Run, timeline: Timeline): Sentence[] {
     ...maps(run),
     ...failures(run, timeline),
     ...interruptions(run),
+    ...unreached(run),
     ...skips(run),
     ...ending(run, timeline),
     ...undoing(run),
@@ -222,6 +223,14 @@ function interruptions(run: Run): Sentence[] {
   return each(run, cut, 'had attempts cut off', (task) => {
     const times = countText(run.tasks[task]!.interruptions, 'attempt')
     return `${times} of ${idOf(run, task)} ${run.tasks[task]!.interruptions === 1 ? 'was' : 'were'} cut off by a restart or a pause, which spends none of its attempts.`
+  })
+}
+
+function unreached(run: Run): Sentence[] {
+  const count = (task: TaskIndex) => run.tasks[task]!.attempts.filter(({ isUnreached }) => isUnreached).length
+  const some = tasksThat(run, (_, task) => count(task) > 0)
+  return each(run, some, 'had attempts that could not be made', (task) => {
+    return `${countText(count(task), 'attempt')} of ${idOf(run, task)} could not be made, since what makes ${count(task) === 1 ? 'it' : 'them'} did not answer; that spends none of its attempts.`
   })
 }
 

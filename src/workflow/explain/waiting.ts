@@ -198,7 +198,12 @@ function nextWait(run: Run, spot: Spot): 'retry' | 'poll' {
 
 /** What the next attempt waits for, and how many are left. */
 function retryDetail(run: Run, spot: Spot): string {
-  const { status, number, error } = triesOf(run, spot).attempts.at(-1)!
+  const { attempts, unreached } = triesOf(run, spot)
+  const { status, number, error } = attempts.at(-1)!
+  if (status === 'interrupted' && unreached > 0) {
+    const times = unreached === 1 ? '' : `, ${unreached} times in a row now`
+    return `attempt ${number} could not be made, since what makes it did not answer${times}; it is tried again`
+  }
   if (status === 'interrupted') return `attempt ${number} was cut off by a restart or a pause and is made again`
   const most = planOf(run, spot).retry?.max_attempts ?? 1
   if (status === 'snoozed') return `attempt ${number} of ${most} was put off by the server (${error?.code})`

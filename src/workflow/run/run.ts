@@ -43,6 +43,8 @@ export interface Attempt {
   error: TaskError | null
   /** Tokens of a model that it took; absent: none that were counted. */
   usage?: Usage
+  /** It could not be made, since what makes it did not answer. */
+  isUnreached?: true
 }
 
 export interface Task {

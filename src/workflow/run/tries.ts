@@ -122,8 +122,11 @@ function endPoll(tries: Tries, afterMs: number): void {
 
 /** An attempt was cut off, or could not be made. */
 function endInterrupted(tries: Tries, { isUnreached }: { isUnreached?: true }): void {
-  if (isUnreached) tries.unreached++
-  else {
+  if (isUnreached) {
+    tries.unreached++
+    const attempt = tries.attempts.at(-1)
+    if (attempt !== undefined) attempt.isUnreached = true
+  } else {
     tries.interruptions++
     tries.unreached = 0
   }
