@@ -92,7 +92,7 @@ const CHANGES = {
   'a resumption': (registry: DurableObjectStub<Registry>) => registry.setPaused('wf', false),
 }
 
-describe.each(Object.entries(CHANGES))('%s', (_, change) => {
+describe.each(Object.entries(CHANGES))('a change: %s', (_, change) => {
   test('is told to every Runner that holds a lease on the name, and to no other', async () => {
     const recalls = await runnersThat(answers)
     const { tenant, registry } = await leasedTo(3, 11, 3)

@@ -1,28 +1,14 @@
 // The largest that the contract allows: definitions, runs, answers.
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Client, type RunView } from './client.ts'
-import { Server } from './harness.ts'
-import { Upstream } from './upstream.ts'
+import { describe, expect, test } from 'vitest'
+import type { RunView } from './client.ts'
+import { withServer } from './harness.ts'
 
 const MEBIBYTE = 1024 * 1024
 const MAX_DEFINITION = 4 * MEBIBYTE
 const MAX_ANSWER = 8 * MEBIBYTE
 
-let server: Server
-let client: Client
-let upstream: Upstream
-
-beforeAll(async () => {
-  server = await Server.start()
-  client = new Client(server.url)
-  upstream = await Upstream.start()
-})
-
-afterAll(async () => {
-  await server.end()
-  await upstream.stop()
-})
+const { client, upstream } = await withServer()
 
 /** The answer to a start as text, with its size in bytes, and as a run. */
 async function started(workflow: string): Promise<{ bytes: number; run: RunView }> {

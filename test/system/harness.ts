@@ -6,8 +6,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { inject } from 'vitest'
+import { afterAll, inject } from 'vitest'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
+import { Client } from './client.ts'
+import { Upstream } from './upstream.ts'
 
 export class Server {
   readonly folder = mkdtempSync(join(tmpdir(), 'orchestrator-system-'))
@@ -68,6 +70,16 @@ export class Server {
     this.#miniflare = null
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+/** Serves the Worker to the tests of the file that calls this at its top, with a client and a server that tasks can call; ends with them. */
+export async function withServer(): Promise<{ server: Server; client: Client; upstream: Upstream }> {
+  const [server, upstream] = await Promise.all([Server.start(), Upstream.start()])
+  afterAll(async () => {
+    await server.end()
+    await upstream.stop()
+  })
+  return { server, client: new Client(server.url), upstream }
 }
 
 /** What the build has left: the Worker, and the texts and interpreters that it imports. */

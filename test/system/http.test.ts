@@ -1,26 +1,13 @@
 // The `http` task against a real server, over real connections: what a stand-in for fetch cannot show.
 
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Client, type RunView, soon } from './client.ts'
-import { Server } from './harness.ts'
+import { describe, expect, test } from 'vitest'
+import { type RunView, soon } from './client.ts'
+import { withServer } from './harness.ts'
 import { Upstream } from './upstream.ts'
 
-let server: Server
-let client: Client
-let upstream: Upstream
+const { client, upstream } = await withServer()
 let names = 0
-
-beforeAll(async () => {
-  server = await Server.start()
-  client = new Client(server.url)
-  upstream = await Upstream.start()
-})
-
-afterAll(async () => {
-  await server.end()
-  await upstream.stop()
-})
 
 /**
  * These tests make one server fail in every way, and none is about circuits: theirs would open in the middle, as a Gate hears of

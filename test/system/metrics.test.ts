@@ -5,27 +5,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Client, type RunView } from './client.ts'
-import { Server } from './harness.ts'
-import { Upstream } from './upstream.ts'
+import { describe, expect, test } from 'vitest'
+import type { RunView } from './client.ts'
+import { withServer } from './harness.ts'
 
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0'
 
-let server: Server
-let client: Client
-let upstream: Upstream
-
-beforeAll(async () => {
-  server = await Server.start()
-  client = new Client(server.url)
-  upstream = await Upstream.start()
-})
-
-afterAll(async () => {
-  await server.end()
-  await upstream.stop()
-})
+const { server, client, upstream } = await withServer()
 
 async function scrape(accept = 'text/plain'): Promise<string> {
   const { status, body } = await client.request<string>('GET', '/metrics', undefined, { accept })

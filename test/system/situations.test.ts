@@ -1,25 +1,12 @@
 // Whatever a run was in the middle of when the process died, it goes on to the same end: one server, one `kill -9`, and runs
 // in every situation that lasts. Nothing that succeeded is called again.
 
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { Client, type RunView } from './client.ts'
-import { Server } from './harness.ts'
-import { type Call, Upstream } from './upstream.ts'
+import { expect, test, vi } from 'vitest'
+import type { RunView } from './client.ts'
+import { withServer } from './harness.ts'
+import type { Call } from './upstream.ts'
 
-let server: Server
-let upstream: Upstream
-let client: Client
-
-beforeAll(async () => {
-  server = await Server.start()
-  upstream = await Upstream.start()
-  client = new Client(server.url)
-})
-
-afterAll(async () => {
-  await server.end()
-  await upstream.stop()
-})
+const { server, client, upstream } = await withServer()
 
 interface Situation {
   tasks: object[]

@@ -1,24 +1,10 @@
 // Watching a run of the served Worker over real connections: live, by many, across a kill, by who leaves.
 
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { Client, type HistoryEvent, soon } from './client.ts'
-import { Server } from './harness.ts'
-import { Upstream } from './upstream.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { type HistoryEvent, soon } from './client.ts'
+import { withServer } from './harness.ts'
 
-let server: Server
-let client: Client
-let upstream: Upstream
-
-beforeAll(async () => {
-  server = await Server.start()
-  client = new Client(server.url)
-  upstream = await Upstream.start()
-})
-
-afterAll(async () => {
-  await server.end()
-  await upstream.stop()
-})
+const { server, client, upstream } = await withServer()
 
 interface Stream {
   /** What has come, and how the stream ended: null while it goes on. */

@@ -34,7 +34,7 @@ describe('egress: what is public goes out', () => {
     '[::ffff:8.8.8.8]',
     '10.example.com',
     '127.0.0.1.example.com',
-  ])('%s', (host) => {
+  ])('to %s', (host) => {
     expect(isAllowed(`https://${host}/`)).toBe(true)
   })
 })
@@ -142,7 +142,7 @@ describe('egress: names of the local network are refused', () => {
     'metadata',
     'db_1',
     'com.',
-  ])('%s', (host) => {
+  ])('%s is refused in every place of a host', (host) => {
     expect(isHostAllowed(host)).toBe(false)
   })
 })
@@ -160,7 +160,7 @@ describe('egress: what is not http, or holds credentials, is refused even where 
     'https://user@example.com/',
     'https://user:secret@example.com/',
     'https://:secret@example.com/',
-  ])('%s', (url) => {
+  ])('%s is refused, without a secret in the reason', (url) => {
     const fault = egressFault(new URL(url), 'example.com,0.0.0.0/0')
     expect(fault).not.toBeNull()
     expect(fault).not.toContain('secret')

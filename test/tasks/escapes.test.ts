@@ -194,7 +194,7 @@ const JAVASCRIPT: [name: string, body: string][] = [
 describe('JavaScript', () => {
   test('at least 60 attempts', () => expect(JAVASCRIPT.length).toBeGreaterThanOrEqual(60))
 
-  test.each(JAVASCRIPT)('%s', async (name, body) => {
+  test.each(JAVASCRIPT)('gets nowhere by %s, the second time neither', async (name, body) => {
     // Twice: what the first leaves behind must not reach the second.
     for (let call = 0; call < 2; call++) {
       judge(`javascript, ${name}`, await runJavaScript(`export default async () => {\n${body}\n}`, {}, LIMITS, AT))
@@ -329,7 +329,7 @@ const PYTHON: [name: string, source: string][] = [
 describe('Python', () => {
   test('at least 60 attempts', () => expect(PYTHON.length).toBeGreaterThanOrEqual(60))
 
-  test.each(PYTHON)('%s', (name, source) => {
+  test.each(PYTHON)('gets nowhere by %s, the second time neither', (name, source) => {
     const code = `def main(input):\n${source.replace(/^/gm, '    ')}`
     for (let call = 0; call < 2; call++) judge(`python, ${name}`, runPython(code, { input: null }, LIMITS, AT))
   })

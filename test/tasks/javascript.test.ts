@@ -185,7 +185,7 @@ describe('an end that is no result', () => {
     ['await Promise.reject(new Error("late"))', /^Error: late\n {4}at default \(script\.js:2:\d+\)$/],
     ['await import("fs")', /^Error: a script can import nothing, not even "fs"/],
     ['missing()', /^ReferenceError: 'missing' is not defined\n {4}at default \(script\.js:2:\d+\)$/],
-  ])('%s', async (body, message) => {
+  ])('of %s is told in words', async (body, message) => {
     const error = await endOf(`export default async () => {\n  ${body}\n}`)
     expect(error).toEqual({
       code: 'script_error',

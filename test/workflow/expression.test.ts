@@ -346,7 +346,7 @@ describe('renderTemplate: the language', () => {
     ['type(input.name) == string && type(input.users) == list && type(null) == null_type && type([]) != map', true],
     ['input.yes ? 1 : "one"', 1],
     ['dyn(input.list)[0]', 1],
-  ])('%s', (expression, expected) => {
+  ])('%s yields its value', (expression, expected) => {
     expect(value(expression)).toEqual(expected)
   })
 
@@ -587,7 +587,7 @@ describe('checkTemplate', () => {
     ['"a".foo(1, 2)', 'unknown_name: there is no method foo() with 2 arguments'],
     ['"a".matches("a+")', 'not_available: matches()'],
     ['timestamp(0).getHours("Europe/Paris")', 'unknown_name: there is no method getHours() with 1 argument'],
-  ])('%s', (expression, fault) => {
+  ])('%s is refused with one fault', (expression, fault) => {
     const found = faults(expression)
     expect(found).toHaveLength(1)
     expect(found[0]).toContain(fault)

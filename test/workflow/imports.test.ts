@@ -64,7 +64,7 @@ describe.each([...table])('%s imports', (place, allowed) => {
 })
 
 describe('a room imports values only from those above it', () => {
-  test.each(['src/workflow', 'durable'])('%s', (place) => {
+  test.each(['src/workflow', 'durable'])('in %s', (place) => {
     const order = rooms.filter((room) => room === place || room.startsWith(`${place}/`))
     expect(order.length).toBeGreaterThan(5)
     const mine = files.filter((file) => file.startsWith(`${place}/`))

@@ -167,7 +167,7 @@ describe('a value', () => {
     ['unevaluated items', { prefixItems: [true], unevaluatedItems: false }, [1, 2], false],
     ['unevaluated items, contained', { contains: { type: 'string' }, unevaluatedItems: false }, ['a', 'b'], true],
     ['nothing fits false', false, null, false],
-  ])('%s', (_, schema, value, fits) => {
+  ])('is judged as the standard says: %s', (_, schema, value, fits) => {
     expect(faults(schema, value).length === 0).toBe(fits)
   })
 
