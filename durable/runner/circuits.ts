@@ -83,7 +83,7 @@ export interface CircuitActions {
   /** Awaited before runs are looked at: resolves once this Runner may commit. */
   ready(): Promise<void>
   /** Steps a run whose circuit may let it through now. */
-  look(runId: string): void
+  stepAgain(runId: string): void
   /** `release` has to be called then, ms since the epoch. */
   wakeBy(at: number): void
   fault(error: unknown): void
@@ -161,7 +161,7 @@ export class Circuits {
   }
 
   /** A call is about to be made. The first one to a target asks, while it is under way, how the circuit stands elsewhere. */
-  begun({ target, policy }: CircuitCall): void {
+  recordStart({ target, policy }: CircuitCall): void {
     if (!this.#known.has(target)) this.#report(target, this.#get(target, policy))
   }
 
@@ -169,7 +169,7 @@ export class Circuits {
    * A call has ended.
    * @param code of the error that its attempt ended with; null if it succeeded
    */
-  ended({ target, policy, trial }: CircuitCall, code: string | null, at: number): void {
+  recordEnd({ target, policy, trial }: CircuitCall, code: string | null, at: number): void {
     const known = this.#get(target, policy)
     if (trial !== null) {
       this.#endTrial(target, known, trial, code)
@@ -260,7 +260,7 @@ export class Circuits {
     if (this.#releasing.has(target)) return
     this.#releasing.add(target)
     try {
-      await this.#look(target, () => !this.#released.has(target))
+      await this.#stepHeldRuns(target, () => !this.#released.has(target))
       // It may have opened and closed meanwhile: then runs wait that were passed already.
       if (!this.#hasWaits(target)) this.#released.delete(target)
     } catch (error) {
@@ -292,7 +292,7 @@ export class Circuits {
     if (trials.length === 0) return
     // The view can be older than what was pushed meanwhile; then its trials belong to an opening that has passed.
     if (known.barrier?.state === 'half_open' && known.revision === view.revision) known.barrier.trials.push(...trials)
-    await this.#look(target, () => (known.barrier?.trials.length ?? 0) === 0)
+    await this.#stepHeldRuns(target, () => (known.barrier?.trials.length ?? 0) === 0)
     const unused = known.barrier?.trials.splice(0) ?? []
     await Promise.all(unused.map(({ id }) => gate.endTrial(this.#actions.shard(), id, 'none', null)))
   }
@@ -340,7 +340,7 @@ export class Circuits {
   }
 
   /** Looks at the runs that this circuit holds back, the oldest first, until it is enough. */
-  async #look(target: string, isEnough: () => boolean): Promise<void> {
+  async #stepHeldRuns(target: string, isEnough: () => boolean): Promise<void> {
     await this.#actions.ready()
     for (let after = ''; ; ) {
       const page = this.#rows.all<{ run_id: string }>(
@@ -351,9 +351,9 @@ export class Circuits {
       )
       for (const { run_id } of page) {
         if (isEnough()) return
-        // Before the look, which remembers the run again if it is held back again.
+        // Deleted before the step, which remembers the run again if it is held back again.
         this.#forgetWait(target, run_id)
-        this.#actions.look(run_id)
+        this.#actions.stepAgain(run_id)
         after = run_id
       }
       if (page.length < PAGE) return

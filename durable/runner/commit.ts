@@ -100,7 +100,7 @@ export class Committer {
       inFlight: false,
     }
     const facts = takenOver.map(({ task, output }): Fact => {
-      return { type: 'TaskReused', task, output: this.#copied(record, event.options?.retry?.of ?? '', output) }
+      return { type: 'TaskReused', task, output: this.#copyOutput(record, event.options?.retry?.of ?? '', output) }
     })
     const load = this.loader(event.runId)
     const budget = new StepBudget()
@@ -151,7 +151,7 @@ export class Committer {
   }
 
   /** An output of another run, as this run's own: a payload has its number within its run, and goes when its run does. */
-  #copied(record: RunRecord, from: string, output: StoredValue): StoredValue {
+  #copyOutput(record: RunRecord, from: string, output: StoredValue): StoredValue {
     if (!(output instanceof PayloadRef)) return output
     const n = ++record.payloads
     record.payloadBytes += output.bytes

@@ -148,7 +148,7 @@ export class History {
     const inHead = decodeLines(row.head, restored)
     const run = foldEvents(
       runId,
-      chained(
+      chain(
         this.#spilledEvents(restored, 0, (start) => rowStarts.push(start)),
         inHead,
       ),
@@ -345,7 +345,7 @@ function lastEvents(text: string, count: number, restored: Restored): (RunEvent 
   return count === 0 ? [] : events.slice(-count)
 }
 
-function* chained<T>(...parts: Iterable<T>[]): Generator<T, void> {
+function* chain<T>(...parts: Iterable<T>[]): Generator<T, void> {
   for (const part of parts) yield* part
 }
 

@@ -6,7 +6,7 @@ import { readValue } from '../../src/workflow/expression/scope.ts'
 import type { Json } from '../../src/workflow/json.ts'
 import { itemValue } from '../../src/workflow/run/item-values.ts'
 import type { Run, TaskStatus } from '../../src/workflow/run/run.ts'
-import { attemptsView, duration, logsView, shownWaiting, timestamp, type ViewContext } from './view.ts'
+import { attemptsView, duration, logsView, timestamp, type ViewContext, waitingView } from './view.ts'
 
 /** Indexes of a map's items, of one status or all, from an index on. */
 export function itemsFrom(run: Run, task: TaskIndex, status: TaskStatus | null, from: number, limit: number): number[] {
@@ -25,9 +25,9 @@ function statusOf(run: Run, task: TaskIndex, index: number): TaskStatus {
 }
 
 /** What makes the JSON text of an item of a map. */
-export function itemTexts(run: Run, task: TaskIndex, look: ViewContext): (index: number) => string {
-  const waits = waitingIn(run, look.now)
-  return (index) => JSON.stringify(itemView(run, task, index, waits, look.load))
+export function itemTexts(run: Run, task: TaskIndex, context: ViewContext): (index: number) => string {
+  const waits = waitingIn(run, context.now)
+  return (index) => JSON.stringify(itemView(run, task, index, waits, context.load))
 }
 
 function itemView(run: Run, task: TaskIndex, index: number, waits: Waits, load: LoadPayload): { [key: string]: Json } {
@@ -37,7 +37,7 @@ function itemView(run: Run, task: TaskIndex, index: number, waits: Waits, load: 
     index,
     status: statusOf(run, task, index),
     item: itemValue(items, index, load),
-    ...shownWaiting(waits.ofItem(task, index)),
+    ...waitingView(waits.ofItem(task, index)),
     output: readValue(item?.output ?? null, load),
     ...logsView(item?.logs ?? null, false, load),
     error: (item?.error ?? null) as Json,

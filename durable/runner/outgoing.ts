@@ -84,7 +84,7 @@ export class Outgoing {
     const call = callOf(run, spot, config, trial, now)
     if (call === null) return null
     if (isFirstCall(triesOf(run, spot))) this.#budgets.countCall(call.host, now)
-    if (call.circuit !== null) this.#circuits.begun(call.circuit)
+    if (call.circuit !== null) this.#circuits.recordStart(call.circuit)
     return call
   }
 
@@ -95,7 +95,7 @@ export class Outgoing {
   end(run: Run, spot: Spot, call: OutgoingCall | null, fact: Fact): Fact | Promise<Fact> {
     if (call === null) return fact
     const now = Date.now()
-    if (call.circuit !== null) this.#circuits.ended(call.circuit, codeOf(fact), now)
+    if (call.circuit !== null) this.#circuits.recordEnd(call.circuit, codeOf(fact), now)
     if (fact.type !== 'AttemptFailed' && fact.type !== 'AttemptTimedOut') return fact
     const retryAfterMs = fact.type === 'AttemptFailed' ? (fact.retryAfterMs ?? null) : null
     if (!wantsRetry(run, spot, fact.error, retryAfterMs)) return fact
@@ -107,7 +107,7 @@ export class Outgoing {
   /** An attempt was not made: another may call with its right. */
   giveBack(run: Run, { task }: Spot, right: Right | null): void {
     const policy = run.workflow.plans[task]!.breaker
-    if (right !== null && policy !== null) this.#circuits.ended({ ...right, policy }, 'executor_error', Date.now())
+    if (right !== null && policy !== null) this.#circuits.recordEnd({ ...right, policy }, 'executor_error', Date.now())
   }
 
   /**
@@ -117,7 +117,7 @@ export class Outgoing {
   drop(run: Run, call: OutgoingCall | null, why: 'cancelled' | 'timed_out', now: number): void {
     if (call?.circuit == null) return
     const hadTime = now - call.startedAt >= Math.min(FAIR_TIME_MS, run.timeoutMs / 2)
-    this.#circuits.ended(call.circuit, why === 'timed_out' && hadTime ? 'timeout' : 'executor_error', now)
+    this.#circuits.recordEnd(call.circuit, why === 'timed_out' && hadTime ? 'timeout' : 'executor_error', now)
   }
 }
 

@@ -54,7 +54,7 @@ export class Reading {
     const links = await this.#linksOf(runId)
     const record = this.#readable(runId)
     if (record !== null) {
-      const body = runText(record.run, this.#look(runId, Date.now(), links))
+      const body = runText(record.run, this.#viewContext(runId, Date.now(), links))
       return { kind: 'run', runId, status: record.run.status, body }
     }
     const brief = this.#history.brief(runId)
@@ -70,7 +70,7 @@ export class Reading {
     const { workflow, events } = record.run
     if (number > events) return { kind: 'event_not_found', events }
     const run = this.#history.past(runId, workflow, number)
-    return { kind: 'run', runId, status: run.status, body: runText(run, this.#look(runId, run.at, NO_LINKS)) }
+    return { kind: 'run', runId, status: run.status, body: runText(run, this.#viewContext(runId, run.at, NO_LINKS)) }
   }
 
   /** The graph of the run's workflow, with how its tasks stand. Of a run that was ended unread no task is known. */
@@ -106,7 +106,7 @@ export class Reading {
     const record = this.#readable(runId)
     if (record === null) return this.#emptyPage(runId)
     const rest = tasksOf(record.run, status).filter((index) => index >= after)
-    return pageOf(rest, limit, taskTexts(record.run, this.#look(runId, Date.now(), links)))
+    return pageOf(rest, limit, taskTexts(record.run, this.#viewContext(runId, Date.now(), links)))
   }
 
   /** One task of a run, by its id. */
@@ -114,7 +114,7 @@ export class Reading {
     const links = await this.#linksOf(runId)
     const found = this.#task(runId, taskId)
     if ('kind' in found) return found
-    const textOf = taskTexts(found.record.run, this.#look(runId, Date.now(), links))
+    const textOf = taskTexts(found.record.run, this.#viewContext(runId, Date.now(), links))
     return { kind: 'task', body: textOf(found.index) }
   }
 
@@ -132,7 +132,7 @@ export class Reading {
     const { run } = record
     if (run.workflow.plans[index]!.items === null) return { kind: 'no_map' }
     const rest = itemsFrom(run, index, status, after, limit + 1)
-    return pageOf(rest, limit, itemTexts(run, index, this.#look(runId, Date.now(), NO_LINKS)))
+    return pageOf(rest, limit, itemTexts(run, index, this.#viewContext(runId, Date.now(), NO_LINKS)))
   }
 
   /** The output of one task alone, however large. */
@@ -176,7 +176,7 @@ export class Reading {
     return this.#history.brief(runId) === null ? null : 0
   }
 
-  #look(runId: string, now: number, links: Links): ViewContext {
+  #viewContext(runId: string, now: number, links: Links): ViewContext {
     return { now, load: this.#committer.loader(runId), links }
   }
 

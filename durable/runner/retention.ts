@@ -133,7 +133,7 @@ export class Retention {
    */
   step(now: number): string[] | null {
     if (this.#pass === null && now < this.#nextAt) return null
-    this.#pass ??= this.#begun()
+    this.#pass ??= this.#beginPass()
     switch (this.#pass.phase) {
       case 'runs':
         return this.#runs(this.#pass, now)
@@ -149,7 +149,7 @@ export class Retention {
     }
   }
 
-  #begun(): Pass {
+  #beginPass(): Pass {
     this.#workflows.beginSweep()
     return {
       phase: 'runs',

@@ -70,7 +70,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
     ready: async () => {
       if (!mark.isSet) await mark.set()
     },
-    look: (runId) => steps.look(runId),
+    stepAgain: (runId) => steps.stepAgain(runId),
     wakeBy: (at) => waking.armBy(at),
     fault: (error) => logFault('circuit', error),
   })

@@ -64,7 +64,7 @@ export class Runner extends DurableObject<Env> {
 
   /** Wakes the runs that are due. An alarm stands afterwards if a run is live, even if something throws (R4, R7). */
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
-    return this.#parts.waking.fired(info)
+    return this.#parts.waking.onAlarm(info)
   }
 
   /** Starts a run, or finds the one that the same id or key has started, and waits for its end as long as asked. */

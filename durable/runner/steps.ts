@@ -59,7 +59,7 @@ export class Steps {
   #facts = new Map<string, Fact[]>()
   #isFlushPlanned = false
   /** Runs whose step was cut, and for which another step is planned. */
-  readonly #goingOn = new Set<string>()
+  readonly #plannedSteps = new Set<string>()
 
   constructor(parts: () => StepParts) {
     this.#parts = parts
@@ -67,18 +67,18 @@ export class Steps {
 
   /** Commits facts of a run, after what was reported of it and not yet committed. */
   commitReported(runId: string, facts: readonly Fact[]): Committed | null {
-    return this.commit(runId, [...this.#taken(runId), ...facts], Date.now())
+    return this.commit(runId, [...this.#takeFacts(runId), ...facts], Date.now())
   }
 
   /** Records that a run is to be cancelled. Returns whether the request came before the end. */
   requestCancel(runId: string, now: number): boolean {
-    const committed = this.commit(runId, [...this.#taken(runId), { type: 'RunCancelRequested' }], now)
+    const committed = this.commit(runId, [...this.#takeFacts(runId), { type: 'RunCancelRequested' }], now)
     return committed !== null && committed.record.run.cancelRequestedAt !== null
   }
 
   /** Steps a run that is due, and ends it unread if it stays due all the same. */
   wake(runId: string, now: number): void {
-    const committed = this.commit(runId, this.#taken(runId), now)
+    const committed = this.commit(runId, this.#takeFacts(runId), now)
     // A run that is due and that nothing moves would be due for ever and keep all others waiting. It may be no longer due: what
     // was woken before it in this turn, a run above it or below, may have ended or moved it.
     const isStuck =
@@ -89,8 +89,8 @@ export class Steps {
   }
 
   /** Steps a run though nothing was reported: something outside may let it go on. */
-  look(runId: string): void {
-    this.commit(runId, this.#taken(runId), Date.now())
+  stepAgain(runId: string): void {
+    this.commit(runId, this.#takeFacts(runId), Date.now())
   }
 
   /** Takes a fact of a run, to be committed soon with what else is reported. */
@@ -129,7 +129,7 @@ export class Steps {
   }
 
   /** Takes what was reported of a run and is not committed yet. The caller has to commit it. */
-  #taken(runId: string): Fact[] {
+  #takeFacts(runId: string): Fact[] {
     const facts = this.#facts.get(runId) ?? []
     this.#facts.delete(runId)
     return facts
@@ -241,15 +241,15 @@ export class Steps {
 
   /** Whether another step of the run is about to be made. */
   isGoingOn(runId: string): boolean {
-    return this.#goingOn.has(runId)
+    return this.#plannedSteps.has(runId)
   }
 
   /** Another step of a run that was cut, once others have had their turn; one, however many have asked for it meanwhile. */
   #goOnSoon(runId: string): void {
-    if (this.#goingOn.has(runId)) return
-    this.#goingOn.add(runId)
+    if (this.#plannedSteps.has(runId)) return
+    this.#plannedSteps.add(runId)
     setTimeout(() => {
-      this.#goingOn.delete(runId)
+      this.#plannedSteps.delete(runId)
       this.commit(runId, [], Date.now())
     }, 0)
   }

@@ -30,7 +30,7 @@ export function timestamp(at: number | null): string | null {
 }
 
 /** `waiting` as the API shows it, if there is one. */
-export function shownWaiting(waiting: Waiting | null): { waiting?: { [key: string]: Json } } {
+export function waitingView(waiting: Waiting | null): { waiting?: { [key: string]: Json } } {
   if (waiting === null) return {}
   const { until, ...rest } = waiting
   return { waiting: { ...rest, ...(until === undefined ? {} : { until: timestamp(until) }) } }
@@ -51,7 +51,7 @@ export function summaryOf(run: Run): { [key: string]: Json } {
     ...(run.options.trace === undefined ? {} : { trace_id: traceIdOf(run.options.trace) }),
     error: run.error as Json,
     ...(placeholders > 0 ? { placeholders } : {}),
-    ...shownWaiting(runWaiting(run)),
+    ...waitingView(runWaiting(run)),
     created_at: timestamp(run.createdAt),
     started_at: timestamp(run.startedAt),
     finished_at: timestamp(run.finishedAt),
@@ -75,7 +75,7 @@ export function parentView({ options: { parent } }: Run): { [key: string]: Json 
   return { parent: { run_id, task_id, ...(item === undefined ? {} : { item }) } }
 }
 
-/** What is needed to show a run: the time of the look, its payloads and its links. */
+/** What is needed to show a run: the time of asking, its payloads and its links. */
 export interface ViewContext {
   /** When, ms since the epoch. */
   readonly now: number
@@ -87,22 +87,22 @@ export interface ViewContext {
  * The whole run as JSON text, at most 8 MiB: the largest outputs are left out first. Where thousands of errors alone are too
  * much, the tasks are left out as a whole; they can be read page by page.
  */
-export function runText(run: Run, look: ViewContext): string {
-  const { load } = look
+export function runText(run: Run, context: ViewContext): string {
+  const { load } = context
   const omitted = largestOutputs(run)
   const value = { ...summaryOf(run), input: readValue(run.input, load), ...outputOf(run, load) }
-  const waits = waitingIn(run, look.now)
-  const tasks = run.tasks.map((_, task) => taskView(run, task, waits.ofTask(task), look, omitted.has(task)))
+  const waits = waitingIn(run, context.now)
+  const tasks = run.tasks.map((_, task) => taskView(run, task, waits.ofTask(task), context, omitted.has(task)))
   const text = JSON.stringify({ ...value, tasks })
   return fits(text) ? text : JSON.stringify({ ...value, tasks: [], tasks_omitted: true })
 }
 
 /** What makes the JSON text of a task. The output of a map may be an answer of its own, and is left out here then. */
-export function taskTexts(run: Run, look: ViewContext): (task: TaskIndex) => string {
-  const waits = waitingIn(run, look.now)
+export function taskTexts(run: Run, context: ViewContext): (task: TaskIndex) => string {
+  const waits = waitingIn(run, context.now)
   return (task) => {
-    const text = JSON.stringify(taskView(run, task, waits.ofTask(task), look, false))
-    return fits(text) ? text : JSON.stringify(taskView(run, task, waits.ofTask(task), look, true))
+    const text = JSON.stringify(taskView(run, task, waits.ofTask(task), context, false))
+    return fits(text) ? text : JSON.stringify(taskView(run, task, waits.ofTask(task), context, true))
   }
 }
 
@@ -147,7 +147,7 @@ function taskView(
     ...(task.skipReason === null ? {} : { skip_reason: task.skipReason }),
     ...(task.because === null ? {} : { skipped_because: run.workflow.definition.tasks[task.because]!.id }),
     depends_on,
-    ...shownWaiting(waiting),
+    ...waitingView(waiting),
     ...(link === undefined || task.status !== 'waiting' ? {} : { callback_url: link }),
     output: omitOutput ? null : readValue(task.output, load),
     ...(omitOutput ? { output_omitted: true, output_bytes: sizeOf(task.output) } : {}),

@@ -72,7 +72,7 @@ export class Waking {
   }
 
   /** The alarm's handler. Rejects only if no new alarm could be set. */
-  async fired(info?: AlarmInvocationInfo): Promise<void> {
+  async onAlarm(info?: AlarmInvocationInfo): Promise<void> {
     const { bulkJobs, bulkWork, circuits, cutOffs, history, mark, recovery, steps, waitUntil } = this.#parts()
     this.#alarm.hasFired()
     const begunAt = Date.now()

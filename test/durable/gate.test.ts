@@ -423,7 +423,7 @@ describe('a reset', () => {
         gateOf: () => null as never,
         shard: () => 0,
         ready: async () => {},
-        look: (runId) => {
+        stepAgain: (runId) => {
           if (looked.push(runId) === 150) throw new Error('broken')
         },
         wakeBy: (at) => {

@@ -41,7 +41,7 @@ export function planRerun(old: Run, workflow: CompiledWorkflow, from: RetryFrom)
   for (const [index, { id }] of tasks.entries()) {
     const former = formerOf[index]
     const isNamed = from === 'start' || named.has(id)
-    if (isNamed || former === undefined || !holds(old, former)) again.add(index)
+    if (isNamed || former === undefined || !isStillTrue(old, former)) again.add(index)
   }
   if (from === 'failed' && old.status === 'succeeded' && !needsAnything(again, old, workflow)) {
     return { kind: 'nothing_to_retry' }
@@ -56,7 +56,7 @@ export function planRerun(old: Run, workflow: CompiledWorkflow, from: RetryFrom)
 }
 
 /** Whether the task's output is still what the world is like. Half undone is as good as undone. */
-function holds(run: Run, task: TaskIndex): boolean {
+function isStillTrue(run: Run, task: TaskIndex): boolean {
   const { undoes, undoneBy } = run.workflow.plans[task]!
   if (run.tasks[task]!.status !== 'succeeded' || undoes !== null) return false
   return undoneBy === null || run.tasks[undoneBy]!.startedAt === null
@@ -91,7 +91,7 @@ function differences(
   return kept
     .filter(({ task, former }) => {
       const [now, before] = [workflow.definition.tasks[task]!, old.workflow.definition.tasks[former]!]
-      return now !== before && comparable(now) !== comparable(before)
+      return now !== before && comparableText(now) !== comparableText(before)
     })
     .slice(0, MAX_FAULTS)
     .map(({ task }): Fault => {
@@ -102,6 +102,6 @@ function differences(
 }
 
 /** The task as text; in which order it names its dependencies does not matter. */
-function comparable(task: TaskDefinition): string {
+function comparableText(task: TaskDefinition): string {
   return canonicalText({ ...task, depends_on: [...task.depends_on].sort() })
 }

@@ -39,7 +39,7 @@ export function criticalPath(run: Run, timeline: Timeline, now: number): Critica
   const end = run.finishedAt ?? now
   const chain: TaskIndex[] = []
   // Each task ended before the next one was let go, so no task comes twice.
-  for (let task = decisive(run, timeline); task !== null; task = releasedBy(run, timeline, task)) {
+  for (let task = decisiveTask(run, timeline); task !== null; task = releaserOf(run, timeline, task)) {
     const { last } = timeline.tasks[task]!
     // What was taken over from another run had ended before this one started.
     if (last > 0 && last < timeline.started) break
@@ -56,21 +56,21 @@ export function criticalPath(run: Run, timeline: Timeline, now: number): Critica
 }
 
 /** The task with whose end the run ended, or that it waits for now. */
-function decisive(run: Run, timeline: Timeline): TaskIndex | null {
+function decisiveTask(run: Run, timeline: Timeline): TaskIndex | null {
   const hasBegun = (task: TaskIndex) => timeline.tasks[task]!.first > 0
   if (run.compensation !== null) {
     const undone = run.undo.filter(hasBegun)
     const current = undone.find((task) => !isSettled(run.tasks[task]!.status))
     const next =
       run.finishedAt === null ? run.undo.findLast((task) => run.tasks[task]!.status === 'pending') : undefined
-    const found = current ?? next ?? latest(timeline, undone)
+    const found = current ?? next ?? lastToEnd(timeline, undone)
     if (found !== null) return found
   }
-  return decisiveForward(run, timeline)
+  return decisiveForwardTask(run, timeline)
 }
 
 /** The task with whose end the run's own work ended, or that it waits for now; compensations are left out. */
-function decisiveForward(run: Run, timeline: Timeline): TaskIndex | null {
+function decisiveForwardTask(run: Run, timeline: Timeline): TaskIndex | null {
   const { tasks, cut } = timeline
   const forward = run.tasks.map((_, task) => task).filter((task) => run.workflow.plans[task]!.undoes === null)
   const underWay = forward.filter((task) => {
@@ -88,11 +88,11 @@ function decisiveForward(run: Run, timeline: Timeline): TaskIndex | null {
     const { status } = run.tasks[task]!
     return status === 'succeeded' || status === 'failed' || status === 'timed_out'
   })
-  return latest(timeline, ended)
+  return lastToEnd(timeline, ended)
 }
 
 /** The one that ended last; null if none has. */
-function latest(timeline: Timeline, tasks: readonly TaskIndex[]): TaskIndex | null {
+function lastToEnd(timeline: Timeline, tasks: readonly TaskIndex[]): TaskIndex | null {
   let found: TaskIndex | null = null
   let highest = 0
   for (const task of tasks) {
@@ -105,7 +105,7 @@ function latest(timeline: Timeline, tasks: readonly TaskIndex[]): TaskIndex | nu
 }
 
 /** The task whose end let this one go, or had it skipped; null if it waited for none. */
-function releasedBy(run: Run, timeline: Timeline, task: TaskIndex): TaskIndex | null {
+function releaserOf(run: Run, timeline: Timeline, task: TaskIndex): TaskIndex | null {
   const { graph, plans } = run.workflow
   const { status, skipReason, because } = run.tasks[task]!
   const { rule, undoes } = plans[task]!
@@ -114,7 +114,7 @@ function releasedBy(run: Run, timeline: Timeline, task: TaskIndex): TaskIndex | 
   if (undoes !== null) {
     // Success came in the order of `undo`, so they are undone from its end: the one before this stands behind it.
     const previous = run.undo[run.undo.indexOf(task) + 1]
-    return previous ?? decisiveForward(run, timeline)
+    return previous ?? decisiveForwardTask(run, timeline)
   }
   if (because !== null) return because
   if (status === 'skipped' && skipReason === 'run_stopped') {
@@ -142,7 +142,7 @@ function spentIn(timeline: Timeline, spans: readonly Span[], { from, to }: Inter
   }
   const ready = (interval: Interval) => {
     const paused = overlapMs(timeline.pauses, interval)
-    const slot = outside(timeline.pauses, interval).reduce((sum, part) => sum + overlapMs(timeline.full, part), 0)
+    const slot = gapsWithin(timeline.pauses, interval).reduce((sum, part) => sum + overlapMs(timeline.full, part), 0)
     add('paused', paused)
     add('slot', slot)
     add('start', interval.to - interval.from - paused - slot)
@@ -172,7 +172,7 @@ function overlapMs(intervals: readonly Interval[], interval: Interval): number {
 }
 
 /** The parts of `interval` that lie in none of the intervals. */
-function outside(intervals: readonly Interval[], { from, to }: Interval): Interval[] {
+function gapsWithin(intervals: readonly Interval[], { from, to }: Interval): Interval[] {
   const parts: Interval[] = []
   let at = from
   for (let i = firstEndingAfter(intervals, from); i < intervals.length; i++) {
