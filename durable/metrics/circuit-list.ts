@@ -47,7 +47,7 @@ export class CircuitList {
     return this.#rows.one('SELECT 1 AS found FROM circuits WHERE name = ?', name) !== null
   }
 
-  /** By name, from the one after `after`. */
+  /** A page of the circuits, by name, from the one after `after`. */
   page(after: string, limit: number): CircuitRecord[] {
     return this.#parsed('SELECT data FROM circuits WHERE name > ? ORDER BY name LIMIT ?', after, limit)
   }

@@ -43,7 +43,7 @@ const PREFIX = 'orchestrator_'
 /** All that a scrape shows. */
 export interface Figures {
   sources: readonly SourceFigures[]
-  /** By route. */
+  /** Answers of the API, by route. */
   requests: Readonly<Record<string, RouteCounts>>
   /** Those that are not closed first. */
   circuits: readonly CircuitRecord[]

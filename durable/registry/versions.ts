@@ -65,7 +65,7 @@ export class Versions {
     return this.#rows.one<WorkflowRow>('SELECT * FROM workflows WHERE name = ? AND live IS NOT NULL', name)
   }
 
-  /** By name, from the one after `after`. Rows of deleted workflows are stepped over, so many deletions make a page cost more. */
+  /** A page of the workflows, by name, from the one after `after`. Rows of deleted workflows are stepped over, so many deletions make a page cost more. */
   workflows(after: string, limit: number): WorkflowRow[] {
     const query = 'SELECT * FROM workflows WHERE name > ? AND live IS NOT NULL ORDER BY name LIMIT ?'
     return this.#rows.all<WorkflowRow>(query, after, limit)

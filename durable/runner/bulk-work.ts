@@ -59,12 +59,12 @@ export class BulkWork {
   /** Takes a job, or finds the one that its id or its key has begun. What it writes is one turn with it. */
   accept(job: BulkJob, others: readonly number[], idempotency: StartRequest['idempotency']): BulkAnswer {
     if (idempotency === null) return this.#jobs.accept(job, others)
-    // A key of a start is another: it holds no blank.
+    // Keys of starts hold no blank, so none of them can be this one.
     const key = `bulk ${idempotency.key}`
     const now = Date.now()
     const known = this.#keys.find(key, now)
     if (known !== null && known.bodyHash !== idempotency.bodyHash) return 'idempotency_key_reused'
-    // Asked again by the same call, since the platform broke off the first time, it is no replay.
+    // The same call asks again, since the platform broke the first one off: that is not a replay.
     if (known !== null) return known.runId === job.id ? 'accepted' : { kind: 'replayed', id: known.runId }
     const outcome = this.#jobs.accept(job, others)
     if (outcome === 'accepted') {

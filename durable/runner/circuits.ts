@@ -27,8 +27,8 @@ import { type Barrier, MAX_LEASE_MS, RunAdmission } from './run-admission.ts'
 const REPORT_MS = 1_000
 
 /**
- * Successes of a Runner that makes many calls are told so often: they only make the Gate's picture rounder. Those of one that
- * makes few go with the failures: the Gate would hear of the failures first, and open a circuit over calls that mostly succeed.
+ * How often a Runner that makes many calls reports successes, which only complete the picture of the Gate. A Runner that makes
+ * few calls reports successes as soon as failures: otherwise the Gate would hear of the failures first, and open a circuit although most calls succeed.
  */
 const QUIET_REPORT_MS = 10_000
 
@@ -94,7 +94,7 @@ export class Circuits {
   readonly #rows: Rows
   readonly #actions: CircuitActions
   readonly #known = new Map<string, Known>()
-  /** Circuits that hold nobody back any more and of whose runs some are still to be looked at. */
+  /** Circuits that hold nothing back any more, but some of their runs are still to be stepped. */
   readonly #released = new Set<string>()
   /** Those of them whose runs are being looked at. */
   readonly #releasing = new Set<string>()
@@ -247,8 +247,8 @@ export class Circuits {
   }
 
   /**
-   * Looks at all runs that a circuit has held back which is no row any more. Until that is done an alarm stands, and what a crash
-   * or an error leaves of it is gone on with. Never rejects.
+   * Steps all runs that a circuit has held back whose row is gone. Until that is done an alarm stands, which goes on with what a
+   * crash or an error has left. Never rejects.
    */
   async #release(target: string): Promise<void> {
     if (!this.#hasWaits(target)) {

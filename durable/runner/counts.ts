@@ -61,7 +61,7 @@ export interface RouteCounts {
   duration: Histogram
 }
 
-/** The counts of a workflow of which no run has ended. */
+/** The counts of a workflow before any of its runs has ended. */
 export function noCounts(): WorkflowCounts {
   return {
     runs: {},

@@ -8,6 +8,7 @@ import { errorText } from '../../src/workflow/wording.ts'
 import type { ExplanationForm } from './runner-rpc.ts'
 
 /**
+ * The explanation of a run as the body of an answer: JSON text, or text for people.
  * @param events the run's whole history
  * @param now ms since the epoch
  */

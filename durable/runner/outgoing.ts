@@ -63,7 +63,7 @@ export function circuitOf(run: Run, spot: Spot, load: LoadPayload, budget: StepB
   return rendered.ok ? (callOf(run, spot, rendered.value, null, 0)?.circuit ?? null) : null
 }
 
-/** Whether the call is no repeat of one that failed: the first of a task, and of a poll the one after an answer. */
+/** Whether the call does not repeat one that failed: a task's first call, and in a poll each call after an answer. */
 function isFirstCall({ attempts }: Pick<Tries, 'attempts'>): boolean {
   const before = attempts.at(-2)
   return before === undefined || wasPoll(before)

@@ -63,7 +63,7 @@ export class Retries {
     })
   }
 
-  /** A turn in which there is room to copy so much: many retries at once would else copy all that their runs have in one. */
+  /** Waits for a turn with room to copy that many bytes: otherwise many retries at once would copy the outputs of all their runs in one turn. */
   #turnFor(runId: string, bytes: number): Promise<void> {
     return new Promise((resolve) => {
       this.#turns.do(runId, (budget) => {

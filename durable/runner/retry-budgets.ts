@@ -27,7 +27,7 @@ export class RetryBudgets {
     this.#fault = fault
   }
 
-  /** A call that is no retry is made. */
+  /** Counts a call that is not a retry: it earns a part of a later retry. */
   countCall(host: string, now: number): void {
     const budget = this.#of(host)
     budget.earned = countCall(budget.earned, now)

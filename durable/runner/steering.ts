@@ -76,7 +76,7 @@ export class Steering {
   ): Promise<RunAnswer | RunFinished | RunNotFound> {
     if (isFinal(before.status)) return { ...before, kind: 'run_finished' }
     const committed = this.#steps.commitReported(runId, [{ type }])
-    // A run whose tasks have all ended while it was paused ends as soon as it is resumed: that is no refusal.
+    // A run whose tasks have all ended while it was paused ends as soon as it is resumed: that is not a refusal.
     const isDone = committed?.events.some((event) => event.type === type) === true
     const after = await this.#reading.run(runId, 0)
     return !isDone && after.kind === 'run' && isFinal(after.status) ? { ...after, kind: 'run_finished' } : after

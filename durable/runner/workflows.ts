@@ -58,7 +58,7 @@ export class Workflows {
   readonly #asking = new Map<string, Promise<Answered>>()
   /** How many of them ask for a name: each has told the Registry which versions are here. */
   readonly #questions = new Map<string, number>()
-  /** Versions that were asked for since a sweep began; null while there is none. */
+  /** Versions that were asked for since a sweep began; null while no sweep goes on. */
   #given: Set<string> | null = null
   readonly #saved: () => void
   #cachedLength = 0

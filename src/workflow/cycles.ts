@@ -52,7 +52,7 @@ export function components(graph: Graph): number[][] {
 
 /**
  * One cycle of each group of tasks that wait for each other, the shortest through the group's first task, as positions in
- * the order of "waits for": `[a, b, a]`. A task that names itself is no cycle here, it is a fault of its own.
+ * the order of "waits for": `[a, b, a]`. A task that names itself is not a cycle here: it is a fault of its own.
  */
 export function findCycles(graph: Graph, groups: readonly (readonly number[])[] = components(graph)): number[][] {
   return groups

@@ -67,7 +67,7 @@ export interface Parent {
 
 /** What a start said besides workflow, input and time limit; a member that is absent was not given. */
 export interface StartOptions {
-  /** Absent of a run that is no task of another. */
+  /** Absent if the run is not a task of another. */
   readonly parent?: Parent
   /** Words by which the run can be found. */
   readonly tags?: readonly string[]

@@ -21,7 +21,7 @@ export interface Place {
   at?: string
   /** Names that the contract has at a path within the value and this release has not: `not_available`. */
   notAvailable?: (path: Path) => readonly string[]
-  /** What to say of an unknown field instead of the nearest known name; null for nothing better. */
+  /** What to say of an unknown field instead of the nearest known name; null if the nearest name is the best help. */
   hint?: (path: Path, name: string) => string | null
 }
 

@@ -26,7 +26,7 @@ export function prefixOfRun(runId: string): string {
   return runId.slice(0, PREFIX_LENGTH)
 }
 
-/** The parts of a run id; null if it can be none: another form, or a shard that this deployment does not have. */
+/** The parts of a run id; null if the text has another form, or names a shard that this deployment does not have. */
 export function parseRunId(id: string): { shard: number; ulid: string } | null {
   if (!RUN_ID.test(id)) return null
   const shard = Number.parseInt(id.slice(SHARD_AT, PREFIX_LENGTH), 16)

@@ -8,7 +8,10 @@ export function isTime(text: string): boolean {
   return TIME_PATTERN.test(text) && !Number.isNaN(timeMs(text))
 }
 
-/** Reads an instant. @returns ms since the epoch; NaN if the text is not a time */
+/**
+ * Reads an instant.
+ * @returns ms since the epoch; NaN if the text is not a time
+ */
 export function timeMs(text: string): number {
   // biome-ignore lint/style/noRestrictedGlobals: reads a text that says its offset, and no clock: the same everywhere (R2).
   return Date.parse(text)

@@ -28,6 +28,7 @@ const MAX_PROPOSALS = 20
 const MAX_FAULTS = 1_000
 
 /**
+ * Plans a new run of a run that has ended: which outputs it takes over, or why it cannot be made or has nothing to do.
  * @param old a run that has ended
  * @param workflow what the new run is of: the same version, or another of the same name
  */

@@ -27,7 +27,7 @@ export type EarnedRetries = readonly Step[]
 
 export const NO_CALLS: EarnedRetries = []
 
-/** A call that is no retry has been made. */
+/** The steps after a call that is not a retry: it earns a part of a later retry. */
 export function countCall(steps: EarnedRetries, at: number): EarnedRetries {
   return addCalls(steps, at, { calls: 1, retries: 0 })
 }

@@ -114,7 +114,7 @@ export interface CompiledWorkflow {
   readonly graph: Graph
   readonly timeoutMs: number
   readonly retentionMs: number
-  /** By position. */
+  /** Plans of the tasks, by position. */
   readonly plans: readonly TaskPlan[]
   /** How many tasks undo others. */
   readonly compensations: number

@@ -52,7 +52,7 @@ export function buildGraph(nodes: readonly GraphNode[], standsApart: (index: num
 
 /**
  * One cycle of the graph, as positions in the order of "waits for": `[a, b, a]` when a waits for b and b for a.
- * Null when there is none. Iterative, so that a chain of 10,000 tasks does not end the stack.
+ * Null if there is no cycle. Iterative, so that a chain of 10,000 tasks does not end the stack.
  * @see Cormen et al., Introduction to Algorithms, depth-first search: a back edge closes a cycle
  */
 export function findCycle(graph: Graph): number[] | null {

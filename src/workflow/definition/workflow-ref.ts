@@ -8,7 +8,7 @@ export interface WorkflowRef {
   version: number | 'latest' | null
 }
 
-/** The parts of a name; null if it can be none. */
+/** The parts of a reference to a workflow; null if the text does not have its form. */
 export function parseWorkflowRef(text: string): WorkflowRef | { name: string; alias: string } | null {
   const match = WORKFLOW_REF.exec(text)
   if (match === null) return null

@@ -185,7 +185,7 @@ function gapsWithin(intervals: readonly Interval[], { from, to }: Interval): Int
   return parts
 }
 
-/** By halving, since a run of 10,000 tasks may have as many intervals and steps. */
+/** Position of the first interval that ends after `at`. Searches by halving, since a run of 10,000 tasks may have as many intervals and steps. */
 function firstEndingAfter(intervals: readonly Interval[], at: number): number {
   let low = 0
   let high = intervals.length

@@ -11,7 +11,7 @@ import { type Need, outlookOf } from './outlook.ts'
 import { type Sentence, storyOf, summaryText } from './story.ts'
 import { timelineOf } from './timeline.ts'
 
-/** Steps of the path that are told: those with the largest shares. */
+/** How many steps of the path are shown: those with the largest shares. */
 const MAX_STEPS = 100
 
 /** Steps of the path that its text has room for. */
@@ -28,6 +28,7 @@ export interface Explanation {
 }
 
 /**
+ * The explanation of a run, from its whole history: costs about as much as folding it.
  * @param events the run's whole history, in order; null is an event that this release does not know
  * @param now ms since the epoch
  */

@@ -17,10 +17,13 @@ export interface Need {
   readonly until: number | null
 }
 
-/** Tasks that are told one by one; of more the others are counted. */
+/** How many tasks are described one by one; the others are only counted. */
 const MAX_TOLD = 20
 
-/** @param now ms since the epoch, not before `run.at` */
+/**
+ * What the run waits for, one entry for each thing; [] for a run that has ended.
+ * @param now ms since the epoch, not before `run.at`
+ */
 export function outlookOf(run: Run, now: number): Need[] {
   if (isFinal(run.status)) return []
   const held = runWaiting(run)
@@ -87,7 +90,7 @@ function waits(run: Run, now: number): Need[] {
   })
 }
 
-/** Waits that are told for all their tasks in one sentence, since each of them waits for the same. */
+/** Waits that one sentence describes for all their tasks, since each of them waits for the same. */
 const TOGETHER: { readonly [Reason in WaitingReason]?: (run: Run, tasks: readonly TaskIndex[]) => string } = {
   slot: (run, tasks) =>
     `${countText(tasks.length, 'task')} ready, for one of ${countText(run.slots.capacity, 'slot')}: ${joinWithAnd(tasks.map((task) => idOf(run, task)))}`,

@@ -15,7 +15,7 @@ export interface Sentence {
   readonly tasks: readonly TaskIndex[]
 }
 
-/** Sentences that each name one task: so many of a kind are told, the others are counted. */
+/** How many sentences of a kind name one task each; the other tasks are only counted. */
 const MAX_OF_A_KIND = 20
 
 /** What the run has done so far, in sentences, from how it began to how it can be made again. Bounded: of many tasks of a kind only the first are named. */

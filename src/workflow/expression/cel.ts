@@ -39,7 +39,7 @@ interface Binding {
   outer: Binding | null
 }
 
-/** Value of a name that no macro bound; undefined when there is none. */
+/** Gives the value of a name that no macro bound; undefined if the name does not exist. */
 export type Names = (name: string) => Value | undefined
 
 /** Evaluates `ast`. Throws EvaluationError when it has no value, LimitReached when it costs too much, and what `names` throws. */
@@ -256,7 +256,7 @@ class Evaluation {
   }
 }
 
-/** The value as JSON that `===` finds in a list of JSON, at about a nanosecond an element; undefined when there is no such. */
+/** The value as JSON that `===` finds in a list of JSON, at about a nanosecond an element; undefined if the value has no such JSON. */
 function plainJson(value: Value): Json | undefined {
   if (typeof value === 'string') return value.length <= 32 ? value : undefined
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : undefined

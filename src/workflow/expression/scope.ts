@@ -11,7 +11,10 @@ import type { StepBudget } from './step-budget.ts'
 /** Bytes of JSON that are read back, or copied, in about the time of a step. */
 export const BYTES_PER_STEP = 32
 
-/** @param budget pays for the steps of what is evaluated, and for the payloads that are read for it */
+/**
+ * What the expressions of a run see: its input, the outputs of its tasks, and the run itself.
+ * @param budget pays for the steps of what is evaluated, and for the payloads that are read for it
+ */
 export function runScope(run: Run, load: LoadPayload, budget: StepBudget | null = null): ExpressionScope {
   if (budget !== null) {
     return { ...runScope(run, paidLoad(load, budget)), spend: (steps: number) => budget.spend(steps) }

@@ -1,4 +1,4 @@
-// Pure. Where secrets go in a task's rendered `with`. Whoever renders never has a value: it puts a mark in its place, which only
+// Pure. Where secrets go in a task's rendered `with`. The renderer never has a value: it puts a mark in its place, which only
 // the executor replaces. A mark holds a nonce that is made while rendering, after all data that the template reads was there,
 // so no data can hold a mark of its own; and what is filled in is not looked at again.
 

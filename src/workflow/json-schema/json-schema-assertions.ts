@@ -10,7 +10,10 @@ export interface Reason {
   message: string
 }
 
-/** @param type a type's name, or a list of them */
+/**
+ * What is wrong with a value by `type`.
+ * @param type a type's name, or a list of them
+ */
 export function typeFault(type: Json, value: Json): Reason | null {
   const types = (Array.isArray(type) ? type : [type]) as string[]
   if (types.some((name) => isOfType(name, value))) return null

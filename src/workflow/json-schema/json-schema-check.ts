@@ -35,7 +35,10 @@ export interface CheckedSchema {
   warnings: Warning[]
 }
 
-/** @param at JSON Pointer to the schema, which is sound (sound.ts) and not too deep to be walked */
+/**
+ * Checks a schema itself, before any value is checked by it.
+ * @param at JSON Pointer to the schema, which is sound (sound.ts) and not too deep to be walked
+ */
 export function checkInputSchema(value: Json, at: string): CheckedSchema {
   const fault = (code: FaultCode, message: string): CheckedSchema => ({
     faults: [{ path: at, code, message }],

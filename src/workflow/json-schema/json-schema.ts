@@ -67,7 +67,7 @@ export function isSchema(value: unknown): value is Schema {
 /** Every schema of a document by where it stands, and what its references mean. */
 export class SchemaDocument {
   readonly root: Schema
-  /** By JSON Pointer. */
+  /** The schemas of the document, by JSON Pointer. */
   readonly #schemas = new Map<string, Schema>()
   readonly #anchors = new Map<string, Schema>()
 

@@ -58,7 +58,10 @@ export function triesOf(run: Run, { task, item }: Spot): Tries {
   return run.tasks[task]!.items!.begun.get(item) ?? noTries()
 }
 
-/** @param token number of the event that says so */
+/**
+ * Begins an attempt.
+ * @param token number of the event that says so
+ */
 export function beginAttempt(tries: Tries, token: number, { attempt, at }: { attempt: number; at: number }): void {
   tries.token = token
   tries.startedAt ??= at
