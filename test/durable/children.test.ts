@@ -4,9 +4,12 @@ import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObjec
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Registry } from '../../durable/registry/registry.ts'
+import { Children } from '../../durable/runner/children.ts'
 import type { Runner } from '../../durable/runner/runner.ts'
+import { Turns } from '../../durable/runner/turns.ts'
+import { advance } from '../../src/workflow/decide/advance.ts'
 import type { TaskDefinition, WorkflowDefinition } from '../../src/workflow/definition/definition.ts'
-import { aDefinition, aRetry } from '../support/builders.ts'
+import { aDefinition, aRetry, aRun } from '../support/builders.ts'
 import { fakeUpstream, silence } from '../support/fake-upstream.ts'
 import { aTenant, type RunView, shown, type TaskView, type TestTenant } from '../support/runner.ts'
 
@@ -192,6 +195,32 @@ describe('a child', () => {
     expect(run.status).toBe('succeeded')
     expect(run.tasks[0]!.output).toMatchObject({ a: { body: 'x'.repeat(200_000) } })
   })
+})
+
+test('of many children 64 at most begin in a turn, and each begins in one', async () => {
+  const shape = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`t${index}`, []]))
+  const definition = aDefinition(shape, { timeout: '1h' })
+  for (const task of definition.tasks) Object.assign(task, { type: 'workflow', with: { workflow: 'below' } })
+  const run = aRun(definition)
+  advance(run, [], 0, () => null)
+  const begun: string[] = []
+  const acceptChild = ({ runId }: { runId: string }) => {
+    begun.push(runId)
+    return new Promise<never>(() => {})
+  }
+  const unused = null as never
+  const actions = { tell: unused, report: unused, loader: () => () => null }
+  const children = new Children({ acceptChild } as never, unused, unused, new Turns(), actions)
+  for (let task = 0; task < 200; task++) children.start(run, { task }, 0)
+  const turns = [begun.length]
+  expect(children.starting).toBe(200)
+  while (begun.length < 200) {
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    turns.push(begun.length - turns.reduce((sum, count) => sum + count))
+  }
+  expect(Math.max(...turns)).toBeLessThanOrEqual(64)
+  expect(turns[0]).toBeGreaterThan(50)
+  expect(new Set(begun).size).toBe(200)
 })
 
 describe('a start that is refused fails the task', () => {

@@ -1,9 +1,16 @@
 // What a Runner holds in memory: bounded, but never without what has just been asked for.
 
-import { expect, test } from 'vitest'
-import type { History, RunRecord } from '../../durable/runner/history.ts'
+import { reset, runInDurableObject } from 'cloudflare:test'
+import { afterEach, expect, test, vi } from 'vitest'
+import { History, type RunRecord } from '../../durable/runner/history.ts'
 import { Records } from '../../durable/runner/records.ts'
 import { aDefinition, aRun } from '../support/builders.ts'
+import { aTenant } from '../support/runner.ts'
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await reset()
+})
 
 const MEBIBYTE = 1024 * 1024
 
@@ -66,4 +73,19 @@ test('definitions of runs in memory count, each once, and make room with the las
   const kept = [0, 1, 2, 3, 4].filter((i) => records.cached(`large-${i}`) !== null)
   expect(kept).toEqual([3, 4])
   expect(records.cached('first')).toBeNull()
+})
+
+test('a run that goes on after a cut stays, though it and others like it are more than memory is for', async () => {
+  const tenant = aTenant()
+  const shape = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`t${index}?`, []]))
+  await tenant.register(aDefinition(shape, { timeout: '1h' }))
+  const load = vi.spyOn(History.prototype, 'load')
+  // Nobody waits for them, or they would stay for that. 3 MB each, without their histories.
+  for (let i = 0; i < 6; i++) await tenant.runner().start(tenant.start('wf', { waitMs: 0 }))
+  const ended = () =>
+    runInDurableObject(tenant.runner(), (_, { storage }) =>
+      storage.sql.exec(`SELECT id FROM runs WHERE status = 'succeeded'`).toArray(),
+    )
+  await vi.waitUntil(async () => (await ended()).length === 6, { timeout: 20_000 })
+  expect(load).not.toHaveBeenCalled()
 })
