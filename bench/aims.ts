@@ -5,6 +5,7 @@ import { DAGS, definitionOf } from './dags.ts'
 import { type Burst, call, inTurns, latenciesOf, median, quantile, rateOf, ratioOf, type Work } from './drive.ts'
 import { keysOf } from './orchestrator.ts'
 
+/** A figure that the project wants to reach, and what was measured. */
 export interface Aim {
   figure: string
   aim: string
@@ -13,11 +14,12 @@ export interface Aim {
   how: string
 }
 
-/** Of a graph, one figure per concurrency that it was measured at. */
+/** The rows of one graph: one for each concurrency that it was measured at. */
 function rowsOf(rows: readonly Row[], workflow: string, calls: boolean): Row[] {
   return rows.filter((row) => row.workflow === workflow && row.calls === calls)
 }
 
+/** How many runs a second the orchestrator makes, against the requests a second of the floor Worker. */
 export function floorAims(rows: readonly Row[]): Aim[] {
   const against = (workflow: string, least: number) =>
     rowsOf(rows, workflow, false).map(
@@ -32,6 +34,7 @@ export function floorAims(rows: readonly Row[]): Aim[] {
   return [...against('one', 0.5), ...against('layers50', 0.2)]
 }
 
+/** How many rows a run writes, against the budget for its kind of tasks. */
 export function rowAims(rows: readonly Row[]): Aim[] {
   const callers = rows.filter(({ calls }) => calls)
   const placeholders = rows.filter(({ calls, tasks }) => !calls && tasks <= 100)
@@ -55,6 +58,7 @@ function worst(rows: readonly Row[], figure: string, aim: string, budget: (row: 
   }
 }
 
+/** How much a task costs more in a large run than in a small one. */
 export function growthAims(rows: readonly Row[]): Aim[] {
   const perTask = (workflow: string) =>
     rowsOf(rows, workflow, false).find(({ concurrency }) => concurrency === 1)!.msPerTask

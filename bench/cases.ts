@@ -20,6 +20,7 @@ export interface Form {
   listedRuns: number
 }
 
+/** What a full bench does. */
 export const FULL: Form = {
   rounds: 5,
   ms: 400,
@@ -29,6 +30,7 @@ export const FULL: Form = {
   sleepers: 10_000,
   listedRuns: 100_000,
 }
+/** What `--quick` does: enough to see that the bench works. */
 export const QUICK: Form = {
   rounds: 3,
   ms: 100,
@@ -53,12 +55,14 @@ export interface Bench {
   workerStartMs: number
 }
 
+/** A graph to be measured, with tasks that call out or with placeholders. */
 export interface Case {
   workflow: string
   dag: Dag
   calls: boolean
 }
 
+/** What was measured of a case at one concurrency. */
 export interface Row {
   workflow: string
   calls: boolean
@@ -82,6 +86,10 @@ export interface Row {
 /** Growth is about deciding, so its graphs have placeholders only. */
 const PLACEHOLDERS_ONLY: ReadonlySet<string> = new Set(['grow10', 'grow1000', 'grow10000'])
 
+/**
+ * The cases of a form, and what it leaves out and why.
+ * @param graphs folder of the real graphs, which need not exist
+ */
 export function casesOf(form: Form, graphs: string): { cases: Case[]; leftOut: string[] } {
   const leftOut: string[] = []
   const real = realGraphs(graphs)

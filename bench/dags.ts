@@ -28,6 +28,7 @@ function fans(count: number): Dag {
   return Array.from({ length: count }, (_, n) => fan.map((on) => on.map((task) => task + 10 * n))).flat()
 }
 
+/** The graphs that are measured, by the name of their workflow. */
 export const DAGS = {
   one: layered([1], onLayerBefore),
   chain10: layered(new Array(10).fill(1), onLayerBefore),

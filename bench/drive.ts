@@ -5,6 +5,7 @@ import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 /** One request, or whatever counts as one. */
 export type Work = () => Promise<void>
 
+/** An answer with its body read as text. */
 export interface Answer {
   status: number
   headers: IncomingHttpHeaders
@@ -19,12 +20,13 @@ export interface Burst {
   latencies: number[]
 }
 
+/** How much load, and for how long. */
 export interface Pace {
   concurrency: number
   rounds: number
-  /** A round begins no new work after so many milliseconds, */
+  /** A round begins no new work after this many milliseconds, */
   ms: number
-  /** but does at least so much. */
+  /** unless it has done less than this many pieces of work. */
   atLeast: number
 }
 
@@ -84,11 +86,15 @@ async function burst(work: Work, concurrency: number, ms: number, atLeast: numbe
   return { rate: (latencies.length * 1_000) / (performance.now() - startedAt), latencies }
 }
 
+/** The middle of the values; NaN if there are none. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
-/** @param q 0.5 is the median, 0.99 what one in a hundred exceeds */
+/**
+ * The value at this part of the sorted values (nearest rank); NaN if there are none.
+ * @param q 0.5 is the median, 0.99 what one in a hundred exceeds
+ */
 export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
@@ -99,11 +105,12 @@ export function rateOf(bursts: readonly Burst[]): number {
   return median(bursts.map(({ rate }) => rate))
 }
 
-/** How a work's rate stands to another's: the median of what the rounds say, each of which had the same machine. */
+/** The rate of one work over the rate of another: the median of the rounds. Both had the same machine in each round. */
 export function ratioOf(bursts: readonly Burst[], to: readonly Burst[]): number {
   return median(bursts.map(({ rate }, round) => rate / to[round]!.rate))
 }
 
+/** How long each piece of work of all rounds took, in ms. */
 export function latenciesOf(bursts: readonly Burst[]): number[] {
   return bursts.flatMap(({ latencies }) => latencies)
 }

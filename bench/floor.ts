@@ -10,6 +10,7 @@ interface FloorEnv {
   FLOOR: DurableObjectNamespace<Floor>
 }
 
+/** The object of the floor Worker: one insert for each request. */
 export class Floor extends DurableObject<FloorEnv> {
   constructor(ctx: DurableObjectState, env: FloorEnv) {
     super(ctx, env)

@@ -13,6 +13,7 @@ const AT_ONCE = 64
 /** How long a server takes that does some work, in ms. */
 const WORK_MS = 50
 
+/** What an item of a map costs beyond its call. */
 export async function mapAims(bench: Bench): Promise<Aim[]> {
   const { orchestrator, upstreamUrl } = bench
   const mapping = (name: string, items: number, task: object) => {

@@ -5,6 +5,7 @@ import { hash32 } from '../src/workflow/hash.ts'
 import { SHARDS } from '../src/workflow/run-id.ts'
 import { type Answer, call } from './drive.ts'
 
+/** The counters of the service at one moment. */
 export interface RowCounts {
   written: number
   read: number
@@ -19,6 +20,7 @@ interface RunView {
   tasks: { status: string; attempts: { status: string }[] }[]
 }
 
+/** A client of the orchestrator that throws at every answer which is not as promised. */
 export class Orchestrator {
   readonly #url: string
 
@@ -26,6 +28,7 @@ export class Orchestrator {
     this.#url = url
   }
 
+  /** Registers a workflow. */
   async register(definition: { name: string }): Promise<void> {
     const answer = await call('POST', `${this.#url}/v1/workflows`, JSON.stringify(definition))
     if (answer.status !== 201) throw new Error(`registering ${definition.name} answered ${said(answer)}`)
@@ -38,7 +41,7 @@ export class Orchestrator {
       throw new Error(`a run of ${workflow} answered ${said(answer)}`)
   }
 
-  /** The same, and every task is looked at. */
+  /** Starts a run, waits until it has succeeded, and looks at every task. */
   async checkedRun(workflow: string, tasks: number, key?: string): Promise<RunView> {
     const answer = await this.#start(workflow, key)
     const run = JSON.parse(answer.text) as RunView
@@ -77,6 +80,7 @@ export class Orchestrator {
     }
   }
 
+  /** The counters of /metrics, summed over their labels. */
   async rows(): Promise<RowCounts> {
     const { text } = await call('GET', `${this.#url}/metrics`)
     const total = (family: string) =>

@@ -28,6 +28,7 @@ const LEGEND = `runs/s: median of the rounds. p50, p99: of all runs, as their cl
 requests/s of the floor Worker (Hono route, one RPC to one Durable Object, one SQLite insert), measured in turns at the same concurrency.
 cpu ms: processor time of the orchestrator's runtime per run. written, read: SQLite rows per run. MiB: resident memory of the runtime that serves the orchestrator. At most 4 tasks of a run at once.`
 
+/** The table of all rows, for a terminal. */
 export function tableText(rows: readonly Row[]): string {
   const lines = [COLUMNS.map(([heading]) => heading), ...rows.map((row) => COLUMNS.map(([, of]) => of(row)))]
   const widths = COLUMNS.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
@@ -37,6 +38,7 @@ export function tableText(rows: readonly Row[]): string {
   return `${aligned.map((line) => line.join('  ')).join('\n')}\n\n${LEGEND}\n`
 }
 
+/** The aims, each with what was measured and how. */
 export function aimsText(aims: readonly Aim[]): string {
   return aims
     .map(

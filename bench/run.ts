@@ -25,7 +25,7 @@ const GRAPHS = join(import.meta.dirname, '../../shared/dags')
 
 const folder = mkdtempSync(join(tmpdir(), 'orchestrator-bench-'))
 const started: Served[] = []
-// Whoever ends the bench early must not leave its servers behind.
+// A bench that is ended early must not leave its servers behind.
 process.once('exit', () => {
   for (const { abandon } of started) abandon()
   rmSync(folder, { recursive: true, force: true })
@@ -112,7 +112,7 @@ async function measureAll(bench: Bench): Promise<{ rows: Row[]; aims: Aim[] }> {
   }
 }
 
-/** Where it stands, for whoever watches; not part of what a file gets. */
+/** Progress, for people at the terminal: it goes to stderr, so a file gets the results alone. */
 function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what}`)
 }

@@ -1,5 +1,5 @@
-// What scripts cost: a call over a placeholder, warm and cold; whom an endless one keeps waiting; and how much slower the
-// interpreters compute for being metered, and than Node and CPython.
+// What scripts cost: a call beyond a placeholder, warm and cold; how long an endless script keeps others waiting; and how much
+// slower the interpreters compute than without their meter, and than Node and CPython.
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -23,7 +23,7 @@ const NOTHING = {
   python: 'def main(input):\n    return None',
 }
 
-/** The same work in both languages; each gives a number, which is compared. */
+/** Programs in both languages that do equal work; each gives a number, and the two must be equal. */
 const PROGRAMS = {
   'recursion (fib 23)': {
     javascript: '(() => { const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2)); return fib(23) })()',
@@ -43,6 +43,7 @@ const PROGRAMS = {
   },
 }
 
+/** What scripts cost, and how much slower the interpreters compute. */
 export async function scriptAims(bench: Bench): Promise<Aim[]> {
   const { orchestrator, form } = bench
   const one = (name: string, type: string, config?: object) =>
@@ -194,7 +195,7 @@ async function microPython(url?: string): Promise<(code: string) => number> {
   }
 }
 
-/** CPython with its own clock around the program, since starting it takes longer; null if there is none. */
+/** Runs the program in CPython, timed by its own clock, since starting it takes longer; null if there is no CPython. */
 function cpython(code: string): Ways['native'] {
   const program = `import time\nat = time.perf_counter()\n${code}\nprint(answer, (time.perf_counter() - at) * 1000)`
   const run = () => execFileSync('python3', ['-c', program], { stdio: ['ignore', 'pipe', 'ignore'] }).toString()

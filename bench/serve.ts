@@ -12,6 +12,7 @@ import { unstable_readConfig } from 'wrangler'
 
 const QUIET = { WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' }
 
+/** A Worker that is being served. */
 export interface Served {
   url: string
   /** From the start of the process to its first answer, in ms. */

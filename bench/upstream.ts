@@ -1,5 +1,5 @@
 // The server that `http` tasks call while they are measured. A process of its own, so that it shares no event loop with the
-// load driver. `/?delay=100` answers after so many milliseconds, `/?busy` puts the caller off with 429 and Retry-After: 0.
+// load driver. `/?delay=100` answers after that many milliseconds, `/?busy` puts the caller off with 429 and Retry-After: 0.
 // Tells its port to its parent, and ends with it.
 
 import { createServer, type ServerResponse } from 'node:http'

@@ -54,9 +54,9 @@ export async function watchingAim(bench: Bench): Promise<Aim> {
 
 /** Delays of every event at every watcher, in ms. */
 interface Delays {
-  /** Of events that were committed when all streams were open, */
+  /** Delays of events that were committed when all streams were open. */
   watched: number[]
-  /** and before that, when the stream was that got it: the server is at work to open the others. */
+  /** Delays of earlier events, which the server sent while it was still opening other streams. */
   opening: number[]
 }
 
@@ -71,7 +71,7 @@ async function watchRun(url: string, watchers: number): Promise<Delays> {
   return delaysOfAll(`${url}/v1/runs/${id}/events`, watchers, 2 * TASKS + 3)
 }
 
-/** The same for streams that a Worker writes by the clock: what so many streams and their client cost this machine. */
+/** Watches streams that a bare Worker writes by the clock: what this number of streams and their client cost the machine. */
 async function watchFloor(url: string, watchers: number): Promise<Delays> {
   const from = Date.now() + OPENING_MS
   return delaysOfAll(`${url}/stream?from=${from}&every=${CALL_MS}&times=${TASKS}`, watchers, 2 * TASKS)

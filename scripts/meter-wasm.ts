@@ -356,7 +356,7 @@ function leb(value: number): number[] {
 }
 
 /**
- * The Workers' types, which this project is checked with, know of no compiling: in a Worker there is none.
+ * The types of Workers, with which this project is checked, have no way to compile wasm, because a Worker may not.
  * @throws WebAssembly.CompileError if it is not valid
  */
 export function compile(wasm: Uint8Array): WebAssembly.Module {

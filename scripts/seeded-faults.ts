@@ -8,6 +8,7 @@ export interface Fault {
   to: string
 }
 
+/** Every fault that is seeded; the tests have to find each of them. */
 export const FAULTS: Fault[] = [
   {
     name: 'a task that has ended keeps its slot',

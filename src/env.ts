@@ -43,4 +43,5 @@ declare global {
   }
 }
 
+/** The environment of the Worker, as handlers and objects get it. */
 export type Env = Cloudflare.Env
