@@ -1,7 +1,7 @@
 // The attempts that this instance has under way: sends calls to the executor, hears how they end, aborts them.
 // Nothing here is durable. What an instance had under way when it died is found in the history and recorded as interrupted.
 
-import type { Executor } from '../../src/tasks/executor-rpc.ts'
+import { type Executor, letGo } from '../../src/tasks/executor-rpc.ts'
 import type { SendPartial } from '../../src/tasks/partials.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
 import { TASK_TYPES } from '../../src/tasks/schemas.ts'
@@ -178,7 +178,7 @@ export class Attempts {
       )
       .then((fact) => this.#outgoing.end(run, spot, outgoing, fact))
       .then((fact) => {
-        attempt[Symbol.dispose]()
+        letGo(attempt)
         if (this.#forget(runId, token)) this.#report(runId, fact)
       })
   }

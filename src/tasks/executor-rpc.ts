@@ -15,12 +15,11 @@ export interface Executor {
   refused(origins: readonly string[]): Promise<RefusedOrigin[]>
 }
 
-/** An attempt that has begun. Its owner disposes of it when the attempt is over. */
-export interface AttemptStub {
+/** An attempt that has begun: the promise of its stub, on which calls may be made at once. Its owner lets it go (`letGo`). */
+export interface AttemptStub extends PromiseLike<Disposable> {
   /** How it ended. */
   result(): Promise<TaskResult>
   abort(): Promise<void>
-  [Symbol.dispose](): void
 }
 
 /** A configuration as registration found it. */
@@ -40,4 +39,15 @@ export interface RefusedOrigin {
 /** @param exports of the Worker that has the executor: `ctx.exports`, or those of `cloudflare:workers` */
 export function executorOf(exports: { readonly TaskExecutor: unknown }): Executor {
   return exports.TaskExecutor as Executor
+}
+
+/**
+ * Lets an attempt that is over go. To dispose of the promise is not enough once the stub is there: the stub would be left to the
+ * garbage collector, whose complaint about it can bring the runtime down while an inspector listens (`wrangler dev`).
+ */
+export function letGo(attempt: AttemptStub): void {
+  void attempt.then(
+    (stub) => stub[Symbol.dispose](),
+    () => {}, // An executor that did not answer has given nothing to dispose of.
+  )
 }

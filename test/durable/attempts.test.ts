@@ -36,15 +36,17 @@ function aFakeExecutor(): { executor: Pick<Executor, 'start'>; attempts: Scripte
         disposed: 0,
       }
       attempts.push(scripted)
-      return {
-        result: () => promise,
-        abort: async () => {
-          scripted.aborted++
-        },
+      const stub = {
         [Symbol.dispose]: () => {
           scripted.disposed++
         },
       }
+      return Object.assign(Promise.resolve(stub), {
+        result: () => promise,
+        abort: async () => {
+          scripted.aborted++
+        },
+      })
     },
   }
   return { executor, attempts }

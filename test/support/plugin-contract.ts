@@ -3,7 +3,7 @@
 
 import { exports } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
-import { type AttemptStub, executorOf } from '../../src/tasks/executor-rpc.ts'
+import { type AttemptStub, executorOf, letGo } from '../../src/tasks/executor-rpc.ts'
 import type { TaskCall, TaskResult } from '../../src/tasks/plugin.ts'
 import { CODES } from '../../src/workflow/codes.ts'
 import type { Json, JsonObject } from '../../src/workflow/json.ts'
@@ -42,9 +42,12 @@ export interface CallingCases {
 }
 
 /** Starts an attempt through the entrypoint, over RPC. */
-export function start(call: Partial<TaskCall> & Pick<TaskCall, 'with'>): AttemptStub {
+export function start(
+  call: Partial<TaskCall> & Pick<TaskCall, 'with'>,
+): Pick<AttemptStub, 'result' | 'abort'> & Disposable {
   const whole: TaskCall = { type: 'http', idempotencyKey: 'run_1/task', timeoutMs: 10_000, ...call }
-  return executorOf(exports).start(whole)
+  const attempt = executorOf(exports).start(whole)
+  return { result: () => attempt.result(), abort: () => attempt.abort(), [Symbol.dispose]: () => letGo(attempt) }
 }
 
 export async function attempt(call: Partial<TaskCall> & Pick<TaskCall, 'with'>): Promise<TaskResult> {

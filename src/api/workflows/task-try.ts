@@ -2,7 +2,7 @@
 // same expressions and the same executor as in a run; no circuit, no retry, no history.
 
 import { exports } from 'cloudflare:workers'
-import { executorOf } from '../../tasks/executor-rpc.ts'
+import { executorOf, letGo } from '../../tasks/executor-rpc.ts'
 import type { TaskResult } from '../../tasks/plugin.ts'
 import { TASK_TYPES } from '../../tasks/schemas.ts'
 import type { Fault } from '../../workflow/codes.ts'
@@ -130,7 +130,7 @@ async function endingOf(tenant: string, type: string, attempt: Try): Promise<Omi
   try {
     return triedFrom(await started.result())
   } finally {
-    started[Symbol.dispose]()
+    letGo(started)
   }
 }
 
