@@ -1,7 +1,9 @@
 // Questions to models as tasks, from registration to the answer and the figures.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { hash32 } from '../../src/workflow/hash.ts'
 import type { JsonObject } from '../../src/workflow/json.ts'
+import { SHARDS } from '../../src/workflow/run-id.ts'
 import { fakeUpstream } from '../support/fake-upstream.ts'
 import { aName, call, fetchRaw, get, post } from './client.ts'
 
@@ -72,10 +74,13 @@ async function streamed(runId: string): Promise<Frame[]> {
 const joined = (partials: readonly Frame[]) => partials.map(({ data }) => data.text).join('')
 
 /** Starts a run, and follows it. */
-async function followed(tasks: object[]): Promise<{ run: string; partials: Frame[]; events: Frame[] }> {
+async function followed(
+  tasks: object[],
+  headers: object = {},
+): Promise<{ run: string; partials: Frame[]; events: Frame[] }> {
   const name = aName()
   expect((await post('/v1/workflows', { name, tasks, timeout: '20s' })).status).toBe(201)
-  const { body } = await post('/v1/runs', { workflow: name }, { Prefer: 'respond-async' })
+  const { body } = await post('/v1/runs', { workflow: name }, { Prefer: 'respond-async', ...headers })
   const frames = await streamed(body.id)
   const isPartial = ({ event }: Frame) => event === 'task.partial'
   return { run: body.id, partials: frames.filter(isPartial), events: frames.filter((frame) => !isPartial(frame)) }
@@ -108,17 +113,27 @@ describe('an answer that is streamed', () => {
   })
 
   test('costs no row for what is seen', async () => {
-    const rows = async (everyMs: number, stream: boolean) => {
-      fakeUpstream(() => pieces(words, everyMs))
-      const { run } = await followed([ask({ prompt: 'Count.', stream })])
-      const { workflow } = (await get(`/v1/runs/${run}`)).body
-      return (
-        Number(/orchestrator_rows_written_total (\d+)/.exec((await get('/metrics')).text)?.[1]) *
-        (workflow === '' ? 0 : 1)
-      )
+    const written = async () => Number(/orchestrator_rows_written_total (\d+)/.exec((await get('/metrics')).text)?.[1])
+    let tries = 0
+    /** Keys lead to shards: here all to one, which has written whatever it writes once. */
+    const keyOfOneShard = () => {
+      do tries++
+      while (hash32(`seen-${tries}`) % SHARDS !== 0)
+      return `seen-${tries}`
     }
-    const [start, quiet] = [await rows(0, false), await rows(0, false)]
-    expect((await rows(110, true)) - quiet).toBe(quiet - start)
+    // The least of three: what other runs of the tenant leave to an alarm counts too.
+    const cost = async (everyMs: number, stream: boolean) => {
+      const costs: number[] = []
+      for (let time = 0; time < 3; time++) {
+        const before = await written()
+        fakeUpstream(() => pieces(words, everyMs))
+        await followed([ask({ prompt: 'Count.', stream })], { 'Idempotency-Key': keyOfOneShard() })
+        costs.push((await written()) - before)
+      }
+      return Math.min(...costs)
+    }
+    await cost(0, false)
+    expect(await cost(110, true)).toBe(await cost(0, false))
   })
 
   test('of a second attempt, of an item and after a repair begins anew', async () => {
