@@ -86,9 +86,15 @@ export class Registry extends DurableObject<Env> {
     return { kind: 'created', stored, missing: this.#missing(starts) }
   }
 
-  /** Those of the given workflows that cannot be started, with the nearest known name. Writes nothing. */
-  async missing(refs: readonly WorkflowRef[]): Promise<MissingWorkflow[]> {
-    return this.#missing(refs)
+  /**
+   * Those of the given workflows that cannot be started, with the nearest known name. Writes nothing.
+   * @param as a definition that is looked at as if it were registered: it may start itself
+   */
+  async missing(refs: readonly WorkflowRef[], as?: { name: string; definition: string }): Promise<MissingWorkflow[]> {
+    return this.#missing(
+      refs,
+      as !== undefined && refs.some(({ name }) => name === as.name) ? await this.#coming(as) : null,
+    )
   }
 
   /** A version of a workflow: by number, the newest (`latest`), or the one that a start of the name takes (`live`). Writes nothing. */
@@ -183,19 +189,35 @@ export class Registry extends DurableObject<Env> {
     expiry.cancel()
   }
 
-  #missing(refs: readonly WorkflowRef[]): MissingWorkflow[] {
+  /** The version that a definition would have if it were registered now. */
+  async #coming({
+    name,
+    definition,
+  }: {
+    name: string
+    definition: string
+  }): Promise<{ name: string; version: number }> {
+    const fingerprint = await sha256(canonicalText(JSON.parse(definition)))
+    const latest = this.#versions.workflow(name)?.latest
+    const isThere = latest !== undefined && this.#versions.version(name, latest)?.fingerprint === fingerprint
+    return { name, version: isThere ? latest : this.#versions.nextVersion(name) }
+  }
+
+  /** @param coming a version that counts as there, and as the newest of its name */
+  #missing(refs: readonly WorkflowRef[], coming: { name: string; version: number } | null = null): MissingWorkflow[] {
     let names: string[] | undefined
     let compared = 0
     return refs.flatMap((ref): MissingWorkflow[] => {
-      const workflow = this.#versions.workflow(ref.name)
-      if (workflow === null) {
+      const latest = coming?.name === ref.name ? coming.version : this.#versions.workflow(ref.name)?.latest
+      if (latest === undefined) {
         names ??= this.#versions.workflows('', MAX_COMPARED_NAMES).map(({ name }) => name)
         const like = compared++ < MAX_PROPOSALS ? nearest(ref.name, names) : null
         return [{ ref, why: { kind: 'workflow_not_found' }, nearest: like }]
       }
       const { version } = ref
-      if (typeof version !== 'number' || this.#versions.version(ref.name, version) !== null) return []
-      return [{ ref, why: { kind: 'version_not_found', latest: workflow.latest }, nearest: null }]
+      if (typeof version !== 'number' || version === latest) return []
+      if (this.#versions.version(ref.name, version) !== null) return []
+      return [{ ref, why: { kind: 'version_not_found', latest }, nearest: null }]
     })
   }
 

@@ -60,6 +60,12 @@ export class Versions {
     return this.#rows.one('SELECT 1 FROM workflows WHERE name = ?', name) !== null
   }
 
+  /** The number of the version that would be added next. Deleted ones keep theirs. */
+  nextVersion(name: string): number {
+    const known = this.#rows.one<{ latest: number }>('SELECT latest FROM workflows WHERE name = ?', name)
+    return (known?.latest ?? 0) + 1
+  }
+
   /** The row of a workflow; null if there never was one of this name, or if it was deleted. */
   workflow(name: string): WorkflowRow | null {
     return this.#rows.one<WorkflowRow>('SELECT * FROM workflows WHERE name = ? AND live IS NOT NULL', name)
@@ -101,8 +107,7 @@ export class Versions {
   /** Adds the next version and makes it live. Writes 2 rows, and one for each 512 KB of a definition that is larger. */
   add({ name, definition, description, fingerprint }: NewVersion, now: number): number {
     return this.#storage.transactionSync(() => {
-      const known = this.#rows.one<{ latest: number }>('SELECT latest FROM workflows WHERE name = ?', name)
-      const version = (known?.latest ?? 0) + 1
+      const version = this.nextVersion(name)
       const bytes = new TextEncoder().encode(definition)
       const isLarge = bytes.length > PART_BYTES
       this.#rows.run(

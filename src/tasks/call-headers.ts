@@ -17,9 +17,13 @@ export function callHeaders({ idempotencyKey, trace }: Carried): Record<string, 
 /** Adds to the headers of a task what they do not say yet, and who calls. */
 export function addCallHeaders(headers: Headers, carried: Carried): void {
   // A task that says which trace it belongs to says so alone: the two headers go together.
-  const namesTrace = headers.has('traceparent')
+  const namesTrace = headers.has('traceparent') || headers.has('tracestate')
   for (const [name, value] of Object.entries({ ...callHeaders(carried), 'user-agent': 'edge-orchestrator' })) {
-    if (headers.has(name) || (name === 'tracestate' && namesTrace)) continue
+    if (headers.has(name) || (namesTrace && isOfTrace(name))) continue
     headers.set(name, value)
   }
+}
+
+function isOfTrace(header: string): boolean {
+  return header === 'traceparent' || header === 'tracestate'
 }

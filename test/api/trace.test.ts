@@ -55,6 +55,17 @@ describe('a start with traceparent', () => {
     expect(request!.headers.has('tracestate')).toBe(false)
   })
 
+  test('is not mixed with the vendor state that a task says alone', async () => {
+    const workflow = aName()
+    const own = { tracestate: 'mine=2' }
+    const tasks = [{ id: 'a', type: 'http', with: { url: 'https://upstream.test/a', headers: own } }]
+    await post('/v1/workflows', { name: workflow, tasks })
+    const upstream = fakeUpstream(() => new Response())
+    await post('/v1/runs', { workflow }, { traceparent, tracestate: 'vendor=1' })
+    const { headers } = upstream.requests[0]!
+    expect([headers.get('traceparent'), headers.get('tracestate')]).toEqual([null, 'mine=2'])
+  })
+
   test('and a key is the same start from another trace', async () => {
     const workflow = await aCallingWorkflow()
     fakeUpstream(() => new Response())

@@ -26,11 +26,11 @@ describe('a workflow that is started and not there', () => {
       starting('${{ input.workflow }}', 'f'),
       { id: 'm', type: 'map', with: { items: [1], task: { type: 'workflow', with: { workflow: near } } } },
     ]
-    const nearly = `missing_workflow there is no workflow "${near}" yet; did you mean "${child}"? Until it is registered the task fails with workflow_not_found`
+    const nearly = `missing_workflow there is no workflow "${near}" yet; did you mean "${child}"? Until it is registered the task fails with unknown_workflow`
     const all = [
       `/tasks/0/with/workflow ${nearly}`,
-      `/tasks/2/with/workflow missing_workflow "${child}@7": the newest version is 1; until then the task fails with version_not_found`,
-      '/tasks/4/with/workflow missing_workflow there is no workflow "no-workflow-of-that-name-at-all" yet: until it is registered the task fails with workflow_not_found',
+      `/tasks/2/with/workflow missing_workflow "${child}@7": the newest version is 1; until then the task fails with unknown_workflow`,
+      '/tasks/4/with/workflow missing_workflow there is no workflow "no-workflow-of-that-name-at-all" yet: until it is registered the task fails with unknown_workflow',
       `/tasks/6/with/task/with/workflow ${nearly}`,
     ]
     expect(told(await register(tasks, '?dry_run=true'))).toEqual(all)
@@ -45,6 +45,21 @@ describe('a workflow that is started and not there', () => {
     const name = await aWorkflow()
     const again = await post('/v1/workflows', { name, tasks: [starting(`${name}@1`)] })
     expect([again.status, told(again)]).toEqual([201, []])
+  })
+
+  test('is not the workflow itself, whose registration a dry run looks ahead to', async () => {
+    const name = aName()
+    const body = { name, tasks: [starting(`${name}@1`), starting(`${name}@2`, 'c')] }
+    const all = [
+      `/tasks/1/with/workflow missing_workflow "${name}@2": the newest version is 1; until then the task fails with unknown_workflow`,
+    ]
+    const looked = await post('/v1/workflows?dry_run=true', body)
+    expect([looked.status, told(looked)]).toEqual([200, all])
+    expect(told(await post('/v1/workflows', body))).toEqual(all)
+    expect(told(await post('/v1/workflows?dry_run=true', body))).toEqual(all)
+    const changed = { ...body, description: 'another' }
+    expect(told(await post('/v1/workflows?dry_run=true', changed))).toEqual([])
+    expect(told(await post('/v1/workflows', changed))).toEqual([])
   })
 
   test('costs no question of its own', async () => {

@@ -56,6 +56,23 @@ function wideService(numbers: number) {
       { name: 'Row', field: row.map((field) => ({ ...field, label: 'LABEL_OPTIONAL' })) },
       {
         name: 'Table',
+        nestedType: [
+          {
+            name: 'ByNumberEntry',
+            options: { mapEntry: true },
+            field: [
+              { name: 'key', jsonName: 'key', number: 1, type: 'TYPE_UINT32', label: 'LABEL_OPTIONAL' },
+              {
+                name: 'value',
+                jsonName: 'value',
+                number: 2,
+                type: 'TYPE_MESSAGE',
+                typeName: '.wide.Row',
+                label: 'LABEL_OPTIONAL',
+              },
+            ],
+          },
+        ],
         field: [
           {
             name: 'rows',
@@ -72,6 +89,14 @@ function wideService(numbers: number) {
             type: 'TYPE_MESSAGE',
             typeName: '.google.protobuf.Any',
             label: 'LABEL_OPTIONAL',
+          },
+          {
+            name: 'by_number',
+            jsonName: 'byNumber',
+            number: 3,
+            type: 'TYPE_MESSAGE',
+            typeName: '.wide.Table.ByNumberEntry',
+            label: 'LABEL_REPEATED',
           },
         ],
       },
@@ -128,10 +153,12 @@ describe('a request', () => {
     const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=1' }
     await call({}, { trace })
     await call({ metadata: { traceparent: 'mine' } }, { trace })
+    await call({ metadata: { tracestate: 'mine' } }, { trace })
     const sent = upstream.requests.map(({ headers }) => [headers.get('traceparent'), headers.get('tracestate')])
     expect(sent).toEqual([
       [trace.traceparent, 'a=1'],
       ['mine', null],
+      [null, 'mine'],
     ])
   })
 
@@ -281,6 +308,23 @@ describe('an answer of Connect', () => {
     expect(await answered(new Uint8Array([0x12, ...length, ...any]))).toMatchObject(refused)
     const inner = toBinary(AnySchema, { $typeName: 'google.protobuf.Any', typeUrl: 'x/wide.Table', value: rows(10) })
     expect(await answered(new Uint8Array([0x12, inner.length, ...inner]))).toMatchObject({ kind: 'succeeded' })
+    // Entries of a map that are keys alone: the library makes a message of a hundred numbers for each.
+    const keys = (count: number) =>
+      new Uint8Array(5 * count).map(
+        (_, at) => [0x1a, 3, 0x08, (Math.floor(at / 5) & 127) | 128, Math.floor(at / 640)][at % 5]!,
+      )
+    expect(await answered(keys(4_000))).toMatchObject(refused)
+    expect(await answered(keys(1_000))).toMatchObject({
+      kind: 'succeeded',
+      output: { message: { byNumber: { 999: expect.anything() } } },
+    })
+    // A value that is there is weighed with its key, and not again.
+    const entries = (count: number) =>
+      new Uint8Array(7 * count).map(
+        (_, at) => [0x1a, 5, 0x08, (Math.floor(at / 7) & 127) | 128, Math.floor(at / 896), 0x12, 0][at % 7]!,
+      )
+    expect(await answered(entries(1_000))).toMatchObject({ kind: 'succeeded' })
+    expect(await answered(entries(2_000))).toMatchObject(refused)
     // Fields that nobody knows become nothing.
     const unknown = new Uint8Array(1_000_000).map((_, at) => (at % 2 === 0 ? 15 << 3 : 1))
     expect(await answered(unknown)).toMatchObject({ kind: 'succeeded', output: { message: { rows: [] } } })

@@ -89,7 +89,7 @@ export function workflowWarnings(definition: WorkflowDefinition, missing: readon
 }
 
 function missingText(text: string, { ref, why, nearest }: MissingWorkflow): string {
-  const end = `the task fails with ${why.kind}`
+  const end = 'the task fails with unknown_workflow'
   if (why.kind === 'version_not_found') return `${quoted(text)}: the newest version is ${why.latest}; until then ${end}`
   const like = nearest === null ? '' : `; did you mean ${quoted(nearest)}?`
   return `there is no workflow ${quoted(ref.name)} yet${like === '' ? ': until it is registered ' : `${like} Until it is registered `}${end}`

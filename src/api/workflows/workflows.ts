@@ -74,7 +74,10 @@ const register = route({
       )
     if (query.dry_run === 'true') {
       await checkIfMatch(env, tenant, name, ifMatch)
-      const missing = starts.length === 0 ? [] : await withRepeats(() => registryOf(env, tenant).missing(starts))
+      const missing =
+        starts.length === 0
+          ? []
+          : await withRepeats(() => registryOf(env, tenant).missing(starts, { name, definition: text }))
       return jsonResponse(withMembers(text, warningsMember(warningsWith(missing))))
     }
     const registered = await withRepeats(() => registryOf(env, tenant).register(name, text, ifMatch, starts))

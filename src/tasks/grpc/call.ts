@@ -8,7 +8,7 @@ import { egressFault } from '../egress.ts'
 import { failed } from '../failure.ts'
 import type { PluginCall, PluginSurroundings, TaskResult } from '../plugin.ts'
 import type { GrpcWith } from '../with/grpc-with.ts'
-import { isTooHeavy } from './decoded-weight.ts'
+import { isTooHeavy, NO_UNKNOWN } from './decoded-weight.ts'
 import { describeMisfit, type Method, methodIn, registryOf } from './descriptors.ts'
 import { retryDelayOf } from './details.ts'
 import type { Detail, Metadata, NoMessage, Speak } from './exchange.ts'
@@ -75,9 +75,6 @@ const UNREADABLE = {
   output_too_large: 'is too large as JSON',
   response_too_large: 'is too large once it is decoded',
 } as const
-
-/** Unknown fields are not written as JSON, so they are not decoded either: each would take memory. */
-const NO_UNKNOWN = { readUnknownFields: false }
 
 function readMessage(
   { method: { output }, registry }: Method,

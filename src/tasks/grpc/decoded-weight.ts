@@ -16,6 +16,8 @@ interface Open {
   desc: DescMessage | null
   /** The field of the map, if this is an entry of one; else null. */
   entryOf: DescField | null
+  /** Whether this is an entry of a map whose message was weighed with it, and has not come yet. */
+  isValueDue: boolean
   /** Infinity for a group, which ends by a tag. */
   end: number
   /** What was read so far of an Any: the type of what it holds, and where that lies. null for other messages. */
@@ -32,6 +34,9 @@ export interface Weighing {
   weighs?: (desc: DescMessage) => number
 }
 
+/** For decoding: unknown fields are used nowhere, and each that is kept takes memory. */
+export const NO_UNKNOWN = { readUnknownFields: false }
+
 /** Whether an answer of this type is too heavy to be decoded. */
 export function isTooHeavy(type: DescMessage, bytes: Uint8Array, registry: Registry): boolean {
   return weightOf(type, bytes, { most: MAX_VALUES, registry }) > MAX_VALUES
@@ -46,12 +51,23 @@ export function weightOf(type: DescMessage, bytes: Uint8Array, weighing: Weighin
   const reader = new BinaryReader(bytes)
   const open: Open[] = []
   let weight = 0
-  const enter = (desc: DescMessage | null, entryOf: DescField | null, end: number) => {
-    weight += desc === null ? 1 : weighs(desc)
-    open.push({ desc, entryOf, end, any: desc?.typeName === ANY ? { typeUrl: '', from: 0, to: 0 } : null })
+  const push = (desc: DescMessage | null, entryOf: DescField | null, end: number) => {
+    const any = desc?.typeName === ANY ? { typeUrl: '', from: 0, to: 0 } : null
+    open.push({ desc, entryOf, isValueDue: entryOf?.message !== undefined, end, any })
+  }
+  const enter = (desc: DescMessage, end: number) => {
+    const holder = open.at(-1)
+    if (holder?.isValueDue === true) holder.isValueDue = false
+    else weight += weighs(desc)
+    push(desc, null, end)
+  }
+  // An entry that leaves out its value gets an empty message from the library: each is weighed with its entry.
+  const enterEntry = (field: DescField, end: number) => {
+    weight += 1 + (field.message === undefined ? 0 : weighs(field.message))
+    push(null, field, end)
   }
   try {
-    enter(type, null, bytes.byteLength)
+    enter(type, bytes.byteLength)
     while (weight <= most) {
       const top = open.at(-1)
       if (top === undefined) return weight
@@ -73,7 +89,7 @@ export function weightOf(type: DescMessage, bytes: Uint8Array, weighing: Weighin
       const field = top.desc === null ? (number === 2 ? top.entryOf! : undefined) : fieldsByNumber(top.desc).get(number)
       const message = field?.message
       if (wireType === WireType.StartGroup && message !== undefined) {
-        enter(message, null, Number.POSITIVE_INFINITY)
+        enter(message, Number.POSITIVE_INFINITY)
         continue
       }
       if (wireType !== WireType.LengthDelimited) {
@@ -84,8 +100,8 @@ export function weightOf(type: DescMessage, bytes: Uint8Array, weighing: Weighin
       const length = reader.uint32()
       const end = reader.pos + length
       if (end > Math.min(top.end, bytes.byteLength)) return weight
-      if (field?.fieldKind === 'map' && top.desc !== null) enter(null, field, end)
-      else if (message !== undefined) enter(message, null, end)
+      if (field?.fieldKind === 'map' && top.desc !== null) enterEntry(field, end)
+      else if (message !== undefined) enter(message, end)
       else {
         if (top.any !== null && number === 1) top.any.typeUrl = text(bytes.subarray(reader.pos, end))
         if (top.any !== null && number === 2) Object.assign(top.any, { from: reader.pos, to: end })

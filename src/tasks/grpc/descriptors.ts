@@ -25,7 +25,7 @@ import {
 import type { FaultCode } from '../../workflow/codes.ts'
 import { didYouMeanOrAll, quoted } from '../../workflow/nearest.ts'
 import type { GrpcWith } from '../with/grpc-with.ts'
-import { weightOf } from './decoded-weight.ts'
+import { NO_UNKNOWN, weightOf } from './decoded-weight.ts'
 
 /** Messages, fields, values of enums, methods and options that descriptors may have: each takes memory, also one that is empty. */
 export const MAX_PARTS = 50_000
@@ -140,9 +140,6 @@ function parseDescriptors(descriptors: string): Weighed | string {
     return `is no FileDescriptorSet with all that it imports${said === '' ? '' : `: ${said}`}`
   }
 }
-
-/** Options of others say nothing of messages. */
-const NO_UNKNOWN = { readUnknownFields: false }
 
 /** How many parts descriptors have, counted before they are parsed. Counting ends soon after `MAX_PARTS`. */
 export function partsIn(type: DescMessage, bytes: Uint8Array): number {

@@ -5,6 +5,7 @@ import { type FileRegistry, fromBinary } from '@bufbuild/protobuf'
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire'
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
 import type { GrpcWith } from '../with/grpc-with.ts'
+import { NO_UNKNOWN } from './decoded-weight.ts'
 import { forgetOldest, isWellKnown, MAX_PARTS, partsIn, registryFrom, type Weighed } from './descriptors.ts'
 import { fieldsOf } from './details.ts'
 import { type Exchange, MAX_MESSAGE_BYTES, type NoMessage, notGrpc } from './exchange.ts'
@@ -61,7 +62,7 @@ async function learnService(ask: Ask, service: string): Promise<Weighed | NoMess
       return notGrpc(`describes the service in more than ${MAX_PARTS} messages, fields and other parts`)
     try {
       for (const one of answer) {
-        const file = fromBinary(FileDescriptorProtoSchema, one)
+        const file = fromBinary(FileDescriptorProtoSchema, one, NO_UNKNOWN)
         files.set(file.name, file)
       }
       const before = missing
