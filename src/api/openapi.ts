@@ -135,7 +135,7 @@ function operation(route: Route): ZodOpenApiOperationObject {
 /** Whether a body has to be there, and what its absence stands for. */
 function absence(absent: Json | undefined) {
   if (absent === undefined) return { required: true }
-  return { required: false, description: `Without a body, and a Content-Type, it is \`${JSON.stringify(absent)}\`.` }
+  return { required: false, description: `Without a body it is \`${JSON.stringify(absent)}\`.` }
 }
 
 /** `GET /v1/runs/{id}/tasks` is `getRunsIdTasks`. */

@@ -56,10 +56,10 @@ describe('the OpenAPI document', () => {
   test('says where a body may be left out, and what that means', () => {
     const optional = operations.filter(({ operation }) => operation.requestBody?.required === false)
     expect(optional.map(({ path, operation }) => `${path}: ${operation.requestBody.description}`).sort()).toEqual([
-      '/v1/callbacks/{token}: Without a body, and a Content-Type, it is `null`.',
-      '/v1/runs/{id}/events/{signal}: Without a body, and a Content-Type, it is `null`.',
-      '/v1/runs/{id}/retry: Without a body, and a Content-Type, it is `{}`.',
-      '/v1/runs/{id}/signals/{signal}: Without a body, and a Content-Type, it is `null`.',
+      '/v1/callbacks/{token}: Without a body it is `null`.',
+      '/v1/runs/{id}/events/{signal}: Without a body it is `null`.',
+      '/v1/runs/{id}/retry: Without a body it is `{}`.',
+      '/v1/runs/{id}/signals/{signal}: Without a body it is `null`.',
     ])
     expect(document.components.schemas.RetryRun).toMatchObject({ properties: { from: { default: 'failed' } } })
     expect(document.components.schemas.RetryRun.required).toBeUndefined()

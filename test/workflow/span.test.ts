@@ -51,6 +51,11 @@ describe('a time limit', () => {
   })
 
   test('proposes seconds for a number without a unit', () => {
+    expect(faultOf(1000)).toEqual([
+      ['invalid_type', 'must be a span, a text such as "5s": write "1000ms", or "1s", for milliseconds'],
+    ])
+    expect(faultOf('5 minutes')[0]![1]).toMatch(/: write "5m"$/)
+    expect(faultOf('2 Weeks')[0]![1]).toMatch(/such as "5s"$/)
     expect(faultOf(5)).toEqual([['invalid_type', 'must be a span, a text such as "5s": write "5s" for seconds']])
     expect(faultOf('7.5')).toEqual([['invalid_format', expect.stringContaining('write "7.5s" for seconds')]])
   })

@@ -22,17 +22,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 /**
  * The body as JSON.parse has it; a leading byte order mark is let go.
  * @param maxBytes a larger body is refused, and nothing of it is kept
- * @param absent what a request without a body stands for: neither a byte nor a Content-Type; undefined where a body is required
+ * @param absent what a request without a body stands for: not a byte, whatever its Content-Type; undefined where a body is required
  * @throws ApiProblem `unsupported_media_type`, `too_large`, `malformed_json`, `invalid_request`
  */
 export async function readJson(request: Request, maxBytes: number, absent?: Json): Promise<unknown> {
-  if (absent !== undefined && !request.headers.has('Content-Type')) {
-    // A client that sends nothing names no type of it. One that names a type has something to send, so it has lost it.
-    const isAbsent = request.body === null || (await readBytes(request, maxBytes)).length === 0
-    if (isAbsent) return absent
-  }
+  // Many clients name a type with every request, also when they send nothing.
+  const early = absent === undefined ? null : await readBytes(request, maxBytes)
+  if (absent !== undefined && early?.length === 0) return absent
   checkMediaType(request.headers)
-  const text = decode(await readBytes(request, maxBytes))
+  const text = decode(early ?? (await readBytes(request, maxBytes)))
   if (text.trim() === '') throw new ApiProblem('malformed_json', 'The body is empty')
   const tooDeep = offsetDeeperThan(text, MAX_NESTING)
   if (tooDeep !== -1) {

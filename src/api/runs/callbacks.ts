@@ -25,7 +25,7 @@ const answer = route({
   tag: 'Runs',
   summary: 'Answer a task by its link',
   description:
-    'The `callback_url` of a task that waits, which needs no key. Any JSON of at most 1 MiB is what the task gives, null without a body; the link is good for one answer.',
+    'The `callback_url` of a task that waits, which needs no key. Any JSON of at most 1 MiB is what the task gives, null without a body; the link is good for one answer, and `match` of the task does not judge it: the holder of the link is trusted with the answer.',
   access: 'open',
   body: { schema: anyJson, maxBytes: MAX_VALUE_BYTES, absent: null, check: checkSignal },
   answers: { 202: { description: 'The answer is recorded.', content: SignalSchema } },

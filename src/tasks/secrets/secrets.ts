@@ -8,7 +8,8 @@ import type { JsonObject } from '../../workflow/json.ts'
 import { failed } from '../failure.ts'
 import type { PartialMask } from '../partials.ts'
 import type { TaskCall, TaskResult } from '../plugin.ts'
-import { MAX_SECRETS_BYTES, Masking } from './masking.ts'
+import { MAX_SECRETS_BYTES, type Masking } from './masking.ts'
+import { maskingOf } from './shared-maskings.ts'
 
 /** What a Vault says when it is asked for values. Crosses RPC between releases (R9). */
 export type Opened =
@@ -45,8 +46,9 @@ const kept = new Map<string, { value: string; until: number }>()
 export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepared> {
   const { secrets: asked, with: config } = call
   if (asked === undefined) return { ok: true, with: config, hide: (result) => result, mask: null }
-  const found = await valuesOf(asked, vaults)
-  if (!(found instanceof Map)) return { ok: false, end: found }
+  const lent = await valuesOf(asked, vaults)
+  if (!('values' in lent)) return { ok: false, end: lent }
+  const { values: found, until } = lent
   const bytes = [...found.values()].reduce((sum, value) => sum + utf8Length(value), 0)
   if (bytes > MAX_SECRETS_BYTES) {
     const what = `The secrets of the task have ${bytes} bytes together, more than ${MAX_SECRETS_BYTES}`
@@ -56,7 +58,7 @@ export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepa
   if (filled === null) {
     return { ok: false, end: failed('expression_limit', 'The secrets of the task would fill in more than 1 MiB') }
   }
-  const masking = new Masking(found.values())
+  const masking = maskingOf(found.values(), until)
   return {
     ok: true,
     with: filled as JsonObject,
@@ -66,15 +68,24 @@ export async function withSecrets(call: TaskCall, vaults: Vaults): Promise<Prepa
   }
 }
 
-async function valuesOf({ tenant, names }: SecretsAsked, vaults: Vaults): Promise<Map<string, string> | TaskResult> {
+/** Values by their names, and until when all of them are lent, in ms since 1970. */
+interface Lent {
+  values: Map<string, string>
+  until: number
+}
+
+async function valuesOf({ tenant, names }: SecretsAsked, vaults: Vaults): Promise<Lent | TaskResult> {
   const askedAt = Date.now()
   const values = new Map<string, string>()
+  let until = Number.POSITIVE_INFINITY
   for (const name of names) {
     const known = kept.get(`${tenant}:${name}`)
-    if (known !== undefined && askedAt < known.until) values.set(name, known.value)
+    if (known === undefined || askedAt >= known.until) continue
+    values.set(name, known.value)
+    until = Math.min(until, known.until)
   }
   const missing = names.filter((name) => !values.has(name))
-  if (missing.length === 0) return values
+  if (missing.length === 0) return { values, until }
   const opened = await vaults.open(tenant, missing)
   switch (opened.kind) {
     case 'opened':
@@ -82,7 +93,7 @@ async function valuesOf({ tenant, names }: SecretsAsked, vaults: Vaults): Promis
         values.set(name, value)
         keep(`${tenant}:${name}`, value, askedAt + opened.forMs)
       }
-      return values
+      return { values, until: Math.min(until, askedAt + opened.forMs) }
     case 'unknown':
       return failed('unknown_secret', `There is no secret ${opened.names.join(', ')}`)
     case 'unreadable':

@@ -33,18 +33,36 @@ const json = z.unknown() as unknown as z.ZodType<Json>
 
 /** A span of time within bounds, both included. */
 export function spanSchema(bounds: { min: string; max: string }) {
-  const propose = (input: unknown) => (/^\d+(\.\d+)?$/.test(String(input)) ? `: write "${input}s" for seconds` : '')
   return z
-    .string({ error: ({ input }) => `must be a span, a text such as "5s"${propose(input)}` })
+    .string({ error: ({ input }) => `must be a span, a text such as "5s"${proposedSpan(input)}` })
     .regex(SPAN_PATTERN, {
       abort: true,
       error: ({ input }) =>
-        `must be a number (up to nine digits, three after the point) and a unit (ms, s, m, h, d), such as "5s"${propose(input)}`,
+        `must be a number (up to nine digits, three after the point) and a unit (ms, s, m, h, d), such as "5s"${proposedSpan(input)}`,
     })
     .refine((span) => spanMs(span) >= spanMs(bounds.min) && spanMs(span) <= spanMs(bounds.max), {
       params: fault('out_of_bounds'),
       error: `must be between "${bounds.min}" and "${bounds.max}"`,
     })
+}
+
+const UNITS: readonly [word: RegExp, unit: string][] = [
+  [/^(ms|msecs?|millis|milliseconds?)$/, 'ms'],
+  [/^(s|secs?|seconds?)$/, 's'],
+  [/^(m|mins?|minutes?)$/, 'm'],
+  [/^(h|hrs?|hours?)$/, 'h'],
+  [/^(d|days?)$/, 'd'],
+]
+
+/** How a number, or a number and a word, is written as a span. A bare number of 1,000 and more is likely to be of milliseconds. */
+function proposedSpan(input: unknown): string {
+  const [, number, word] = /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]*)\s*$/i.exec(String(input)) ?? []
+  if (number === undefined) return ''
+  const unit = UNITS.find(([words]) => words.test(word!.toLowerCase()))?.[1]
+  if (unit !== undefined) return `: write "${number}${unit}"`
+  if (word !== '') return ''
+  if (Number(number) < 1_000) return `: write "${number}s" for seconds`
+  return `: write "${number}ms", or "${Number(number) / 1_000}s", for milliseconds`
 }
 
 /** The time limit of a run, in a definition and at a start. */
