@@ -25,7 +25,7 @@ const PAUSE_MS_PER_ROW = 10
 /** Counts for the pause as if keys were kept for ten days: one that is over is not found, so its row can wait for a day. */
 const KEY_PAUSED_MS = 10 * MAX_PAUSE_MS
 
-/** How long a definition stays that came for a start which was refused, so that no run of it will ever end. */
+/** How long a pass that had to spare a definition leaves it, should no other pass come before. */
 const DEFINITION_KEPT_MS = 30 * MAX_PAUSE_MS
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -98,11 +98,6 @@ export class Retention {
   /** A key is over at that time. Belongs into the transaction that saves it. */
   expectKey(expiresAt: number): void {
     this.#expect(expiresAt, KEY_PAUSED_MS)
-  }
-
-  /** A definition was written: should no run begin with it, a pass finds it. Belongs into the turn that writes it. */
-  expectDefinition(now: number): void {
-    this.#expect(now + DEFINITION_KEPT_MS, DEFINITION_KEPT_MS)
   }
 
   #expect(at: number, keptMs: number): void {

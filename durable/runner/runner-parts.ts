@@ -56,10 +56,7 @@ export function assemble(ctx: DurableObjectState, env: Env) {
   const waiters = new Waiters()
   const watchers = new Watchers(ctx)
   const mark = new FiguresMark(env, address)
-  const workflows = new Workflows(rows, registry, shard, () => {
-    retention.expectDefinition(Date.now())
-    if (!retention.isPassing) waking.armBy(retention.nextAt)
-  })
+  const workflows = new Workflows(rows, registry, shard)
 
   const steps = new Steps((): StepParts => stepParts)
   const waking = new Waking(ctx.storage, (): WakingParts => wakingParts)

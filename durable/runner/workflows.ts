@@ -60,21 +60,13 @@ export class Workflows {
   readonly #questions = new Map<string, number>()
   /** Versions that were asked for since a sweep began; null while no sweep goes on. */
   #given: Set<string> | null = null
-  readonly #saved: () => void
   #cachedLength = 0
   #recalls = 0
 
-  /** @param saved a definition has come that was not here; called in the turn that writes it */
-  constructor(
-    rows: Rows,
-    registry: () => DurableObjectStub<Registry>,
-    shard: () => number,
-    saved: () => void = () => {},
-  ) {
+  constructor(rows: Rows, registry: () => DurableObjectStub<Registry>, shard: () => number) {
     this.#rows = rows
     this.#registry = registry
     this.#shard = shard
-    this.#saved = saved
   }
 
   /** The lease that this Runner has on a name, if it still holds. */
@@ -238,7 +230,6 @@ export class Workflows {
         data,
       )
     }
-    this.#saved()
   }
 
   #text(name: string, version: number): string | null {

@@ -20,7 +20,7 @@ test('a poll earns with each call after an answer, a task that is made again onl
   const token = () => ({ task: 0, token: run.tasks[0]!.token })
   const counted: string[] = []
   const budgets = { countCall: (host: string) => counted.push(host) } as unknown as RetryBudgets
-  const outgoing = new Outgoing({ begun: () => {} } as unknown as Circuits, budgets)
+  const outgoing = new Outgoing({ recordStart: () => {} } as unknown as Circuits, budgets)
   const earns = () => {
     const before = counted.length
     outgoing.begin(run, { task: 0 }, { url: 'https://a.test/' }, null, run.at)
