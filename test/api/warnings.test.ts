@@ -62,6 +62,16 @@ describe('a workflow that is started and not there', () => {
     expect(told(await post('/v1/workflows', changed))).toEqual([])
   })
 
+  test('is told with the nearest name also where a run of it is asked for', async () => {
+    const name = await aWorkflow()
+    const { status, body } = await post('/v1/run', { workflow: `${name}x` })
+    expect([status, body.code, body.detail]).toEqual([
+      404,
+      'workflow_not_found',
+      `There is no workflow ${name}x; did you mean "${name}"?`,
+    ])
+  })
+
   test('costs no question of its own', async () => {
     const name = aName()
     const asked = (['register', 'missing', 'list', 'get'] as const).map((method) =>
@@ -125,4 +135,27 @@ describe('a script', () => {
     const { status, body } = await register([{ id: 'a', type: 'javascript', with: { code: 'export const main = 1' } }])
     expect([status, body.errors]).toMatchObject([422, [{ path: '/tasks/0/with/code', code: 'script_syntax' }]])
   })
+})
+
+test.each([
+  ['2026-12-24', 422],
+  ['2026-13-01', 422],
+  ['2026-12-24T09:00:00', 422],
+  ['2026-12-24T09:00:00Z', 201],
+  ['input.wake_at', 201],
+])('a sleep until %j is answered %i', async (until, expected) => {
+  const tasks = [{ id: 'a', type: 'sleep', with: { until } }]
+  const { status, body } = await post('/v1/workflows', { name: aName(), timeout: '365d', tasks })
+  expect([status, status === 201 ? undefined : body.errors]).toEqual([
+    expected,
+    expected === 201
+      ? undefined
+      : expect.arrayContaining([
+          {
+            path: '/tasks/0/with/until',
+            code: 'invalid_format',
+            message: expect.stringContaining('2027-01-31T09:00:00Z'),
+          },
+        ]),
+  ])
 })

@@ -1,6 +1,8 @@
 // Starting a run: the request that everything else is there for, so what is not needed for it is not done on its way.
 
 import { isLongerThan } from '../../bytes.ts'
+import type { Env } from '../../env.ts'
+import { registryOf } from '../../objects.ts'
 import { type Start, startRun } from '../../start.ts'
 import type { Fault } from '../../workflow/codes.ts'
 import { parseWorkflowRef } from '../../workflow/definition/workflow-ref.ts'
@@ -13,6 +15,7 @@ import { readTrace } from '../../workflow/trace.ts'
 import { readIdempotency } from '../http/idempotency-key.ts'
 import { MAX_WAIT, readPreference } from '../http/prefer.ts'
 import { ApiProblem, faultyBody } from '../http/problem.ts'
+import { withRepeats } from '../http/repeats.ts'
 import { type Route, route } from '../http/route.ts'
 import { runResponse } from './run-answers.ts'
 import { LATER_START_FIELDS, RunSchema, StartRunSchema } from './run-schemas.ts'
@@ -70,11 +73,21 @@ function startRoute(path: '/v1/run' | '/v1/runs'): Route {
       const options = trace === null ? body.start.options : { ...body.start.options, trace }
       const start = { ...body.start, ...(options === undefined ? {} : { options }), idempotency, waitMs }
       const started = await startRun(env, tenant, start)
-      if (started.kind !== 'run') throw startRefusal(started, body.start.workflow.name)
+      if (started.kind !== 'run') {
+        const { name } = body.start.workflow
+        const near = started.kind === 'workflow_not_found' ? await nearestWorkflow(env, tenant, name) : null
+        throw startRefusal(started, name, near)
+      }
       const isAsync = respondAsync && wait === null
       return runResponse(started, isFinal(started.status) && !isAsync ? 200 : 202, preference, started.replayed)
     },
   })
+}
+
+/** The known workflow whose name is most like this one; null if none is. */
+async function nearestWorkflow(env: Env, tenant: string, name: string): Promise<string | null> {
+  const [missing] = await withRepeats(() => registryOf(env, tenant).missing([{ name, version: null }]))
+  return missing?.nearest ?? null
 }
 
 interface CheckedStart {

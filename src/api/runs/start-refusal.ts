@@ -1,14 +1,25 @@
 // Why a run did not begin, as a problem: for a start, and for a run that is made again.
 
 import type { Started } from '../../start.ts'
+import { quoted } from '../../workflow/nearest.ts'
 import { spanText } from '../../workflow/wording.ts'
 import { ApiProblem, detailOf, faultyBody } from '../http/problem.ts'
 
-/** @param workflow its name, for people */
-export function startRefusal(started: Exclude<Started, { kind: 'run' }>, workflow: string): ApiProblem {
+/**
+ * @param workflow its name, for people
+ * @param near the known name that is most like it; null if none is
+ */
+export function startRefusal(
+  started: Exclude<Started, { kind: 'run' }>,
+  workflow: string,
+  near: string | null = null,
+): ApiProblem {
   switch (started.kind) {
     case 'workflow_not_found':
-      return new ApiProblem(started.kind, `There is no workflow ${workflow}`)
+      return new ApiProblem(
+        started.kind,
+        `There is no workflow ${workflow}${near === null ? '' : `; did you mean ${quoted(near)}?`}`,
+      )
     case 'version_not_found':
       return new ApiProblem(started.kind, `${workflow} has no such version; its newest is ${started.latest}`)
     case 'workflow_paused':

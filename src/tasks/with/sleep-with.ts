@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { spanSchema } from '../../workflow/definition/schema.ts'
+import { isTime } from '../../workflow/time.ts'
 import { withTemplates } from '../templates.ts'
 
 const oneOfBoth = (value: { for?: unknown; until?: unknown }, ctx: z.RefinementCtx) => {
@@ -33,9 +34,19 @@ const until = z
 const rendered = z.strictObject({ for: span, until }).superRefine(oneOfBoth)
 const timed = withTemplates(z.strictObject({ for: span }))
 
+/** What begins as a date is meant as a time. As an expression "2026-12-24" would be a difference of three numbers. */
+const looksLikeDate = (text: string) => /^\s*\d{4}-\d{1,2}-\d{1,2}(?:[Tt ].*)?$/.test(text)
+
+const untilInDefinition = until.refine((text) => text === undefined || isTime(text) || !looksLikeDate(text), {
+  params: { code: 'invalid_format' },
+  error: 'is no time: write the date, the time of day and the zone, such as "2027-01-31T09:00:00Z"',
+})
+
 /** The schemas of `with` of a `sleep` task. */
 export const sleepWith = {
   rendered,
   // `until` is an expression, bare or wrapped, so only `for` may hold a template.
-  inDefinition: (timed as z.ZodObject).extend({ until }).superRefine(oneOfBoth) as z.ZodType<Record<string, unknown>>,
+  inDefinition: (timed as z.ZodObject).extend({ until: untilInDefinition }).superRefine(oneOfBoth) as z.ZodType<
+    Record<string, unknown>
+  >,
 }
