@@ -94,16 +94,18 @@ export class Attempts {
   /**
    * Makes the attempt that the history says has started, in this turn or, if much else is made in it, in one that follows; from
    * now on it is under way. The commit that says so holds the call back until it is durable (R3).
+   * @param load gives what reads payloads in a turn: it remembers what it has read, which is not to be kept until a later one
    * @param right with which it may call although its circuit is not closed
    */
-  start(run: Run, spot: Spot, load: LoadPayload, right: Right | null = null): void {
+  start(run: Run, spot: Spot, load: () => LoadPayload, right: Right | null = null): void {
     const { token } = triesOf(run, spot)
     this.#remember(run.id, token, { task: spot.task, abort: () => this.#outgoing.giveBack(run, spot, right) })
     this.#turns.do(run.id, (budget) => {
       if (!this.isUnderWay(run.id, token)) return
       try {
-        this.#make(run, spot, token, load, right, budget)
+        this.#make(run, spot, token, load(), right, budget)
       } catch (error) {
+        this.#outgoing.giveBack(run, spot, right)
         this.#forget(run.id, token)
         this.#broken(run.id, error)
       }
@@ -164,6 +166,14 @@ export class Attempts {
       },
     })
     const runId = run.id
+    // An executor that has the attempt and does not answer may have died of it: that counts as a crash does.
+    let isReached = false
+    void attempt.then(
+      () => {
+        isReached = true
+      },
+      () => {},
+    )
     // Pipelined: the result is asked for before the attempt's stub has arrived, so both take one trip.
     attempt
       .result()
@@ -174,7 +184,7 @@ export class Attempts {
         (error: unknown): Fact =>
           error instanceof Error && error.name === 'DataCloneError'
             ? { type: 'AttemptFailed', ...spot, token, error: unsent(run.id, error) }
-            : { type: 'AttemptInterrupted', ...spot, token, isUnreached: true },
+            : { type: 'AttemptInterrupted', ...spot, token, ...(isReached ? {} : { isUnreached: true as const }) },
       )
       .then((fact) => this.#outgoing.end(run, spot, outgoing, fact))
       .then((fact) => {

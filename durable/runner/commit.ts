@@ -82,7 +82,7 @@ export class Committer {
     takenOver: TakenOver = [],
   ): Committed {
     const { inputText, ...event } = accepted
-    const isLarge = inputText.length > MAX_INLINE
+    const isLarge = !isInline(inputText, 0)
     const bytes = isLarge ? utf8Length(inputText) : 0
     const input = isLarge ? new PayloadRef(1, bytes) : (JSON.parse(inputText) as StoredValue)
     if (isLarge) this.#history.savePayload(event.runId, 1, inputText)

@@ -34,11 +34,13 @@ export class Removal {
   /** Removes runs that have ended. */
   remove(runIds: readonly string[]): void {
     for (const runId of runIds) {
-      const gone = this.#rows.one<{ spilled: number; payloads: number }>(
-        'DELETE FROM runs WHERE id = ? RETURNING spilled, payloads',
+      const gone = this.#rows.one<{ spilled: number; payloads: number; retry_of: string | null }>(
+        `DELETE FROM runs WHERE id = ? RETURNING spilled, payloads, summary ->> '$.retry_of' AS retry_of`,
         runId,
       )
       this.#rows.run('DELETE FROM retried WHERE run_id = ?', runId)
+      // The run that this one made again is made again by nobody any more.
+      if (gone?.retry_of != null) this.#rows.run('DELETE FROM retried WHERE run_id = ?', gone.retry_of)
       this.#actions.drop(runId)
       if (gone === null || (gone.spilled === 0 && gone.payloads === 0)) continue
       this.#rows.run('INSERT OR IGNORE INTO removals (run_id) VALUES (?)', runId)

@@ -4,6 +4,7 @@
 // Keeps R3 (nothing is sent before the commit that says so: both happen in one turn, and the platform's output gate holds
 // every message until the turn's writes are durable) and R5 (advance drops stale reports).
 
+import type { LoadPayload } from '../../src/workflow/event.ts'
 import type { Fact } from '../../src/workflow/run/fact.ts'
 import { runsCutOff } from '../../src/workflow/run/items.ts'
 import { isFinal, NEVER_DUE } from '../../src/workflow/run/run.ts'
@@ -221,7 +222,16 @@ export class Steps {
     }
     if (admission !== null) circuits.settle(run.id, admission, now)
     for (const spot of nest) children.start(run, spot, now)
-    const load = committer.loader(run.id)
+    let loader: LoadPayload | null = null
+    const load = () => {
+      if (loader === null) {
+        loader = committer.loader(run.id)
+        queueMicrotask(() => {
+          loader = null
+        })
+      }
+      return loader
+    }
     for (const spot of start) attempts.start(run, spot, load, admission?.trials.get(spotKey(spot)))
     if (record.dueAt !== null) waking.armBy(record.dueAt)
     if (!retention.isPassing) waking.armBy(retention.nextAt)

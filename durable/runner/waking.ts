@@ -78,7 +78,7 @@ export class Waking {
     const begunAt = Date.now()
     let hasMore = false
     try {
-      if (!mark.isSet) await mark.set()
+      if (!mark.isSet) await Promise.race([mark.set(), scheduler.wait(MAX_ASK_MS)])
       await recovery.run()
       if (bulkJobs.hasUntold) waitUntil(bulkWork.tell())
       // Runs that their circuits hold back are due now: with the Gate's answer they need no second wait. Not for long, though.

@@ -18,7 +18,10 @@ afterEach(() => void vi.restoreAllMocks())
 interface Scripted {
   call: TaskCall
   end(result: TaskResult): void
+  /** The executor is cut off while it has the attempt; */
   breakOff(why?: Error): void
+  /** or did not even answer that it has it. */
+  refuse(): void
   aborted: number
   disposed: number
 }
@@ -28,10 +31,22 @@ function aFakeExecutor(): { executor: Pick<Executor, 'start'>; attempts: Scripte
   const executor: Pick<Executor, 'start'> = {
     start(call) {
       const { promise, resolve, reject } = Promise.withResolvers<TaskResult>()
+      const arrived = Promise.withResolvers<Disposable>()
+      const gone = new Error('The destination execution context was gone')
       const scripted: Scripted = {
         call,
-        end: resolve,
-        breakOff: (why = new Error('The destination execution context was gone')) => reject(why),
+        end(result) {
+          arrived.resolve(stub)
+          resolve(result)
+        },
+        breakOff(why = gone) {
+          arrived.resolve(stub)
+          setTimeout(() => reject(why), 1)
+        },
+        refuse() {
+          arrived.reject(gone)
+          reject(gone)
+        },
         aborted: 0,
         disposed: 0,
       }
@@ -41,7 +56,7 @@ function aFakeExecutor(): { executor: Pick<Executor, 'start'>; attempts: Scripte
           scripted.disposed++
         },
       }
-      return Object.assign(Promise.resolve(stub), {
+      return Object.assign(arrived.promise, {
         result: () => promise,
         abort: async () => {
           scripted.aborted++
@@ -89,7 +104,7 @@ function underWay(
   )
   const run = Object.assign(aRun(definition), { input })
   advance(run, [], 0, () => null)
-  for (const task of run.slots.holders) attempts.start(run, { task }, () => null, right)
+  for (const task of run.slots.holders) attempts.start(run, { task }, () => () => null, right)
   return { run, attempts, outside, reports, givenBack }
 }
 
@@ -138,6 +153,15 @@ describe('an attempt', () => {
   test('whose executor is cut off was interrupted, not failed', async () => {
     const { reports, outside } = underWay()
     outside[0]!.breakOff()
+    await vi.waitFor(() => expect(reports).toHaveLength(1))
+    expect(reports[0]![1]).toMatchObject({ type: 'AttemptInterrupted', task: 0 })
+    // It may have died of the attempt, which is not made again without end.
+    expect(reports[0]![1]).not.toHaveProperty('isUnreached')
+  })
+
+  test('whose executor never had it was not reached', async () => {
+    const { reports, outside } = underWay()
+    outside[0]!.refuse()
     await vi.waitFor(() => expect(reports).toHaveLength(1))
     expect(reports[0]![1]).toMatchObject({ type: 'AttemptInterrupted', task: 0, isUnreached: true })
   })

@@ -238,6 +238,13 @@ describe('a bulk job', () => {
     // Now the three that have just been made; none of those before.
     expect(await retryAll()).toBe(3)
     await vi.waitFor(async () => expect(await count(runner(), `status = 'failed'`)).toBe(10))
+    // Once the run that made it again is deleted, it is made again by nobody: it counts once more, beside the last three.
+    const [{ id: last }] = (await sql(
+      runner(),
+      `SELECT id FROM runs WHERE summary ->> '$.retry_of' = '${starts[1]!.runId}'`,
+    )) as [{ id: string }]
+    expect(await runner().delete(last)).toMatchObject({ kind: 'deleted' })
+    expect(await runner().countBulk(aJob('retry', { filter: { status: 'failed' } }))).toBe(4)
     await runner().requestBulk(aJob('delete'), [])
     await runDurableObjectAlarm(runner())
     expect(await sql(runner(), 'SELECT * FROM retried')).toEqual([])

@@ -17,6 +17,9 @@ const MAX_HANDED_CHARACTERS = 10 * 1024 * 1024
 /** About as long an output can be that stands in the history itself. */
 const MAX_INLINE_CHARACTERS = 16 * 1024
 
+/** What would be handed over is too much: nothing more of it is read. */
+class TooMuch extends Error {}
+
 /**
  * Makes what an executor is to be handed, unless that is too much for a call. What large outputs come to is known before they are read.
  * @param code of the error if it is too much
@@ -31,12 +34,17 @@ export function limitScope(
     return { ok: false, error: { code, message, retryable: false } } as const
   }
   let bytes = 0
-  const unread = make((ref) => {
-    bytes += ref.bytes
-    return []
-  })
-  if (bytes > 3 * MAX_HANDED_CHARACTERS) return tooMuch(`${bytes} bytes`)
-  const scope = bytes === 0 ? unread : make(load)
+  let scope: JsonObject | null
+  try {
+    scope = make((ref) => {
+      bytes += ref.bytes
+      if (bytes > 3 * MAX_HANDED_CHARACTERS) throw new TooMuch()
+      return load(ref)
+    })
+  } catch (error) {
+    if (error instanceof TooMuch) return tooMuch(`${bytes} bytes`)
+    throw error
+  }
   const inline = Object.keys(scope?.tasks ?? {}).length * MAX_INLINE_CHARACTERS
   if (bytes + inline <= MAX_HANDED_CHARACTERS / 2) return { ok: true, scope }
   const characters = JSON.stringify(scope).length
