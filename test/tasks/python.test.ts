@@ -32,6 +32,11 @@ test('what is printed is logged, the forged answer too', () => {
   expect(outcome).toMatchObject({ ok: true, output: 2 })
 })
 
+test('what was printed without a newline is logged although the script raises', () => {
+  const { logs, ok } = run('def main(i):\n  print("step 1", end="")\n  raise ValueError("bad")')
+  expect({ logs, ok }).toEqual({ logs: [{ level: 'info', text: 'step 1' }], ok: false })
+})
+
 test.each([
   ['x = 1', 'script_error', 'The script defines no main(input)'],
   ['def main(i):\n  x = 1 +\n', 'script_syntax', 'line 2: invalid syntax'],

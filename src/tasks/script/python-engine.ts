@@ -41,6 +41,7 @@ export function runPython(code: string, argument: { input: Json }, limits: Scrip
   const python = new MicroPython(limits, at, modulesFor(code), onText, imageOf(preludeFor(code)))
   try {
     const result = resultOf(python, output, code, argument)
+    if (!result.ok) output.flush() // What was written last without a newline, often right before the end.
     return { ...result, logs: logs.all(), fuelLeft: python.fuelLeft }
   } catch (error) {
     output.flush()
