@@ -60,6 +60,31 @@ describe('turns', () => {
     expect(await Promise.all(others)).toEqual(['again', 'all of it'])
   })
 
+  test('are given up with their signal: their weight is free at once, and who is behind waits for who is in front', async () => {
+    const turns = new Turns(10_000, 10)
+    const first = gate()
+    const told: string[] = []
+    const running = turns.take(1, first.work)
+    const gone = new AbortController()
+    const given = [3, 7].map((weight) => turns.take(weight, async () => told.push(`given up ${weight}`), gone.signal))
+    await expect(turns.take(1, async () => {})).rejects.toThrow(TooMuchWaits)
+    gone.abort()
+    const behind = turns.take(10, async () => told.push('behind'))
+    await Promise.all(given)
+    await scheduler.wait(5)
+    expect(told).toEqual(['given up 3', 'given up 7'])
+    first.open('first')
+    await Promise.all([running, behind])
+    expect(told).toEqual(['given up 3', 'given up 7', 'behind'])
+    // Also for one that comes when its signal has fired already.
+    const second = gate()
+    const held = turns.take(1, second.work)
+    expect(await turns.take(10, async () => 'at once', gone.signal)).toBe('at once')
+    second.open('second')
+    await held
+    expect(await turns.take(10, async () => 'free')).toBe('free')
+  })
+
   test('come although the one before was cut off and never ends', async () => {
     const turns = new Turns(50, 10)
     const from = Date.now()

@@ -71,10 +71,11 @@ async function execute(
     )
   }
   try {
-    return await turns.take(config.code.length + length, async () => {
+    const run = async () => {
       if (signal.aborted) return failed('executor_error', 'The attempt was aborted before its turn came')
       return resultOf(await engine(), config, argument)
-    })
+    }
+    return await turns.take(config.code.length + length, run, signal)
   } catch (error) {
     if (!(error instanceof TooMuchWaits)) throw error
     const message = `Scripts with ${MAX_WAITING_CHARACTERS} characters of code and input wait for their turn already`

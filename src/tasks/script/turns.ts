@@ -30,15 +30,20 @@ export class Turns {
   /**
    * Does the work when its turn comes; at once if nobody is before it.
    * @param weight of what is held while it waits, in any unit
+   * @param signal once it fires the work is not waited for any more: it is called at once, and sees that for itself
    * @throws TooMuchWaits at once, and later what the work throws
    */
-  async take<T>(weight: number, work: () => Promise<T>): Promise<T> {
+  async take<T>(weight: number, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#underWay === 0) {
       this.#movedAt = Date.now()
       return this.#follow(work())
     }
     if (this.#waiting + weight > this.#maxWaiting) throw new TooMuchWaits()
-    return this.#follow(this.#come(this.#last, weight).then(work))
+    const before = this.#last
+    const ended = this.#follow(this.#come(before, weight, signal).then(work))
+    // Work that is given up may end before the one in front of it: the next one waits for that one too.
+    this.#last = this.#last.then(() => (signal?.aborted === true ? before : undefined))
+    return ended
   }
 
   /** Makes the next caller wait for this one. */
@@ -52,15 +57,25 @@ export class Turns {
     return ended
   }
 
-  /** Waits for the one before. */
-  async #come(before: Promise<unknown>, weight: number): Promise<void> {
+  /** Waits for the one before, or until the signal fires. */
+  async #come(before: Promise<unknown>, weight: number, signal?: AbortSignal): Promise<void> {
     this.#waiting += weight
-    const isOver = before.then(() => true)
-    for (let hasCome = false; !hasCome; ) {
-      const leftMs = this.#movedAt + this.#maxQuietMs - Date.now()
-      hasCome = leftMs <= 0 || (await Promise.race([isOver, scheduler.wait(leftMs).then(() => false)]))
+    const given = Promise.withResolvers<true>()
+    let isWaiting = true
+    const leave = () => {
+      if (isWaiting) this.#waiting -= weight
+      isWaiting = false
+      given.resolve(true)
     }
-    this.#waiting -= weight
-    this.#movedAt = Date.now()
+    // What is given up is let go of in the moment that the signal fires: its request may be gone in the next.
+    signal?.addEventListener('abort', leave, { once: true })
+    const isOver = before.then(() => true)
+    for (let hasCome = signal?.aborted === true; !hasCome; ) {
+      const leftMs = this.#movedAt + this.#maxQuietMs - Date.now()
+      hasCome = leftMs <= 0 || (await Promise.race([isOver, given.promise, scheduler.wait(leftMs).then(() => false)]))
+    }
+    signal?.removeEventListener('abort', leave)
+    leave()
+    if (signal?.aborted !== true) this.#movedAt = Date.now()
   }
 }
