@@ -126,6 +126,8 @@ describe('the check at registration', () => {
     expect(warned(`${tried}${text}${there}def main(i): return 1`)).toEqual([])
     const after = 'try:\n  pass\nfinally:\n  pass\nimport numpy\ndef main(i): return 1'
     expect(warned(after)).toEqual([expect.stringContaining('line 5')])
+    const condition = 'if TYPE_CHECKING:\n  import numpy\nelse:\n  import scipy\ndef main(i): return 1'
+    expect(warned(condition)).toEqual([])
   })
 
   test('ends however many modules a script names, and tells of ten', () => {

@@ -9,28 +9,29 @@ export function mayDefineMain(code: string): boolean {
   return /\bdef[ \t]+main\b/.test(text) || /\bmain\b(?![ \t]*\()/.test(text) || /\bimport[ \t]*\*/.test(text)
 }
 
-/** Modules that the script imports whatever happens before, each with its line from 1: not those which a `try` stands around. */
+/** Blocks whose imports may never be reached, or are expected to fail. */
+const UNSURE = /^(?:try|except|if|elif|else)$/
+
+/** Modules that the script imports, each with its line from 1; not those within a `try` or below a condition. */
 export function importsOf(code: string): { module: string; line: number }[] {
-  const lines = withoutLongTexts(code).split('\n')
-  return lines.flatMap((text, index) => {
-    const [, indent = '', imported, from] =
-      /^([ \t]*)(?:import[ \t]+([\w., \t]+)|from[ \t]+(\w[\w.]*)[ \t]+import\b)/.exec(text) ?? []
-    const modules = (imported ?? from ?? '').split(',').flatMap((part) => part.trim().split(/[ \t]/)[0] || [])
-    if (modules.length === 0 || isTried(lines, index, indent.length)) return []
-    return modules.map((module) => ({ module, line: index + 1 }))
-  })
+  /** The lines that the present one is indented under. */
+  const above: { indent: number; isUnsure: boolean }[] = []
+  return withoutLongTexts(code)
+    .split('\n')
+    .flatMap((text, index) => {
+      const [, blanks, word] = /^([ \t]*)(\w+)/.exec(text) ?? []
+      if (blanks === undefined || word === undefined) return []
+      while (above.length > 0 && above.at(-1)!.indent >= blanks.length) above.pop()
+      const isUnsure = above.at(-1)?.isUnsure === true
+      above.push({ indent: blanks.length, isUnsure: isUnsure || UNSURE.test(word) })
+      return isUnsure ? [] : modulesIn(text.slice(blanks.length)).map((module) => ({ module, line: index + 1 }))
+    })
 }
 
-/** Whether one of the blocks that a line stands in belongs to a `try`. */
-function isTried(lines: readonly string[], index: number, indent: number): boolean {
-  let within = indent
-  for (let above = index - 1; above >= 0 && within > 0; above--) {
-    const [, blanks = '', word] = /^([ \t]*)(\w+)/.exec(lines[above]!) ?? []
-    if (word === undefined || blanks.length >= within) continue
-    if (word === 'try' || word === 'except') return true
-    within = blanks.length
-  }
-  return false
+/** The modules that a line without its indent imports. */
+function modulesIn(line: string): string[] {
+  const [, imported, from] = /^(?:import[ \t]+([\w., \t]+)|from[ \t]+(\w[\w.]*)[ \t]+import\b)/.exec(line) ?? []
+  return (imported ?? from ?? '').split(',').flatMap((part) => part.trim().split(/[ \t]/)[0] || [])
 }
 
 function withoutLongTexts(code: string): string {
