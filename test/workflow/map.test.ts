@@ -109,6 +109,7 @@ describe('the items of a map', () => {
     expect([first.status, second.status]).toEqual(['waiting', 'waiting'])
     expect(first.wakeAt).not.toBe(second.wakeAt)
     expect(runningOf(run), 'what waits holds no slot').toEqual([2])
+    expect(waitingIn(run, 10).ofTask(0)?.detail).toBe('3 of 3 items have not ended, 2 of them wait for another attempt')
     expect(dueAt(run, 10)).toBe(Math.min(first.wakeAt!, second.wakeAt!))
     advance(run, [], Math.max(first.wakeAt!, second.wakeAt!), noPayloads)
     expect(runningOf(run).length, 'one has to wait for room').toBe(2)
@@ -256,7 +257,7 @@ test('circuits that hold back 32 items in a row hold those behind them too', () 
   advance(run, [], 0, noPayloads, admission)
   expect(itemsOf(run).progress).toMatchObject({ waiting: 32, pending: 968, running: 0 })
   expect(waitingIn(run, 0).ofTask(0)?.detail).toBe(
-    '1000 of 1000 items have not ended, circuits hold back 32 of them, and no other begins until they let some through',
+    '1000 of 1000 items have not ended, circuits hold back 32 of them (https://upstream.test), and no other begins until they let some through',
   )
   expect(itemsOf(run).begun.get(0)).toMatchObject({
     waitingFor: 'circuit',
@@ -291,7 +292,7 @@ describe('a map over many servers', () => {
     const run = endReachable(1_000)
     expect(itemsOf(run).progress).toMatchObject({ succeeded: 900, waiting: 100, pending: 0 })
     expect(waitingIn(run, run.at).ofTask(0)?.detail).toBe(
-      '100 of 1000 items have not ended, circuits hold back 100 of them',
+      '100 of 1000 items have not ended, circuits hold back 100 of them (https://dead.test)',
     )
   })
 

@@ -68,11 +68,16 @@ const WAITS: { readonly [Kind in WaitingFor]: Wait } = {
     endsInAttempt: false,
     detail: (run, { task }) => {
       const { items } = run.tasks[task]!
-      const { progress, total, nesting, held } = items!
+      const { progress, total, nesting, held, waiting, begun } = items!
       const left = `${progress.pending + progress.waiting + progress.running} of ${total} items have not ended`
       const runs = nesting.size === 0 ? '' : `, ${nesting.size} of them runs under way`
-      const circuits = held.size === 0 ? '' : `, circuits hold back ${held.size} of them`
-      return `${left}${runs}${circuits}${isHeldUp(items!) ? ', and no other begins until they let some through' : ''}`
+      const again = waiting.size - held.size
+      const retries = again === 0 ? '' : `, ${again} of them wait for another attempt`
+      const targets = new Set([...held].map((item) => begun.get(item)!.circuit))
+      const names = firstNames([...targets].map(String), 3)
+      const circuits = held.size === 0 ? '' : `, circuits hold back ${held.size} of them (${names})`
+      const others = isHeldUp(items!) ? ', and no other begins until they let some through' : ''
+      return `${left}${runs}${retries}${circuits}${others}`
     },
   },
 }
