@@ -56,12 +56,11 @@ export class Workflows {
   readonly #compiled = new Map<string, { workflow: CompiledWorkflow; length: number }>()
   /** Questions to the Registry that are under way. */
   readonly #asking = new Map<string, Promise<Answered>>()
-  /** How many of them ask for a name: each has told the Registry which versions are here. */
-  readonly #questions = new Map<string, number>()
+  /** How many of them ask for a name, since each has told the Registry which versions are here; and how often it was recalled meanwhile. */
+  readonly #questions = new Map<string, { count: number; recalls: number }>()
   /** Versions that were asked for since a sweep began; null while no sweep goes on. */
   #given: Set<string> | null = null
   #cachedLength = 0
-  #recalls = 0
 
   constructor(rows: Rows, registry: () => DurableObjectStub<Registry>, shard: () => number) {
     this.#rows = rows
@@ -95,25 +94,26 @@ export class Workflows {
   }
 
   async #ask(name: string, ref: VersionRef): Promise<Answered> {
-    this.#questions.set(name, (this.#questions.get(name) ?? 0) + 1)
+    const questions = this.#questions.get(name) ?? { count: 0, recalls: 0 }
+    this.#questions.set(name, questions)
+    questions.count++
     try {
-      return await this.#askRegistry(name, ref)
+      return await this.#askRegistry(name, ref, questions)
     } finally {
-      const left = this.#questions.get(name)! - 1
-      if (left === 0) this.#questions.delete(name)
-      else this.#questions.set(name, left)
+      questions.count--
+      if (questions.count === 0) this.#questions.delete(name)
     }
   }
 
-  async #askRegistry(name: string, ref: VersionRef): Promise<Answered> {
+  async #askRegistry(name: string, ref: VersionRef, questions: { readonly recalls: number }): Promise<Answered> {
     // Counted from before the question: the Registry's own count begins later, so its lease outlives ours.
     const askedAt = Date.now()
-    const recalls = this.#recalls
+    const { recalls } = questions
     const resolved = await this.#registry().resolve(name, ref, this.#shard(), this.#heldVersions(name))
     if (resolved.kind !== 'found') return resolved
     if (resolved.definition !== undefined) this.#save(name, resolved.version, resolved.definition)
     // A recall that overtook the answer may have been about it: nothing is leased, and the caller asks again.
-    if (recalls !== this.#recalls) return { kind: 'leased' }
+    if (recalls !== questions.recalls) return { kind: 'leased' }
     const leases = this.#leases.get(name) ?? new Map<VersionRef, Lease>()
     leases.set(ref, { version: resolved.version, until: askedAt + LEASE_MS - LEASE_MARGIN_MS })
     this.#leases.set(name, leases)
@@ -122,7 +122,8 @@ export class Workflows {
 
   /** Forgets the leases on a name that has moved: the next start of it has to ask. */
   recall(name: string): void {
-    this.#recalls++
+    const questions = this.#questions.get(name)
+    if (questions !== undefined) questions.recalls++
     this.#leases.delete(name)
   }
 

@@ -73,6 +73,29 @@ describe('starts that need a lease at once', () => {
     expect(await second).toEqual({ kind: 'leased' })
   })
 
+  test('have it although another name moved meanwhile', async () => {
+    const { workflows, questions } = asking()
+    const asked = workflows.resolve('wf', null)
+    await turn()
+    workflows.recall('other')
+    questions[0]!.answer({ kind: 'found', version: 1 })
+    await asked
+    expect(workflows.lease('wf', null, Date.now())).toMatchObject({ version: 1 })
+  })
+
+  test('have none if a question of before was answered when the name moved, and one of now was not', async () => {
+    const { workflows, questions } = asking()
+    const [first, second] = [workflows.resolve('wf', null), workflows.resolve('wf', 'latest')]
+    await turn()
+    questions[0]!.answer({ kind: 'found', version: 1 })
+    await first
+    workflows.recall('wf')
+    questions[1]!.answer({ kind: 'found', version: 1 })
+    await second
+    expect(workflows.lease('wf', null, Date.now())).toBeNull()
+    expect(workflows.lease('wf', 'latest', Date.now())).toBeNull()
+  })
+
   test('have none if the name moved meanwhile, and ask again', async () => {
     const { workflows, questions } = asking()
     const both = Promise.all([workflows.resolve('wf', null), workflows.resolve('wf', null)])
