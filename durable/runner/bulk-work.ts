@@ -134,7 +134,9 @@ export class BulkWork {
 
   /**
    * Makes runs again, each once for a job: its key finds what was begun before a crash. One after the other, at least one of them,
-   * until so much was copied that whatever else this shard has to do should come first.
+   * until so much was copied that whatever else this shard has to do should come first. A run that cannot be made again now, since
+   * nobody could say in time what its workflow is, is the first of the next step.
+   * @throws if that is the first of this one
    */
   async #retryFirst(runIds: readonly string[], jobId: string): Promise<Acted> {
     const begunAt = Date.now()
@@ -143,25 +145,29 @@ export class BulkWork {
     for (const of of runIds) {
       if (acted.count > 0 && (bytes > MAX_RETRIED_BYTES || Date.now() - begunAt > MAX_RETRYING_MS)) break
       bytes += this.#payloadBytes(of)
+      const outcome = await this.#retry(of, jobId)
+      if (outcome === 'later' && acted.count === 0) throw new Error('the Registry did not answer in time')
+      if (outcome === 'later') break
       acted.count++
-      if (!(await this.#retry(of, jobId))) acted.failed++
+      if (outcome === 'failed') acted.failed++
     }
     return acted
   }
 
-  async #retry(of: string, jobId: string): Promise<boolean> {
+  async #retry(of: string, jobId: string): Promise<'made' | 'failed' | 'later'> {
     try {
-      const outcome = await this.#retries.accept({
+      const { kind } = await this.#retries.accept({
         runId: `${this.#prefix()}${ulid()}`,
         of,
         from: 'failed',
         version: null,
         idempotency: { key: retryKey(jobId, of), bodyHash: '' },
       })
-      return outcome.kind === 'accepted'
+      if (kind === 'overloaded') return 'later'
+      return kind === 'accepted' ? 'made' : 'failed'
     } catch (error) {
       logFault('bulk', error, of)
-      return false
+      return 'failed'
     }
   }
 

@@ -3,6 +3,7 @@
 import { abortAllDurableObjects, reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Registry } from '../../durable/registry/registry.ts'
 import { Rows } from '../../durable/rows.ts'
 import { BulkJobs } from '../../durable/runner/bulk-jobs.ts'
 import { BulkWork } from '../../durable/runner/bulk-work.ts'
@@ -248,6 +249,29 @@ describe('a bulk job', () => {
     await runner().requestBulk(aJob('delete'), [])
     await runDurableObjectAlarm(runner())
     expect(await sql(runner(), 'SELECT * FROM retried')).toEqual([])
+  })
+
+  test('that retries leaves what nobody could answer for in time to a later step', async () => {
+    const { tenant, runner } = await aShard({ live: 0, ended: 0 })
+    fakeUpstream(() => new Response('', { status: 400 }))
+    for (let i = 0; i < 2; i++) await runner().start(tenant.start('wf'))
+    const { resolve } = Registry.prototype
+    let [now, isSlow] = [Date.now() + 60_000, true]
+    vi.spyOn(Date, 'now').mockImplementation(() => now)
+    vi.spyOn(Registry.prototype, 'resolve').mockImplementation(async function (this: Registry, ...question) {
+      const answer = await resolve.apply(this, question)
+      if (isSlow) now += 950
+      return answer
+    })
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    const job = aJob('retry', { filter: { status: 'failed' } })
+    await runner().requestBulk(job, [])
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 0, failed: 0, finishedAt: null })
+    isSlow = false
+    now += 60_000
+    await runDurableObjectAlarm(runner())
+    expect(await runner().bulk(job.id)).toMatchObject({ matched: 2, done: 2, failed: 0, finishedAt: now })
   })
 
   test('that cancels a run and its task cancels both: the end of the task is no failure of the run', async () => {
